@@ -8,16 +8,36 @@ destination and is named ``destination.sync``; a *record* is the desired state o
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any
 
 JSON = Any  # a value that json.loads can return
-EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+class _Empty(Mapping[str, Any]):
+    """A mapping with nothing in it that may stand as a default: hashable, and nobody can add to it."""
+
+    def __getitem__(self, key: str) -> Any:
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __repr__(self) -> str:
+        return "{}"
+
+
+EMPTY: Mapping[str, Any] = _Empty()
 
 
 class Op(StrEnum):
