@@ -211,8 +211,9 @@ class Limit:
 class WireFormat:
     """How values are spelt there; :mod:`revetl.encode` renders it. ``version`` goes up with any change of it.
 
-    Temporal patterns are strftime patterns, or ``epoch_s`` / ``epoch_ms``; instants are rendered in UTC.
-    ``refuse`` names source types (``json``, ``list``, ``blob``, ``time``, …) that this destination cannot carry.
+    Temporal patterns are strftime patterns, or ``epoch_s`` / ``epoch_ms``; instants are rendered in UTC. A pattern is a
+    documented precision: what a timestamp has below it is cut off, towards the past. That is the only loss there is;
+    every other value is carried exactly or its row is refused by name.
     """
 
     version: int = 1
