@@ -1,0 +1,129 @@
+"""From the rows that differ to changes: one per (key, operation, cohort), each with cause, identity and order.
+
+A change may be *local*: nothing needs to leave (the record is kept, another record holds the identity now, no field
+of it is written), yet the snapshot moves forward. A change may carry a *verdict* already: rejected by name, or waiting
+for a predecessor that was.
+"""
+
+from __future__ import annotations
+
+from revetl.diff.shape import Shape, Slot
+from revetl.sqltext import quote_text
+from revetl.types import OnLeave, OnNull, SyncPlan, Write
+
+COLUMNS = "op, cohort, cause, m, i, bm, bi, remote_id, created, local, verdict, code, reason"
+MATCHED = "x.m IS NOT NULL AND trim(x.m) <> ''"
+
+
+def full(shape: Shape) -> str:
+    """Return SQL: whether an UPSERT of delta row ``x`` carries every field, not only the changed ones."""
+    return "true" if shape.resend or not shape.partial else "(NOT x.known OR x.pend)"
+
+
+def sends(slot: Slot, shape: Shape) -> str:
+    """Return SQL: whether an UPSERT of delta row ``x`` writes this field."""
+    f, b = f"x.f{slot.ordinal}", f"x.b{slot.ordinal}"
+    value = f"{f} IS NOT NULL AND ({full(shape)} OR {f} IS DISTINCT FROM {b})"
+    if slot.ordinal == shape.match_slot and shape.partial:
+        value += " AND NOT (x.known AND NOT x.pend AND x.i IS DISTINCT FROM x.si)"  # the IDENTITY change writes it
+    if slot.write is Write.CREATE:
+        value = f"{f} IS NOT NULL AND NOT x.known AND x.remote_id IS NULL AND x.created IS NULL"
+    if slot.on_null is OnNull.CLEAR:
+        delivered = f"({b} IS NOT NULL OR coalesce(list_contains(x.touched, {slot.ordinal}), false))"
+        return f"(({value}) OR ({f} IS NULL AND {delivered}))"
+    return f"({value})"
+
+
+def _cause(shape: Shape) -> str:
+    old = [f"x.f{s.ordinal} IS DISTINCT FROM x.b{s.ordinal}" for s in shape.slots if not s.fresh]
+    data = " OR ".join([*old, "x.m IS DISTINCT FROM x.sm"])
+    return f"CASE WHEN x.pend THEN 'retry' WHEN NOT x.known OR {data} THEN 'data' ELSE 'mapping' END"
+
+
+def _verdict(condition: str, verdict: str, code: str, reason: str) -> str:
+    """Return SQL for the three columns verdict, code, reason under a condition."""
+    return ", ".join(f"CASE WHEN {condition} THEN {quote_text(v)} END" for v in (verdict, code, reason))
+
+
+def create(shape: Shape) -> str:
+    """Return the statement that makes the empty table of changes."""
+    keys = ", ".join(f"{k} {kind}" for k, kind in zip(shape.ks, shape.keys, strict=True))
+    return (
+        f"CREATE OR REPLACE TEMP TABLE changes_{shape.id} ({keys}, key VARCHAR, op VARCHAR, cohort VARCHAR, "
+        "cause VARCHAR, m VARCHAR, i VARCHAR, bm VARCHAR, bi VARCHAR, remote_id VARCHAR, created BOOLEAN, "
+        "local VARCHAR, verdict VARCHAR, code VARCHAR, reason VARCHAR, digest VARCHAR, "
+        "depth INTEGER, rank INTEGER, seq BIGINT)"
+    )
+
+
+def _insert(shape: Shape, select: str) -> str:
+    return f"INSERT INTO {shape.temp('changes')} ({', '.join(shape.ks)}, key, {COLUMNS}) {select}"
+
+
+def upserts(shape: Shape) -> str:
+    """Return the statement that adds an UPSERT for every wanted record that differs."""
+    writes = " OR ".join([sends(slot, shape) for slot in shape.slots] or ["false"])
+    collide = f"x.i IN (SELECT i FROM {shape.temp('collide')})"
+    verdict = _verdict(collide, "rejected", "MATCH_COLLISION", "two records of the model have this match value")
+    return _insert(
+        shape,
+        f"SELECT {', '.join(f'x.{k}' for k in shape.ks)}, x.key, 'upsert', NULL, {_cause(shape)}, x.m, x.i, NULL, NULL, "
+        f"x.remote_id, x.created, CASE WHEN x.known AND NOT x.pend AND NOT ({writes}) AND NOT {collide} "
+        f"THEN 'quiet' END, {verdict} FROM {shape.temp('delta')} x WHERE x.wanted AND {MATCHED}",
+    )
+
+
+def identities(shape: Shape) -> str:
+    """Return the statement that adds an IDENTITY for every place where a renamed record stands or may stand."""
+    collide = f"x.i IN (SELECT i FROM {shape.temp('collide')})"
+    verdict = _verdict(collide, "rejected", "MATCH_COLLISION", "two records of the model have this match value")
+    cause = "CASE WHEN x.pend THEN 'retry' ELSE 'data' END"
+    return _insert(
+        shape,
+        f"SELECT {', '.join(f'x.{k}' for k in shape.ks)}, x.key, 'identity', NULL, {cause}, x.m, x.i, o.m, o.i, "
+        f"x.remote_id, x.created, NULL, {verdict} FROM {shape.temp('delta')} x "
+        f"JOIN {shape.temp('olds')} o ON o.key = x.key AND o.i <> x.i WHERE x.wanted AND {MATCHED}",
+    )
+
+
+def leaves(plan: SyncPlan, shape: Shape) -> str:
+    """Return the statement that adds a LEAVE for every record that is wanted no more."""
+    held = f"o.i IN (SELECT i FROM {shape.temp('holders')})"
+    local = f"WHEN {held} THEN 'handed_over'"
+    if plan.on_leave is OnLeave.KEEP:
+        local += " ELSE 'kept'"
+    elif plan.on_leave is not OnLeave.CLEAR and plan.on_leave_scope == "created":
+        local += " WHEN x.created IS DISTINCT FROM true THEN 'not_ours'"
+    cause = "CASE WHEN x.pend THEN 'retry' ELSE 'data' END"
+    return _insert(
+        shape,
+        f"SELECT {', '.join(f'x.{k}' for k in shape.ks)}, x.key, 'leave', NULL, {cause}, o.m, o.i, NULL, NULL, "
+        f"x.remote_id, x.created, CASE {local} END, NULL, NULL, NULL FROM {shape.temp('delta')} x "
+        f"JOIN {shape.temp('olds')} o ON o.key = x.key WHERE NOT x.wanted",
+    )
+
+
+def memberships(shape: Shape) -> str:
+    """Return the statement that adds JOIN and PART; records without a match value are frozen."""
+    now = "trim(coalesce(w.m, '')) <> ''"
+    key = shape.key_text("w")
+    match = "CASE WHEN w.wanted THEN w.m ELSE coalesce(w.sm, w.tried[1].m) END"
+    frozen = f"{shape.normalised('w.m')} IN (SELECT i FROM {shape.temp('collide')})"
+    taken = (
+        f"EXISTS (SELECT 1 FROM {shape.temp('holders')} h JOIN {shape.temp('mwish')} v ON {shape.same_key('h', 'v')} "
+        f"WHERE NOT w.wanted AND v.cohort = w.cohort AND h.i = {shape.normalised('w.sm')})"
+    )
+    return _insert(
+        shape,
+        f"SELECT {', '.join(f'w.{k}' for k in shape.ks)}, {key}, CASE WHEN w.wish THEN 'join' ELSE 'part' END, "
+        f"w.cohort, CASE WHEN w.pend THEN 'retry' ELSE 'data' END, {match}, {shape.normalised(match)}, NULL, NULL, "
+        f"r.remote_id, r.created, CASE WHEN {taken} THEN 'handed_over' WHEN {match} IS NULL THEN 'nobody' END, "
+        f"{_verdict(f'w.wish AND {frozen}', 'waiting', 'PREDECESSOR', 'the record itself was rejected')} "
+        f"FROM {shape.temp('who')} w LEFT JOIN revetl_state.remote r "
+        f"ON r.sync = {quote_text(shape.sync)} AND r.key = {key} WHERE NOT w.wanted OR {now}",
+    )
+
+
+def statements(plan: SyncPlan, shape: Shape) -> list[str]:
+    """Return the statements that fill ``changes`` from ``delta`` and ``mchg``, before guards."""
+    return [create(shape), upserts(shape), identities(shape), leaves(plan, shape), memberships(shape)]

@@ -1,0 +1,149 @@
+"""From snapshot and models to the rows that differ: one hash join, then both sides of the changed keys alone.
+
+Only (key, 64-bit hash) is joined, and nothing but the changed rows is fetched in full. A hash is compared within one
+statement and never stored: DuckDB's ``hash()`` differs between releases. A changed row is missed with p = 2^-64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from revetl.diff.shape import STATE, Shape
+from revetl.sqltext import quote_text
+
+
+def snapshot(shape: Shape) -> str:
+    """Return a SELECT of the snapshot with every column of the shape, nulls where none is stored yet."""
+    keys = [k if shape.stored else f"CAST(NULL AS {kind}) AS {k}" for k, kind in zip(shape.ks, shape.keys, strict=True)]
+    match = ["m"] if shape.stored else ["CAST(NULL AS VARCHAR) AS m"]
+    fields = [
+        f"f{slot.ordinal}" if slot.stored and shape.stored else f"CAST(NULL AS {slot.type}) AS f{slot.ordinal}"
+        for slot in shape.slots
+    ]
+    source = f"FROM {shape.table('snap')}" if shape.stored else "WHERE false"
+    return f"SELECT {', '.join(keys + match + fields)} {source}"
+
+
+def pending(shape: Shape) -> list[str]:
+    """Return statements that make ``pend`` (records) and ``mpend`` (memberships) of the keys of unknown outcome."""
+    keys = ", ".join(f"{e} AS {k}" for e, k in zip(shape.key_from_text("p.key"), shape.ks, strict=True))
+    of_sync = f"FROM {STATE}.pending p WHERE p.sync = {quote_text(shape.sync)}"
+    return [
+        f"CREATE OR REPLACE TEMP TABLE pend_{shape.id} AS SELECT {keys}, flatten(list(p.touched)) AS touched, "
+        f"flatten(list(p.tried)) AS tried {of_sync} AND p.op IN ('identity', 'upsert', 'leave') GROUP BY p.key",
+        f"CREATE OR REPLACE TEMP TABLE mpend_{shape.id} AS SELECT {keys}, p.cohort, p.tried "
+        f"{of_sync} AND p.op IN ('join', 'part')",
+    ]
+
+
+def changed(shape: Shape) -> list[str]:
+    """Return statements that make ``changed``: the keys that differ, and those that must be sent again anyway."""
+    ks, columns = ", ".join(shape.ks), ", ".join(("m", *shape.fs))
+    both = ", ".join(f"coalesce(d.{k}, s.{k}) AS {k}" for k in shape.ks)
+    k0 = shape.ks[0]
+    differs = "true" if shape.resend else "d.h IS DISTINCT FROM s.h"
+    return [
+        f"CREATE OR REPLACE TEMP TABLE changed_{shape.id} AS "
+        f"SELECT {both}, d.{k0} IS NOT NULL AS wanted, s.{k0} IS NOT NULL AS known "
+        f"FROM (SELECT {ks}, hash({columns}) AS h FROM {shape.temp('desired')}) d "
+        f"FULL JOIN (SELECT {ks}, hash({columns}) AS h FROM ({snapshot(shape)})) s ON {shape.same_key('d', 's')} "
+        f"WHERE {differs}",
+        f"INSERT INTO {shape.temp('changed')} "
+        f"SELECT {', '.join(f'p.{k}' for k in shape.ks)}, d.{k0} IS NOT NULL, s.{k0} IS NOT NULL "
+        f"FROM {shape.temp('pend')} p "
+        f"LEFT JOIN {shape.temp('desired')} d ON {shape.same_key('p', 'd')} "
+        f"LEFT JOIN ({snapshot(shape)}) s ON {shape.same_key('p', 's')} "
+        f"ANTI JOIN {shape.temp('changed')} c ON {shape.same_key('p', 'c')}",
+    ]
+
+
+def delta(shape: Shape) -> str:
+    """Return the statement that makes ``delta``: the changed keys with after (``f…``) and before (``b…``) values.
+
+    A record that is new to us but takes over an identity from another key has that key's snapshot as its before:
+    those values were delivered by revetl and may be cleared.
+    """
+    own = [f"c.{k}" for k in shape.ks]
+    after = [f"d.{f}" for f in shape.fs]
+    before = [f"CASE WHEN c.known THEN s.f{n} ELSE h.f{n} END AS b{n}" for n in (slot.ordinal for slot in shape.slots)]
+    columns = [
+        *own,
+        f"{shape.key_text('c')} AS key",
+        "c.wanted, c.known, d.m",
+        f"{shape.normalised('d.m')} AS i, s.m AS sm, {shape.normalised('s.m')} AS si",
+        *after,
+        *before,
+        "r.remote_id, r.created, p.touched, p.tried",
+        f"p.{shape.ks[0]} IS NOT NULL AS pend",
+    ]
+    return (
+        f"CREATE OR REPLACE TEMP TABLE delta_{shape.id} AS SELECT {', '.join(columns)} "
+        f"FROM {shape.temp('changed')} c "
+        f"LEFT JOIN {shape.temp('desired')} d ON {shape.same_key('c', 'd')} "
+        f"LEFT JOIN ({snapshot(shape)}) s ON {shape.same_key('c', 's')} "
+        f"LEFT JOIN (SELECT *, {shape.normalised('m')} AS i FROM ({snapshot(shape)})) h "
+        f"ON NOT c.known AND h.i = {shape.normalised('d.m')} "
+        f"LEFT JOIN {shape.temp('pend')} p ON {shape.same_key('c', 'p')} "
+        f"LEFT JOIN {STATE}.remote r ON r.sync = {quote_text(shape.sync)} AND r.key = {shape.key_text('c')}"
+    )
+
+
+def member_changes(shape: Shape) -> list[str]:
+    """Return statements that make ``mchg``: memberships to begin (``wish``) or to end, and those in doubt."""
+    k0 = shape.ks[0]
+    both = ", ".join(f"coalesce(d.{k}, s.{k}) AS {k}" for k in shape.ks)
+    known = f"SELECT {', '.join(shape.ks)}, cohort FROM {shape.table('members')}"
+    if not shape.stored:
+        known = f"SELECT {', '.join(shape.ks)}, cohort FROM {shape.temp('mwish')} WHERE false"
+    pair = f"{shape.same_key('d', 's')} AND d.cohort = s.cohort"
+    return [
+        f"CREATE OR REPLACE TEMP TABLE mchg_{shape.id} AS "
+        f"SELECT {both}, coalesce(d.cohort, s.cohort) AS cohort, d.{k0} IS NOT NULL AS wish, false AS pend, "
+        f"CAST(NULL AS STRUCT(m VARCHAR, i VARCHAR)[]) AS tried "
+        f"FROM {shape.temp('mwish')} d FULL JOIN ({known}) s ON {pair} WHERE d.{k0} IS NULL OR s.{k0} IS NULL",
+        f"UPDATE {shape.temp('mchg')} AS c SET pend = true, tried = p.tried FROM {shape.temp('mpend')} p "
+        f"WHERE {shape.same_key('c', 'p')} AND c.cohort = p.cohort",
+        f"INSERT INTO {shape.temp('mchg')} SELECT {', '.join(f'p.{k}' for k in shape.ks)}, p.cohort, "
+        f"d.{k0} IS NOT NULL, true, p.tried FROM {shape.temp('mpend')} p "
+        f"LEFT JOIN {shape.temp('mwish')} d ON {shape.same_key('p', 'd')} AND d.cohort = p.cohort "
+        f"ANTI JOIN {shape.temp('mchg')} c ON {shape.same_key('p', 'c')} AND c.cohort = p.cohort",
+    ]
+
+
+def statements(shape: Shape, desired_sql: str, members_sql: str) -> Sequence[str]:
+    """Return everything that must run, in order, while the models can be read."""
+    return [
+        f"CREATE OR REPLACE TEMP VIEW desired_{shape.id} AS {desired_sql}",
+        f"CREATE OR REPLACE TEMP VIEW mwish_{shape.id} AS {members_sql}",
+        *pending(shape),
+        *changed(shape),
+        delta(shape),
+        *member_changes(shape),
+        *_neighbours(shape),
+    ]
+
+
+def _neighbours(shape: Shape) -> list[str]:
+    """Return statements for what the changes need of unchanged records: rivals for an identity, members' identities."""
+    ks = ", ".join(f"d.{k}" for k in shape.ks)
+    identity = shape.normalised("d.m")
+    return [
+        # identities that two wanted records claim
+        f"CREATE OR REPLACE TEMP TABLE collide_{shape.id} AS SELECT {identity} AS i FROM {shape.temp('desired')} d "
+        f"WHERE {identity} IN (SELECT i FROM {shape.temp('delta')} "
+        f"WHERE wanted AND i IS NOT NULL AND (NOT known OR i IS DISTINCT FROM si OR pend)) "
+        f"GROUP BY 1 HAVING count(*) > 1",
+        # where records stand or stood that are leaving or being renamed
+        f"CREATE OR REPLACE TEMP TABLE olds_{shape.id} AS SELECT key, sm AS m, si AS i FROM {shape.temp('delta')} "
+        f"WHERE known AND sm IS NOT NULL UNION "
+        f"SELECT key, t.m, t.i FROM (SELECT key, unnest(tried) AS t FROM {shape.temp('delta')}) ",
+        # wanted records that hold such an identity
+        f"CREATE OR REPLACE TEMP TABLE holders_{shape.id} AS SELECT {ks}, {identity} AS i "
+        f"FROM {shape.temp('desired')} d WHERE {identity} IN (SELECT o.i FROM {shape.temp('olds')} o "
+        f"JOIN {shape.temp('delta')} x ON x.key = o.key WHERE NOT x.wanted)",
+        # identity, now and before, of each key whose membership changes
+        f"CREATE OR REPLACE TEMP TABLE who_{shape.id} AS SELECT c.*, d.{shape.ks[0]} IS NOT NULL AS wanted, "
+        f"d.m, s.m AS sm FROM {shape.temp('mchg')} c "
+        f"LEFT JOIN (SELECT {ks}, d.m FROM {shape.temp('desired')} d) d ON {shape.same_key('c', 'd')} "
+        f"LEFT JOIN ({snapshot(shape)}) s ON {shape.same_key('c', 's')}",
+    ]

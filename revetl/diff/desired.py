@@ -1,0 +1,89 @@
+"""The desired records and memberships of a sync, as SELECTs over its models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from revetl.diff.shape import Shape
+from revetl.sqltext import quote_identifier, quote_text
+from revetl.types import ModelRef, SyncPlan
+
+Names = Mapping[str, str]  # unique id of a model → its quoted name on the connection
+
+
+def _keys(ref: ModelRef, alias: str, shape: Shape) -> list[str]:
+    """Return the model's key columns cast to the pinned types."""
+    pairs = zip(ref.key, shape.keys, strict=True)
+    return [f"CAST({alias}.{quote_identifier(column)} AS {kind})" for column, kind in pairs]
+
+
+def _on(ref: ModelRef, alias: str, base: ModelRef, shape: Shape) -> str:
+    """Return the condition that joins a model to the base model on the key."""
+    left, right = _keys(ref, alias, shape), _keys(base, "b", shape)
+    return " AND ".join(f"{a} = {b}" for a, b in zip(left, right, strict=True))
+
+
+def _exists(ref: ModelRef, plan: SyncPlan, names: Names, shape: Shape) -> str:
+    return f"EXISTS (SELECT 1 FROM {names[ref.unique_id]} x WHERE {_on(ref, 'x', plan.base, shape)})"
+
+
+def desired(plan: SyncPlan, names: Names, shape: Shape) -> str:
+    """Return the SELECT of what the destination should hold: ``k0…``, ``m``, ``f0…``, one row per entity instance."""
+    alias = {plan.base.unique_id: "b"} | {ref.unique_id: f"j{n}" for n, ref in enumerate(plan.joined)}
+    match = f"CAST(b.{quote_identifier(plan.match_property)} AS VARCHAR)"
+    for field in plan.fields:
+        if field.field == plan.match_field:
+            match = f"CAST({alias[field.model]}.{quote_identifier(field.property)} AS VARCHAR)"
+    columns = [f"{key} AS {k}" for key, k in zip(_keys(plan.base, "b", shape), shape.ks, strict=True)]
+    columns.append(f"{match} AS m")
+    columns += [
+        f"CAST({alias[slot.model]}.{quote_identifier(slot.property)} AS {slot.type}) AS f{slot.ordinal}"
+        for slot in shape.slots
+    ]
+    joins = [
+        f"LEFT JOIN {names[ref.unique_id]} {alias[ref.unique_id]} "
+        f"ON {_on(ref, alias[ref.unique_id], plan.base, shape)}"
+        for ref in plan.joined
+    ]
+    where = [_exists(ref, plan, names, shape) for ref in plan.audience]
+    where += [f"NOT {_exists(ref, plan, names, shape)}" for ref in plan.exclude]
+    return "\n".join(
+        [
+            f"SELECT {', '.join(columns)}",
+            f"FROM {names[plan.base.unique_id]} b",
+            *joins,
+            f"WHERE {' AND '.join(where)}" if where else "",
+        ]
+    )
+
+
+def members(plan: SyncPlan, names: Names, shape: Shape) -> str:
+    """Return the SELECT of desired memberships: ``k0…``, ``cohort``; members outside the audience are left out."""
+    parts = []
+    for cohort in plan.cohorts:
+        keys = ", ".join(f"{e} AS {k}" for e, k in zip(_keys(cohort.ref, "c", shape), shape.ks, strict=True))
+        parts.append(
+            f"SELECT q.*, {quote_text(cohort.name)} AS cohort FROM "
+            f"(SELECT DISTINCT {keys} FROM {names[cohort.ref.unique_id]} c) q "
+            f"SEMI JOIN {shape.temp('desired')} d ON {shape.same_key('q', 'd')}"
+        )
+    if not parts:
+        keys = ", ".join(f"CAST(NULL AS {kind}) AS {k}" for kind, k in zip(shape.keys, shape.ks, strict=True))
+        return f"SELECT {keys}, CAST(NULL AS VARCHAR) AS cohort WHERE false"
+    return "\nUNION ALL\n".join(parts)
+
+
+def key_health(ref: ModelRef, name: str) -> str:
+    """Return a SELECT of ``rows, nulls, duplicates`` over a model's key: the slow question, asked once in doubt."""
+    columns = ", ".join(quote_identifier(column) for column in ref.key)
+    null = " OR ".join(f"{quote_identifier(column)} IS NULL" for column in ref.key)
+    return (
+        f"SELECT count(*), count(*) FILTER (WHERE {null}), "
+        f"count(*) - (SELECT count(*) FROM (SELECT DISTINCT {columns} FROM {name})) FROM {name}"
+    )
+
+
+def base_health(plan: SyncPlan, names: Names) -> str:
+    """Return a SELECT of ``rows, nulls`` over the base model: cheap enough for every run."""
+    null = " OR ".join(f"{quote_identifier(column)} IS NULL" for column in plan.base.key)
+    return f"SELECT count(*), count(*) FILTER (WHERE {null}) FROM {names[plan.base.unique_id]}"

@@ -1,0 +1,99 @@
+"""Guards: what is held back before the first call, and how much of it there is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from revetl.diff.shape import STATE, Shape
+from revetl.sqltext import quote_text
+from revetl.types import Guards, Limits, SyncPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """One guard over the changes of a sync: which ones it counts, out of how many, and how many may go."""
+
+    guard: str
+    where: str  # SQL over a row ``c`` of changes
+    total: str  # SELECT of one number
+    limit: Limits
+    reason: str
+    cohort: str | None = None
+    also: str = ""  # SQL over ``c``: what is held together with it (``{held}`` stands for the held keys' table)
+
+
+def watches(plan: SyncPlan, shape: Shape) -> Sequence[Watch]:
+    """Return the guards of a sync; without a snapshot there is nothing to compare with."""
+    if not shape.stored:
+        return ()
+    known = f"SELECT count(*) FROM {shape.table('snap')}"
+    found = [
+        Watch("max_leave", "c.op = 'leave'", known, plan.guards.max_leave, "records would leave",
+              also="c.op = 'part' AND c.key IN (SELECT key FROM {held})"),
+        Watch("max_change", "c.op = 'upsert' AND c.cause = 'data' AND c.local IS NULL AND c.key IN "
+              f"(SELECT key FROM {shape.temp('delta')} WHERE known)", known, plan.guards.max_change,
+              "known records would change"),
+    ]  # fmt: skip
+    for cohort in plan.cohorts:
+        members = f"SELECT count(*) FROM {shape.table('members')} WHERE cohort = {quote_text(cohort.name)}"
+        stays = f"c.key NOT IN (SELECT key FROM {shape.temp('changes')} WHERE op = 'leave')"
+        where = f"c.op = 'part' AND c.cohort = {quote_text(cohort.name)} AND {stays}"
+        found.append(
+            Watch("max_leave", where, members, cohort.guards.max_leave, f"members would leave {cohort.label}",
+                  cohort=cohort.name)
+        )  # fmt: skip
+    found += [_null_watch(plan, shape, slot.ordinal, slot.field, known) for slot in shape.slots if slot.stored]
+    return [watch for watch in found if not watch.limit.off]
+
+
+def _null_watch(plan: SyncPlan, shape: Shape, ordinal: int, field: str, known: str) -> Watch:
+    turned = (
+        f"c.op = 'upsert' AND c.key IN (SELECT key FROM {shape.temp('delta')} "
+        f"WHERE known AND f{ordinal} IS NULL AND b{ordinal} IS NOT NULL)"
+    )
+    return Watch("max_null", turned, known, plan.guards.max_null, f"values of {field} would turn null")
+
+
+def hold(shape: Shape, watch: Watch, number: int) -> list[str]:
+    """Return statements that collect the guarded keys in ``held``; the caller decides whether they are taken out."""
+    return [
+        f"CREATE OR REPLACE TEMP TABLE held_{shape.id}_{number} AS SELECT c.key, c.op, c.cohort "
+        f"FROM {shape.temp('changes')} c WHERE c.verdict IS NULL AND c.local IS DISTINCT FROM 'handed_over' "
+        f"AND ({watch.where})"
+    ]
+
+
+def held_count(shape: Shape, number: int) -> str:
+    """Return a SELECT of rows, hash and a sample of the held keys; the hash names exactly this set of changes."""
+    return (
+        "SELECT count(*), md5(coalesce(string_agg(key || '/' || op || '/' || coalesce(cohort, ''), ' ' "
+        f"ORDER BY key, op, cohort), '')), list(key ORDER BY key)[1:5] FROM held_{shape.id}_{number}"
+    )
+
+
+def take_out(shape: Shape, watch: Watch, number: int) -> list[str]:
+    """Return statements that remove held changes, and what belongs to them, from the run."""
+    held, changes = f"held_{shape.id}_{number}", shape.temp("changes")
+    out = [
+        f"DELETE FROM {changes} AS c USING {held} h WHERE h.key = c.key AND h.op = c.op "
+        "AND h.cohort IS NOT DISTINCT FROM c.cohort"
+    ]
+    if watch.also:
+        out.append(f"DELETE FROM {changes} AS c WHERE {watch.also.format(held=held)}")
+    return out
+
+
+def refused_subset(shape: Shape, number: int, digest: str) -> str:
+    """Return a SELECT of whether every held change is among those of an approved refusal."""
+    return (
+        f"SELECT count(*) = 0 FROM held_{shape.id}_{number} h ANTI JOIN {STATE}.refused r "
+        f"ON r.hash = {quote_text(digest)} AND r.key = h.key AND r.op = h.op "
+        "AND r.cohort IS NOT DISTINCT FROM h.cohort"
+    )
+
+
+def limit_text(guards: Guards) -> str:
+    """Return the guards as a person reads them, for ``plan``."""
+    leave = guards.max_leave
+    return "off" if leave.off else f"{(leave.share or 0):.0%} or {leave.rows or 0} rows"

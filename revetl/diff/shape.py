@@ -1,0 +1,81 @@
+"""How the rows of one sync lie in state: typed key columns ``k0…``, the match value ``m``, fields ``f0…``.
+
+A field of the destination owns one *slot*, and keeps it for good: a field that is mapped anew gets a new column of
+nulls, so that the ordinary diff finds its backfill, and a field that is no longer mapped keeps what was delivered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from revetl.types import OnNull, Write
+
+STATE = "revetl_state"  # the name under which the state database is attached
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One field of the destination and the snapshot column that holds what was last acknowledged of it."""
+
+    ordinal: int
+    field: str
+    property: str
+    model: str  # unique id
+    type: str  # DuckDB type of the snapshot column
+    stored: bool = True  # False: the column does not exist yet
+    fresh: bool = False  # mapped since the last settled run: its differences are a backfill
+    on_null: OnNull = OnNull.CLEAR
+    write: Write = Write.ALWAYS
+    pii: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The layout of one sync in state, and the rules that decide what a difference means."""
+
+    id: int
+    sync: str
+    keys: tuple[str, ...]  # DuckDB types of the key columns
+    slots: tuple[Slot, ...]
+    match_slot: int | None  # ordinal of the slot that holds the match property
+    normalise: str = "email"
+    partial: bool = True
+    resend: bool = False  # the wire format changed: every known record is sent again
+    stored: bool = True  # False: the first sync, no tables yet
+
+    @property
+    def ks(self) -> tuple[str, ...]:
+        """Return the names of the key columns."""
+        return tuple(f"k{n}" for n in range(len(self.keys)))
+
+    @property
+    def fs(self) -> tuple[str, ...]:
+        """Return the names of the field columns."""
+        return tuple(f"f{slot.ordinal}" for slot in self.slots)
+
+    def table(self, name: str) -> str:
+        """Return the name of a table of this sync in state: snap, members or after."""
+        return f"{STATE}.{name}_{self.id}"
+
+    def temp(self, name: str) -> str:
+        """Return the name of a temporary table of this sync."""
+        return f"temp.main.{name}_{self.id}"
+
+    def normalised(self, expression: str) -> str:
+        """Return SQL for an identity as the destination compares it."""
+        if self.normalise == "email":
+            return f"lower(trim({expression}))"
+        return f"lower({expression})" if self.normalise == "lower" else expression
+
+    def key_text(self, alias: str) -> str:
+        """Return SQL for the key as a JSON array: the one spelling of a key outside typed tables."""
+        parts = " || ',' || ".join(f"to_json({alias}.{k})" for k in self.ks)
+        return f"'[' || {parts} || ']'"
+
+    def key_from_text(self, text: str) -> tuple[str, ...]:
+        """Return SQL for the typed key columns out of a key's text."""
+        return tuple(f"CAST({text}->>'$[{n}]' AS {kind})" for n, kind in enumerate(self.keys))
+
+    def same_key(self, left: str, right: str) -> str:
+        """Return SQL that joins two tables on the key."""
+        return " AND ".join(f"{left}.{k} = {right}.{k}" for k in self.ks)

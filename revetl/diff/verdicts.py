@@ -1,0 +1,115 @@
+"""Which changes may not go, and in which order the rest goes."""
+
+from __future__ import annotations
+
+from revetl.diff.changes import MATCHED
+from revetl.diff.shape import STATE, Shape
+from revetl.sqltext import quote_text
+
+# Leaves and parts first, then data, retries, backfill; a key's operations stay together.
+RANKS = {"data": 1, "retry": 2, "mapping": 3}
+
+
+def digest(shape: Shape, version: str) -> str:
+    """Return the statement that stamps changes of rejected keys with a digest of what would be sent.
+
+    ``version`` names the mapping and the destination's wire format: a rejected change is tried again when it, or a
+    value, changes.
+    """
+    values = ", ".join(["x.m", *(f"x.{f}" for f in shape.fs)])
+    return (
+        f"UPDATE {shape.temp('changes')} AS c SET digest = md5(CASE WHEN c.op IN ('upsert', 'identity') "
+        f"THEN (SELECT CAST(to_json(struct_pack(v := row({values}))) AS VARCHAR) FROM {shape.temp('delta')} x "
+        f"WHERE x.key = c.key) ELSE c.m END || {quote_text(version)}) "
+        f"WHERE c.key IN (SELECT key FROM {STATE}.rejected WHERE sync = {quote_text(shape.sync)})"
+    )
+
+
+def frozen(shape: Shape, now: str, *, retry: bool) -> list[str]:
+    """Return statements that take out changes which were rejected as they are and are not due again.
+
+    ``now`` is a UTC instant as SQL text. What was rejected and goes again has the cause *retry*.
+    """
+    same = (
+        f"r.sync = {quote_text(shape.sync)} AND r.key = c.key AND r.op = c.op "
+        "AND r.cohort IS NOT DISTINCT FROM c.cohort"
+    )
+    still = f"r.digest = c.digest AND r.next_at > {now} AND NOT {str(retry).lower()}"
+    return [
+        f"CREATE OR REPLACE TEMP TABLE frozen_{shape.id} AS SELECT c.key, c.op, c.cohort FROM {shape.temp('changes')} c "
+        f"JOIN {STATE}.rejected r ON {same} WHERE {still} AND c.verdict IS NULL",
+        f"DELETE FROM {shape.temp('changes')} AS c USING {shape.temp('frozen')} z "
+        f"WHERE z.key = c.key AND z.op = c.op AND z.cohort IS NOT DISTINCT FROM c.cohort",
+        f"DELETE FROM {shape.temp('changes')} AS c USING {shape.temp('frozen')} z WHERE z.key = c.key "
+        "AND z.op IN ('identity', 'upsert') AND c.op IN ('identity', 'upsert', 'join')",
+        f"UPDATE {shape.temp('changes')} AS c SET cause = 'retry' FROM {STATE}.rejected r WHERE {same}",
+    ]
+
+
+def refuse(shape: Shape, refusal: str) -> str:
+    """Return the statement that rejects UPSERTs which carry a value that the destination cannot carry exactly.
+
+    ``refusal`` is SQL over delta row ``x``: a reason, or null.
+    """
+    return (
+        f"UPDATE {shape.temp('changes')} AS c SET verdict = 'rejected', code = 'VALUE', reason = q.reason "
+        f"FROM (SELECT x.key, {refusal} AS reason FROM {shape.temp('delta')} x WHERE x.wanted AND {MATCHED}) q "
+        "WHERE q.key = c.key AND q.reason IS NOT NULL AND c.op IN ('upsert', 'identity') AND c.verdict IS NULL "
+        "AND c.local IS NULL"
+    )
+
+
+def chains(shape: Shape) -> list[str]:
+    """Return statements that order identity changes (who moves out before who moves in) and reject swaps by name."""
+    changes = shape.temp("changes")
+    return [
+        f"CREATE OR REPLACE TEMP TABLE chain_{shape.id} AS WITH RECURSIVE ids AS ("
+        f"SELECT key, i, bi FROM {changes} WHERE op = 'identity' AND verdict IS NULL), "
+        "chain AS (SELECT key, i, bi, 0 AS depth FROM ids a "
+        "WHERE NOT EXISTS (SELECT 1 FROM ids y WHERE y.bi = a.i AND y.key <> a.key) UNION "
+        "SELECT a.key, a.i, a.bi, c.depth + 1 FROM ids a JOIN chain c ON c.bi = a.i AND c.key <> a.key) "
+        "SELECT key, bi, max(depth) AS depth FROM chain GROUP BY key, bi",
+        f"UPDATE {changes} AS c SET depth = z.depth FROM {shape.temp('chain')} z "
+        "WHERE c.op = 'identity' AND z.key = c.key AND z.bi = c.bi",
+        f"UPDATE {changes} SET verdict = 'rejected', code = 'IDENTITY_SWAP', "
+        "reason = 'two records exchange their match values' "
+        "WHERE op = 'identity' AND verdict IS NULL AND depth IS NULL",
+    ]
+
+
+def predecessors(shape: Shape) -> list[str]:
+    """Return statements that make changes wait whose predecessor, by key or by identity, cannot go."""
+    changes = shape.temp("changes")
+    wait = "verdict = 'waiting', code = 'PREDECESSOR', reason = 'an earlier change that it depends on was rejected'"
+    return [
+        f"UPDATE {changes} SET {wait} WHERE verdict IS NULL AND op IN ('identity', 'upsert', 'join') AND key IN "
+        f"(SELECT key FROM {changes} WHERE verdict IS NOT NULL AND op IN ('identity', 'upsert'))",
+        f"UPDATE {changes} SET {wait} WHERE verdict IS NULL AND op IN ('identity', 'upsert') AND i IN "
+        f"(SELECT bi FROM {changes} WHERE verdict IS NOT NULL AND op = 'identity')",
+        f"UPDATE {changes} SET {wait} WHERE verdict IS NULL AND op = 'join' AND key IN "
+        f"(SELECT key FROM {changes} WHERE verdict IS NOT NULL AND op IN ('identity', 'upsert'))",
+    ]
+
+
+def order(shape: Shape, first: int) -> list[str]:
+    """Return statements that number the changes from ``first`` in sending order."""
+    changes = shape.temp("changes")
+    causes = " ".join(f"WHEN '{cause}' THEN {rank}" for cause, rank in RANKS.items())
+    urgent = "op IN ('part', 'leave', 'identity') AND local IS NULL"
+    ops = "CASE op WHEN 'identity' THEN 0 WHEN 'upsert' THEN 1 WHEN 'join' THEN 2 WHEN 'part' THEN 3 ELSE 4 END"
+    return [
+        f"UPDATE {changes} AS c SET rank = z.rank FROM (SELECT key, CASE WHEN bool_or({urgent}) THEN 0 "
+        f"ELSE max(CASE cause {causes} END) END AS rank FROM {changes} GROUP BY key) z WHERE z.key = c.key",
+        f"CREATE OR REPLACE TEMP TABLE order_{shape.id} AS SELECT rowid AS id, {first - 1} + row_number() OVER "
+        f"(ORDER BY local IS NULL AND verdict IS NULL, rank, {ops}, coalesce(depth, 0), cohort, key, bi) AS seq "
+        f"FROM {changes}",
+        f"UPDATE {changes} AS c SET seq = o.seq FROM {shape.temp('order')} o WHERE o.id = c.rowid",
+    ]
+
+
+def tallies(shape: Shape) -> str:
+    """Return a SELECT of the changes that would be sent: op, cause, cohort, rows."""
+    return (
+        f"SELECT op, cause, cohort, count(*) FROM {shape.temp('changes')} "
+        "WHERE local IS NULL AND verdict IS NULL GROUP BY ALL ORDER BY ALL"
+    )
