@@ -1,0 +1,26 @@
+"""catalog.json → the columns and types that the warehouse had when ``dbt docs generate`` ran."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from revetl.manifest.artifact import read_artifact
+from revetl.types import EMPTY
+
+VERSIONS: Final[Mapping[int, str]] = MappingProxyType({1: "dbt 0.19 and later, Fusion"})
+
+
+def read_catalog(data: bytes, path: str) -> Mapping[str, Mapping[str, str]]:
+    """Return unique id → column → the warehouse's type, names spelt as the warehouse spells them.
+
+    Raises:
+        ManifestError: RVT-201 if it is no catalog, RVT-202 if its schema version is unknown.
+    """
+    body = read_artifact(data, path, "catalog", VERSIONS).body
+    found: dict[str, Mapping[str, str]] = {}
+    for section in ("nodes", "sources"):
+        for key, part in body.parts(section):
+            found[key] = {name: column.text("type") for name, column in part.parts("columns")} or EMPTY
+    return found
