@@ -98,6 +98,28 @@ CATALOG: dict[str, str] = {
     "RVT-416": "A database setting is refused",
     # 5xx state and ledger
     # 6xx sending and destinations
+    "RVT-600": "A destination cannot be reached",
+    "RVT-601": "A destination refuses the credentials or the account",
+    "RVT-602": "A destination's quota is spent",
+    "RVT-603": "A destination keeps turning calls away",
+    "RVT-604": "A destination fails",
+    "RVT-605": "The answer to a call was lost",
+    "RVT-606": "An answer cannot be read",
+    "RVT-607": "An answer is larger than allowed",
+    "RVT-608": "A redirect was not followed",
+    "RVT-609": "A call would have gone to a host that is not allowed",
+    "RVT-610": "The deadline has passed",
+    "RVT-611": "The run was stopped",
+    "RVT-612": "An earlier operation of the same key did not go through",
+    "RVT-613": "An identity may still belong to a record whose change did not go through",
+    "RVT-614": "A refused batch was not halved any further",
+    "RVT-615": "Less proof than the destination declares",
+    "RVT-616": "A change was left without an outcome",
+    "RVT-617": "A job is still running at the destination",
+    "RVT-618": "A destination's module broke its contract",
+    "RVT-619": "An access token cannot be had",
+    "RVT-620": "A file cannot be written",
+    "RVT-621": "A destination asks to wait longer than the run may",
     # 7xx guards
     # 8xx commands
 }

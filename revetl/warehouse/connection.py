@@ -1,0 +1,57 @@
+"""The one database connection of a run: in memory, with the state and the models attached, then locked down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+
+from revetl.errors import ConfigError
+from revetl.sqltext import quote_text
+
+# A name in a hostile manifest must never load code, read a file or find a Python object.
+_CLOSED = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "python_enable_replacements": "false",
+    "python_scan_all_frames": "false",
+}
+
+
+def connect(memory_limit: str | None = None, temp_directory: Path | None = None) -> duckdb.DuckDBPyConnection:
+    """Return a new connection in memory, its time zone UTC; ``memory_limit`` is DuckDB's, such as ``2GB``.
+
+    Raises:
+        ConfigError: RVT-416, a setting is refused.
+    """
+    config: dict[str, str | bool | int | float | list[str]] = {**_CLOSED}
+    if memory_limit is not None:
+        config["memory_limit"] = memory_limit
+    if temp_directory is not None:
+        config["temp_directory"] = str(temp_directory)
+    try:
+        con = duckdb.connect(":memory:", config=config)
+    except (duckdb.ParserException, duckdb.InvalidInputException) as error:
+        what = f"DuckDB refuses its settings: {first_line(error)}"
+        raise ConfigError("RVT-416", what, hint="write a memory limit as 2GB") from None
+    con.execute("SET GLOBAL TimeZone = 'UTC'")
+    return con
+
+
+def lockdown(con: duckdb.DuckDBPyConnection, directories: Sequence[Path] = ()) -> None:
+    """Shut the connection off from all files but ``directories`` and the databases attached so far, for good.
+
+    Databases attached before may be detached and attached again (by the very same path); new ones may not. Call it
+    once, after every ATTACH and before the first query that names a relation.
+    """
+    allowed = ", ".join(quote_text(str(directory.absolute())) for directory in directories)
+    con.execute(f"SET allowed_directories = [{allowed}]")
+    con.execute("SET enable_external_access = false")
+    con.execute("SET lock_configuration = true")
+
+
+def first_line(error: duckdb.Error) -> str:
+    """Return the first line of what DuckDB says: the rest repeats the statement."""
+    return str(error).partition("\n")[0].strip()

@@ -1,0 +1,46 @@
+"""What revetl needs of dbt_project.yml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from revetl.errors import ConfigError
+from revetl.types import EMPTY, JSON
+from revetl.warehouse.rendering import Renderer
+from revetl.warehouse.yamlfile import read_mapping
+
+
+@dataclass(frozen=True, slots=True)
+class DbtProject:
+    """A dbt project by its own file. ``target_path`` is relative to it; ``vars`` are unrendered, as dbt keeps them."""
+
+    name: str
+    profile: str | None
+    target_path: str = "target"
+    vars: Mapping[str, JSON] = EMPTY
+
+
+def read_dbt_project(
+    project_dir: Path, *, env: Mapping[str, str] = EMPTY, cli_vars: Mapping[str, JSON] = EMPTY
+) -> DbtProject:
+    """Return the project whose dbt_project.yml stands in ``project_dir``; ``DBT_TARGET_PATH`` overrides its path.
+
+    Raises:
+        ConfigError: RVT-400, the file is missing, unreadable or has no name; RVT-104, RVT-402 as rendering goes.
+    """
+    path = project_dir / "dbt_project.yml"
+    if not path.is_file():
+        what = f"there is no dbt_project.yml in {project_dir}"
+        raise ConfigError("RVT-400", what, hint="run revetl beside it, or say --project-dir DIR")
+    found = read_mapping(path, "RVT-400")
+    render = Renderer("dbt_project.yml", env, cli_vars)
+    name, profile = (render.value(found.get(key), (key,)) for key in ("name", "profile"))
+    if not isinstance(name, str) or not name:
+        raise ConfigError("RVT-400", f"{path} gives the project no name", hint="add `name: …`")
+    target = env.get("DBT_TARGET_PATH") or render.value(found.get("target-path"), ("target-path",)) or "target"
+    variables = found.get("vars")
+    return DbtProject(
+        name, str(profile) if profile else None, str(target), variables if isinstance(variables, dict) else EMPTY
+    )

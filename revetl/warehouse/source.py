@@ -1,0 +1,59 @@
+"""What a source of models is, and which one a profile opens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from revetl.errors import ConfigError, RevetlError
+from revetl.types import Relation
+from revetl.warehouse.profiles import Profile
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A relation as it stands there: its quoted name for SQL, and column → DuckDB type in the table's order."""
+
+    relation: Relation
+    name: str
+    columns: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The relations asked for: those that can be read, and why the others cannot."""
+
+    found: Mapping[Relation, Table] = field(default_factory=dict)
+    missing: Mapping[Relation, RevetlError] = field(default_factory=dict)
+
+
+class Source(Protocol):
+    """Makes the models of one profile readable on a DuckDB connection."""
+
+    def attach(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Open what the profile names, read-only, on ``con``; again after :meth:`release` too."""
+
+    def tables(self, con: duckdb.DuckDBPyConnection, relations: Sequence[Relation]) -> Tables:
+        """Return what can be read of ``relations``; attaches first where that is still to do."""
+
+    def release(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Let go of it, so that dbt may write again."""
+
+
+def open_source(profile: Profile, project_dir: Path) -> Source:
+    """Return the source of the models that ``profile`` describes; nothing is opened yet.
+
+    Raises:
+        ConfigError: RVT-404, this type is not supported yet; RVT-405, its database cannot be opened from here.
+    """
+    if profile.type == "duckdb":
+        from revetl.warehouse.duck import DuckDBSource
+
+        return DuckDBSource(profile, project_dir)
+    what = f"target {profile.target} is a {profile.type} warehouse, which revetl cannot read yet"
+    raise ConfigError("RVT-404", what, hint="only `type: duckdb` works so far")
