@@ -1,0 +1,205 @@
+"""The close of a run: ledger file, chain, snapshot, pending and rejected keys, in an order that a crash cannot hurt.
+
+1. ``final`` (temporary): one outcome per change; what was never acknowledged is *unknown*.
+2. the ledger file, by rename; the same file again if a crash comes before 3
+3. one transaction: chain entry, snapshot, members, remote ids, pending, rejected; the outbox is emptied
+4. checkpoint, then the head
+
+The same close runs at the next start for a run that was killed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from revetl.state import ledger
+from revetl.state.layout import StoredSync, load_sync
+from revetl.state.schema import STATE
+from revetl.state.store import Store
+
+# Growing gaps between tries of a change that is refused again and again: 1 h, 2 h, 4 h … 7 d.
+FIRST_GAP, LAST_GAP = timedelta(hours=1), timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """What the close of a run needs to know beside its outbox."""
+
+    late_apply: Mapping[str, float]  # sync → seconds
+    exit_code: int = 0
+    summary: str = ""
+    crashed: bool = False  # True: acknowledgements are all there will be, the rest is unknown
+
+
+def close_run(store: Store, run: str, closing: Closing) -> None:
+    """Close ``run``; safe to repeat from any point at which the process was killed."""
+    _final(store, run, "unknown" if closing.crashed else "waiting")
+    store.crash("before_ledger")
+    file = ledger.write_file(store, run)
+    store.crash("after_ledger")
+    syncs = [load_sync(store, row[0]) for row in store.rows("SELECT DISTINCT sync FROM final ORDER BY sync")]
+    with store.transaction():
+        if file is not None:
+            ledger.append(store, run, file)
+        for sync in syncs:
+            if sync is not None:
+                _apply(store, run, sync, closing.late_apply.get(sync.sync, 900.0))
+        for table in ("outbox", "acks", "exceptions", "remote_new", "started", "jobs"):
+            store.con.execute(f"DELETE FROM {STATE}.{table} WHERE run = ?", [run])
+        store.con.execute(
+            f"UPDATE {STATE}.runs SET closed_at = ?, exit_code = ?, file = ?, summary = ? WHERE run = ?",
+            [store.clock(), closing.exit_code, file, closing.summary, run],
+        )
+    store.crash("after_apply")
+    if store.directory is not None:
+        store.con.execute(f"CHECKPOINT {STATE}")
+    store.advance_head(run)
+    store.crash("after_close")
+
+
+def _final(store: Store, run: str, unsettled: str) -> None:
+    """Make ``final``: the run's changes, each with its outcome."""
+    store.run_all(
+        [
+            f"CREATE OR REPLACE TEMP TABLE final AS SELECT o.*, "
+            f"coalesce(e.status, CASE WHEN a.hi >= o.seq THEN a.status WHEN o.local IS NOT NULL THEN 'local' END, "
+            f"'{unsettled}') AS status, e.code, e.reason, coalesce(e.ts, a.ts, r.started_at) AS ts, "
+            "coalesce(e.http_status, CASE WHEN a.hi >= o.seq THEN a.http_status END) AS http_status, "
+            "coalesce(e.request_id, CASE WHEN a.hi >= o.seq THEN a.request_id END) AS request_id, "
+            "n.remote_id AS new_id, n.created AS new_created, r.started_at "
+            f"FROM {STATE}.outbox o JOIN {STATE}.runs r USING (run) "
+            f"LEFT JOIN {STATE}.exceptions e ON e.run = o.run AND e.seq = o.seq "
+            f"LEFT JOIN {STATE}.remote_new n ON n.run = o.run AND n.seq = o.seq "
+            f"ASOF LEFT JOIN {STATE}.acks a ON a.run = o.run AND a.lo <= o.seq "
+            f"WHERE o.run = '{run}'",
+            # a local change stands only if what it depends on was delivered
+            "CREATE OR REPLACE TEMP TABLE undone AS SELECT DISTINCT sync, key, op FROM final "
+            "WHERE status NOT IN ('delivered', 'local')",
+            "UPDATE final AS f SET status = 'waiting' FROM undone u WHERE f.status = 'local' AND u.sync = f.sync "
+            "AND u.key = f.key AND ((f.op = 'upsert' AND u.op = 'identity') OR (f.op = 'leave' AND u.op = 'part'))",
+        ]
+    )
+
+
+def _apply(store: Store, run: str, sync: StoredSync, late_apply: float) -> None:
+    """Move one sync's snapshot forward by what was delivered, and remember what was not."""
+    name = sync.sync.replace("'", "''")
+    done = f"(SELECT * FROM final WHERE sync = '{name}' AND status IN ('delivered', 'local'))"
+    _records(store, sync, done)
+    _members(store, sync, done)
+    _remote(store, name, done)
+    _pending(store, run, sync, name, late_apply)
+    _rejected(store, run, sync, name)
+    store.con.execute(f"DELETE FROM {STATE}.after_{sync.id}")
+
+
+def _keys(sync: StoredSync, text: str) -> str:
+    return ", ".join(f"CAST({text}->>'$[{n}]' AS {kind}) AS k{n}" for n, kind in enumerate(sync.keys))
+
+
+def _same(sync: StoredSync, left: str, right: str) -> str:
+    return " AND ".join(f"{left}.k{n} = {right}.k{n}" for n in range(len(sync.keys)))
+
+
+def _records(store: Store, sync: StoredSync, done: str) -> None:
+    snap, ks = f"{STATE}.snap_{sync.id}", ", ".join(f"k{n}" for n in range(len(sync.keys)))
+    match_slots = [f.ordinal for f in sync.fields if not f.orphan]
+    columns = ", ".join([ks, "m", *(f"f{n}" for n in sorted(match_slots))])
+    store.run_all(
+        [
+            # the identity moved even where the fields' own change was refused
+            f"UPDATE {snap} AS s SET m = d.m FROM (SELECT {_keys(sync, 'key')}, arg_max(m, seq) AS m FROM {done} "
+            f"WHERE op = 'identity' GROUP BY key) d WHERE {_same(sync, 's', 'd')}",
+            f"CREATE OR REPLACE TEMP TABLE landed AS SELECT a.* FROM {STATE}.after_{sync.id} a "
+            f"JOIN {done} d ON d.seq = a.seq AND d.op = 'upsert'",
+            f"DELETE FROM {snap} AS s USING landed d WHERE {_same(sync, 's', 'd')}",
+            f"INSERT INTO {snap} ({columns}) SELECT {columns} FROM landed",
+            f"DELETE FROM {snap} AS s USING (SELECT {_keys(sync, 'key')} FROM {done} WHERE op = 'leave') d "
+            f"WHERE {_same(sync, 's', 'd')}",
+        ]
+    )
+
+
+def _members(store: Store, sync: StoredSync, done: str) -> None:
+    members, ks = f"{STATE}.members_{sync.id}", ", ".join(f"k{n}" for n in range(len(sync.keys)))
+    moved = f"(SELECT {_keys(sync, 'key')}, cohort, op FROM {done} WHERE op IN ('join', 'part'))"
+    store.run_all(
+        [
+            f"DELETE FROM {members} AS s USING {moved} d WHERE {_same(sync, 's', 'd')} AND s.cohort = d.cohort",
+            f"INSERT INTO {members} ({ks}, cohort) SELECT {ks}, cohort FROM {moved} WHERE op = 'join'",
+            f"DELETE FROM {members} AS s USING (SELECT {_keys(sync, 'key')} FROM {done} WHERE op = 'leave') d "
+            f"WHERE {_same(sync, 's', 'd')}",
+        ]
+    )
+
+
+def _remote(store: Store, name: str, done: str) -> None:
+    """Remember ids, and whether revetl created the record: once true it stays so until the record is gone."""
+    store.run_all(
+        [
+            "CREATE OR REPLACE TEMP TABLE ids AS SELECT d.sync, d.key, "
+            "coalesce(arg_max(d.new_id, d.seq), any_value(r.remote_id)) AS remote_id, "
+            "coalesce(bool_or(r.created), false) OR coalesce(bool_or(d.new_created), false) AS created "
+            f"FROM {done} d LEFT JOIN {STATE}.remote r ON r.sync = d.sync AND r.key = d.key "
+            "WHERE d.op IN ('upsert', 'identity', 'join') AND d.status = 'delivered' "
+            "GROUP BY d.sync, d.key HAVING bool_or(d.op = 'upsert') OR max(d.new_id) IS NOT NULL",
+            f"DELETE FROM {STATE}.remote AS r USING ids i WHERE r.sync = i.sync AND r.key = i.key",
+            f"INSERT INTO {STATE}.remote SELECT * FROM ids",
+            f"DELETE FROM {STATE}.remote AS r USING (SELECT key FROM {done} WHERE op = 'leave' "
+            f"AND status = 'delivered') d WHERE r.sync = '{name}' AND r.key = d.key",
+        ]
+    )
+
+
+def _pending(store: Store, run: str, sync: StoredSync, name: str, late_apply: float) -> None:
+    """Keep keys of unknown outcome dirty until a run that began ``late_apply`` later gets a clean answer."""
+    touched = ", ".join(f"CASE WHEN a.f{f.ordinal} IS NOT NULL THEN {f.ordinal} END" for f in sync.fields)
+    kind = "CASE WHEN f.op IN ('join', 'part') THEN 'join' ELSE 'upsert' END"
+    same = "p.sync = q.sync AND p.key = q.key AND p.op = q.kind AND p.cohort IS NOT DISTINCT FROM q.cohort"
+    clean = (
+        f"SELECT f.sync, f.key, {kind} AS kind, f.cohort, max(f.started_at) AS started_at FROM final f "
+        f"WHERE f.sync = '{name}' GROUP BY ALL "
+        "HAVING bool_and(status IN ('delivered', 'local')) AND bool_or(op <> 'identity')"
+    )
+    store.run_all(
+        [
+            f"DELETE FROM {STATE}.pending AS p USING ({clean}) q WHERE {same} "
+            f"AND q.started_at >= p.since + INTERVAL ({late_apply}) SECONDS",
+            f"CREATE OR REPLACE TEMP TABLE doubt AS SELECT f.sync, f.key, {kind} AS kind, f.cohort, "
+            f"max(f.ts) AS since, '{run}' AS run, "
+            f"flatten(list(list_filter(CAST([{touched}] AS INTEGER[]), lambda n: n IS NOT NULL))) AS touched, "
+            "list({'m': f.m, 'i': f.i}) AS tried FROM final f "
+            f"LEFT JOIN {STATE}.after_{sync.id} a ON a.seq = f.seq "
+            f"WHERE f.sync = '{name}' AND f.status = 'unknown' GROUP BY ALL",
+            "UPDATE doubt AS q SET touched = list_distinct(q.touched || p.touched), "
+            f"tried = list_distinct(q.tried || p.tried) FROM {STATE}.pending p WHERE {same}",
+            f"DELETE FROM {STATE}.pending AS p USING doubt q WHERE {same}",
+            f"INSERT INTO {STATE}.pending SELECT * FROM doubt",
+        ]
+    )
+
+
+def _rejected(store: Store, run: str, sync: StoredSync, name: str) -> None:
+    """Keep what was refused, with a digest of it and the time of its next try."""
+    values = ", ".join(["a.m", *(f"a.f{f.ordinal}" for f in sync.fields if not f.orphan)])
+    version = sync.flow.replace("'", "''")
+    same = "r.sync = f.sync AND r.key = f.key AND r.op = f.op AND r.cohort IS NOT DISTINCT FROM f.cohort"
+    gap, last = int(FIRST_GAP.total_seconds()), int(LAST_GAP.total_seconds())
+    store.run_all(
+        [
+            "CREATE OR REPLACE TEMP TABLE no AS SELECT f.sync, f.key, f.op, f.cohort, max(f.code) AS code, "
+            "max(f.reason) AS reason, "
+            f"any_value(md5(CASE WHEN f.op IN ('upsert', 'identity') THEN (SELECT CAST(to_json(struct_pack("
+            f"v := row({values}))) AS VARCHAR) FROM {STATE}.after_{sync.id} a JOIN final u ON u.seq = a.seq "
+            f"WHERE u.key = f.key AND u.op = 'upsert' LIMIT 1) ELSE f.m END || '{version}')) AS digest, "
+            "coalesce(any_value(r.since), max(f.ts)) AS since, coalesce(any_value(r.attempts), 0) + 1 AS attempts, "
+            f"max(f.ts) + INTERVAL 1 SECOND * least({last}, {gap} * pow(2, coalesce(any_value(r.attempts), 0))) "
+            f"AS next_at, '{run}' AS run FROM final f LEFT JOIN {STATE}.rejected r ON {same} "
+            f"WHERE f.sync = '{name}' AND f.status = 'rejected' GROUP BY f.sync, f.key, f.op, f.cohort",
+            f"DELETE FROM {STATE}.rejected AS r USING (SELECT DISTINCT sync, key, op, cohort FROM final "
+            f"WHERE sync = '{name}' AND status IN ('delivered', 'local', 'rejected')) f WHERE {same}",
+            f"INSERT INTO {STATE}.rejected SELECT * FROM no",
+        ]
+    )

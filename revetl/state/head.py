@@ -1,0 +1,50 @@
+"""The head record: what state must at least contain, kept outside the database.
+
+DuckDB opens a file whose write-ahead log was cut or lost, and silently forgets the tail. The head is replaced after
+each commit of intents and at the close of each run; a database that is behind it is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from revetl.errors import StateError
+from revetl.state.files import replace_file
+
+GENESIS = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last run, the last sequence number of the outbox, and the hash at the end of the ledger's chain."""
+
+    run: str
+    seq: int
+    chain: str = GENESIS
+    version: int = 1
+
+
+def read_head(path: Path) -> Head | None:
+    """Return the head, or None where there never was one.
+
+    Raises:
+        StateError: RVT-503, it cannot be read.
+    """
+    try:
+        return Head(**json.loads(path.read_text()))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise StateError(
+            "RVT-503",
+            f"the head record {path.name} cannot be read ({type(error).__name__})",
+            kept="state and ledger are untouched; nothing was sent",
+            hint="revetl recover",
+        ) from None
+
+
+def write_head(path: Path, head: Head) -> None:
+    """Replace the head atomically and durably."""
+    replace_file(path, json.dumps(asdict(head)).encode())

@@ -1,0 +1,92 @@
+"""The outbox: every change with its wire bytes, durable before the first byte of its chunk leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from revetl.state.schema import STATE
+from revetl.state.store import Store
+from revetl.types import Cause, Change, Op
+
+# Rows per chunk: what a crash may leave in doubt without having left, against a durable commit each.
+CHUNK = 10_000
+_COLUMNS = "seq, sync, key, op, m, i, cohort, cause, bm, bi, remote_id, created, body"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """How the changes of one sync get into the outbox; SQL with ``{lo}`` and ``{hi}`` for the chunk's range."""
+
+    sync: str
+    lo: int
+    hi: int
+    outbox: str  # INSERT INTO outbox
+    after: str  # INSERT INTO after_<id>
+    verdicts: str  # INSERT INTO exceptions: what is refused before it is sent
+
+
+class Outbox:
+    """The changes of one run. ``stage`` commits a chunk of intents; ``read`` gives them out in order."""
+
+    def __init__(self, store: Store, run: str, chunk: int = CHUNK) -> None:
+        """Work for ``run``."""
+        self.store = store
+        self.run = run
+        self.chunk = chunk
+
+    def stage(self, stage: Stage, lo: int) -> int:
+        """Commit the chunk that starts at ``lo``, then the head; return its last sequence number."""
+        hi = min(lo + self.chunk - 1, stage.hi)
+        self.store.crash("before_intent")
+        with self.store.transaction():
+            for statement in (stage.outbox, stage.after, stage.verdicts):
+                self.store.con.execute(statement.format(lo=lo, hi=hi))
+            self.store.set_meta("seq", str(max(hi, self.store.last_seq())))
+        self.store.crash("after_intent")
+        self.store.advance_head(self.run)
+        self.store.crash("after_head")
+        return hi
+
+    def changes(self, stage: Stage) -> Iterator[Change]:
+        """Yield the changes to be sent, staging chunk after chunk just before it is needed."""
+        lo = stage.lo
+        while lo <= stage.hi:
+            hi = self.stage(stage, lo)
+            yield from self.read(lo, hi)
+            lo = hi + 1
+
+    def read(self, lo: int, hi: int) -> Sequence[Change]:
+        """Return the changes of a range that are for the destination: not local, without a verdict."""
+        rows = self.store.rows(
+            f"SELECT {_COLUMNS} FROM {STATE}.outbox o WHERE run = ? AND seq BETWEEN ? AND ? AND local IS NULL "
+            f"AND body IS NOT NULL ORDER BY seq",
+            [self.run, lo, hi],
+        )
+        return [_change(row) for row in rows]
+
+
+def _change(row: Sequence[object]) -> Change:
+    seq, sync, key, op, m, i, cohort, cause, bm, bi, remote_id, created, body = row
+    return Change(
+        seq=seq, sync=sync, key=key, op=Op(op), match=m, identity=i, cohort=cohort, cause=Cause(cause),  # type: ignore[arg-type]
+        before_match=bm, before_identity=bi, remote_id=remote_id, created=created, body=str(body).encode(),  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def open_runs(store: Store) -> Sequence[str]:
+    """Return runs that never closed, oldest first."""
+    return [row[0] for row in store.rows(f"SELECT run FROM {STATE}.runs WHERE closed_at IS NULL ORDER BY started_at")]
+
+
+def begin_run(store: Store, run: str, facts: Mapping[str, str | None]) -> None:
+    """Record that a run exists, before it does anything."""
+    store.con.execute(
+        f"INSERT INTO {STATE}.runs VALUES (?, ?, NULL, NULL, ?, ?, ?, NULL, NULL)",
+        [run, store.clock(), facts.get("git_commit"), facts.get("dbt_invocation"), facts.get("flows_hash")],
+    )
+
+
+def drop_run(store: Store, run: str) -> None:
+    """Take back a run that had nothing to do."""
+    store.con.execute(f"DELETE FROM {STATE}.runs WHERE run = ?", [run])

@@ -1,0 +1,61 @@
+"""The tables of state that are the same for every sync, and the named migrations that bring an older file up to date.
+
+Every migration runs once, in a transaction of its own that also records it. Tables of one sync (``snap_<id>``,
+``members_<id>``, ``after_<id>``) are made by :mod:`revetl.state.layout`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+STATE = "revetl_state"
+
+FIRST = [
+    "CREATE TABLE {s}.meta (name VARCHAR, value VARCHAR)",
+    "CREATE TABLE {s}.runs (run VARCHAR, started_at TIMESTAMPTZ, closed_at TIMESTAMPTZ, exit_code INTEGER, "
+    "git_commit VARCHAR, dbt_invocation VARCHAR, flows_hash VARCHAR, file VARCHAR, summary VARCHAR)",
+    "CREATE TABLE {s}.syncs (id INTEGER, sync VARCHAR, keys VARCHAR[], normalise VARCHAR, wire_version INTEGER, "
+    "relations VARCHAR, account VARCHAR, flow VARCHAR, last_rows BIGINT, first_run VARCHAR)",
+    "CREATE TABLE {s}.fields (sync_id INTEGER, ordinal INTEGER, field VARCHAR, property VARCHAR, model VARCHAR, "
+    "type VARCHAR, pii VARCHAR, fresh BOOLEAN, orphan BOOLEAN)",
+    "CREATE TABLE {s}.cohorts (sync_id INTEGER, cohort VARCHAR, label VARCHAR, remote_id VARCHAR)",
+    "CREATE TABLE {s}.remote (sync VARCHAR, key VARCHAR, remote_id VARCHAR, created BOOLEAN)",
+    "CREATE TABLE {s}.outbox (run VARCHAR, seq BIGINT, sync VARCHAR, key VARCHAR, op VARCHAR, cohort VARCHAR, "
+    "cause VARCHAR, m VARCHAR, i VARCHAR, bm VARCHAR, bi VARCHAR, remote_id VARCHAR, created BOOLEAN, "
+    "local VARCHAR, digest VARCHAR, body VARCHAR, record VARCHAR)",
+    "CREATE TABLE {s}.acks (run VARCHAR, lo BIGINT, hi BIGINT, status VARCHAR, ts TIMESTAMPTZ, http_status INTEGER, "
+    "request_id VARCHAR)",
+    "CREATE TABLE {s}.exceptions (run VARCHAR, seq BIGINT, status VARCHAR, code VARCHAR, reason VARCHAR, "
+    "ts TIMESTAMPTZ, http_status INTEGER, request_id VARCHAR)",
+    "CREATE TABLE {s}.remote_new (run VARCHAR, seq BIGINT, remote_id VARCHAR, created BOOLEAN)",
+    "CREATE TABLE {s}.started (run VARCHAR, lo BIGINT, hi BIGINT)",
+    "CREATE TABLE {s}.jobs (run VARCHAR, sync VARCHAR, lo BIGINT, hi BIGINT, job VARCHAR, ts TIMESTAMPTZ)",
+    "CREATE TABLE {s}.pending (sync VARCHAR, key VARCHAR, op VARCHAR, cohort VARCHAR, since TIMESTAMPTZ, run VARCHAR, "
+    "touched INTEGER[], tried STRUCT(m VARCHAR, i VARCHAR)[])",
+    "CREATE TABLE {s}.rejected (sync VARCHAR, key VARCHAR, op VARCHAR, cohort VARCHAR, code VARCHAR, reason VARCHAR, "
+    "digest VARCHAR, since TIMESTAMPTZ, attempts INTEGER, next_at TIMESTAMPTZ, run VARCHAR)",
+    "CREATE TABLE {s}.unmatched (sync VARCHAR, key VARCHAR)",
+    "CREATE TABLE {s}.held (run VARCHAR, sync VARCHAR, guard VARCHAR, cohort VARCHAR, found BIGINT, allowed BIGINT, "
+    "total BIGINT, hash VARCHAR, reason VARCHAR, ts TIMESTAMPTZ)",
+    "CREATE TABLE {s}.refused (hash VARCHAR, sync VARCHAR, guard VARCHAR, key VARCHAR, op VARCHAR, cohort VARCHAR, "
+    "ts TIMESTAMPTZ)",
+    "CREATE TABLE {s}.approvals (id VARCHAR, sync VARCHAR, guard VARCHAR, cohort VARCHAR, hash VARCHAR, "
+    "up_to BIGINT, until TIMESTAMPTZ, who VARCHAR, ts TIMESTAMPTZ, reason VARCHAR, used_by VARCHAR)",
+    "CREATE TABLE {s}.chain (n BIGINT, run VARCHAR, file VARCHAR, sha256 VARCHAR, previous VARCHAR, hash VARCHAR, "
+    "ts TIMESTAMPTZ, why VARCHAR)",
+    "CREATE TABLE {s}.quota (account VARCHAR, name VARCHAR, used BIGINT, since DOUBLE)",
+]
+
+MIGRATIONS: dict[str, list[str]] = {"0001_first": FIRST}  # name → statements; the order of names is the order of runs
+
+
+def migrate(execute: Callable[[str], object], done: frozenset[str]) -> list[str]:
+    """Run what is not done yet and return its names; ``execute`` runs one statement."""
+    new = [name for name in MIGRATIONS if name not in done]
+    for name in new:
+        execute("BEGIN")
+        for statement in MIGRATIONS[name]:
+            execute(statement.format(s=STATE))
+        execute(f"INSERT INTO {STATE}.meta VALUES ('migration', '{name}')")
+        execute("COMMIT")
+    return new

@@ -1,0 +1,169 @@
+"""The state database: opened under the name ``revetl_state`` on a connection that also sees the models.
+
+Two runs never share it (:mod:`revetl.state.lock`); what it must contain is known from outside (:mod:`revetl.state.head`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from revetl.errors import StateError
+from revetl.state.files import private_directory
+from revetl.state.head import GENESIS, Head, read_head, write_head
+from revetl.state.schema import MIGRATIONS, STATE, migrate
+
+# Files of this storage version are opened by DuckDB 1.4 and by every later release up to 2.x.
+STORAGE_VERSION = "v1.4.0"
+
+
+def no_crash(_point: str) -> None:
+    """Do nothing at a crash point: what production passes."""
+
+
+class Store:
+    """One target's state, ledger directory and head. Everything else in this room works on a store."""
+
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        directory: Path | None,
+        clock: Callable[[], datetime],
+        crash: Callable[[str], None] = no_crash,
+    ) -> None:
+        """Attach (or make) the state in ``directory``; None keeps it in memory, for simulations.
+
+        Raises:
+            StateError: RVT-504 the file cannot be opened, RVT-505 a newer revetl wrote it, RVT-506 it is behind
+                its head, RVT-507 it is missing although the head says that there was one.
+        """
+        self.con = con
+        self.directory = directory
+        self.clock = clock
+        self.crash = crash
+        if directory is not None:
+            private_directory(directory)
+            private_directory(directory / "ledger")
+        self._attach()
+        self.head = read_head(directory / "head.json") if directory else None
+        self._check_versions()
+
+    # --- opening --------------------------------------------------------------------------------------------------
+
+    def _attach(self) -> None:
+        attached = {row[0] for row in self.rows("SELECT database_name FROM duckdb_databases()")}
+        if STATE in attached:
+            return
+        path = ":memory:" if self.directory is None else str(self.directory / "state.duckdb")
+        if self.directory and not Path(path).exists() and (self.directory / "head.json").exists():
+            raise StateError(
+                "RVT-507",
+                "the state file is missing although this target has been synced before",
+                kept="the ledger is untouched; nothing was sent",
+                hint="restore state.duckdb from a backup, or start again from what is there: revetl adopt SYNC",
+            )
+        literal = path.replace("'", "''")
+        option = "" if self.directory is None else f" (STORAGE_VERSION '{STORAGE_VERSION}')"
+        try:
+            self.con.execute(f"ATTACH '{literal}' AS {STATE}{option}")
+        except duckdb.Error as error:
+            text = str(error).splitlines()[0]
+            raise StateError(
+                "RVT-504",
+                f"the state file cannot be opened: {text}",
+                kept="the file is left as it is; nothing was sent",
+                hint="restore it from a backup, or move it away and run `revetl adopt SYNC`",
+            ) from None
+
+    def _check_versions(self) -> None:
+        tables = {row[0] for row in self.rows(f"SELECT table_name FROM duckdb_tables() WHERE database_name = '{STATE}'")}
+        done: frozenset[str] = frozenset()
+        if "meta" in tables:
+            done = frozenset(r[0] for r in self.rows(f"SELECT value FROM {STATE}.meta WHERE name = 'migration'"))
+        unknown = sorted(done - set(MIGRATIONS))
+        if unknown:
+            raise StateError(
+                "RVT-505",
+                f"a newer revetl wrote this state (it knows {unknown[-1]}, this one {max(MIGRATIONS)})",
+                kept="the state is left as it is; nothing was sent",
+                hint="upgrade revetl to at least that release",
+            )
+        self.con.execute("SELECT 1").fetchall()
+        migrate(lambda sql: self.con.execute(sql), done)
+
+    def check_head(self) -> None:
+        """Compare the database with its head record.
+
+        Raises:
+            StateError: RVT-506, the database lost something that it had.
+        """
+        if self.head is None:
+            return
+        if self.last_seq() < self.head.seq or (self.head.chain != GENESIS and not self._has_chain(self.head.chain)):
+            raise StateError(
+                "RVT-506",
+                f"the state is older than its head record says (change {self.last_seq()} of {self.head.seq}, "
+                f"run {self.head.run}): a file was restored, cut or lost",
+                kept="state and ledger are untouched; nothing was sent",
+                hint="revetl recover",
+            )
+
+    def _has_chain(self, value: str) -> bool:
+        return bool(self.rows(f"SELECT 1 FROM {STATE}.chain WHERE hash = ?", [value]))
+
+    # --- asking and changing --------------------------------------------------------------------------------------
+
+    def rows(self, sql: str, parameters: Sequence[object] | None = None) -> list[Any]:
+        """Run one statement and return all its rows."""
+        return self.con.execute(sql, parameters).fetchall()
+
+    def one(self, sql: str, parameters: Sequence[object] | None = None) -> Any:
+        """Run one statement and return the first value of its first row, None without rows."""
+        found = self.con.execute(sql, parameters).fetchall()
+        return found[0][0] if found else None
+
+    def run_all(self, statements: Sequence[str]) -> None:
+        """Run statements one after another."""
+        for statement in statements:
+            self.con.execute(statement)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what the block does, or nothing of it."""
+        self.con.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self.con.execute("ROLLBACK")
+            raise
+        self.con.execute("COMMIT")
+
+    def last_seq(self) -> int:
+        """Return the last sequence number that was ever given to a change."""
+        value = self.one(f"SELECT value FROM {STATE}.meta WHERE name = 'seq'")
+        return int(value or 0)
+
+    def set_meta(self, name: str, value: str) -> None:
+        """Store one named value."""
+        self.con.execute(f"DELETE FROM {STATE}.meta WHERE name = ?", [name])
+        self.con.execute(f"INSERT INTO {STATE}.meta VALUES (?, ?)", [name, value])
+
+    def chain_end(self) -> str:
+        """Return the hash at the end of the ledger's chain."""
+        return self.one(f"SELECT hash FROM {STATE}.chain ORDER BY n DESC LIMIT 1") or GENESIS
+
+    def advance_head(self, run: str) -> None:
+        """Replace the head record by what the database contains now."""
+        self.head = Head(run, self.last_seq(), self.chain_end())
+        if self.directory is not None:
+            write_head(self.directory / "head.json", self.head)
+
+    @property
+    def ledger(self) -> Path | None:
+        """Return the directory of the ledger's files."""
+        return self.directory / "ledger" if self.directory else None
