@@ -259,6 +259,7 @@ class ModelRef:
     relation: Relation
     key: tuple[str, ...]  # column names in this model, position by position of the entity's key
     updated_at: str | None = None
+    valid_to: str | None = None  # of a dbt snapshot: the column that is null in current rows, the only ones read
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +339,7 @@ class SyncPlan:
     on_leave: OnLeave = OnLeave.KEEP
     on_leave_scope: str = "created"  # created | all
     cohort_style: str | None = None
+    create_cohorts: bool = True  # whether a tag or list that does not exist there may be made
     constants: tuple[Constant, ...] = ()
     guards: Guards = Guards()
     timezone: str | None = None

@@ -1,0 +1,21 @@
+"""revetl.yml: read without surprises, validated all at once, secrets resolved as late as possible."""
+
+from __future__ import annotations
+
+from revetl.config.guards import GuardsSpec
+from revetl.config.load import load_config
+from revetl.config.model import Config, Connection, DestinationConfig
+from revetl.config.secrets import resolve_settings, resolve_text, secrets_of
+from revetl.config.specs import SyncConfig
+
+__all__ = [
+    "Config",
+    "Connection",
+    "DestinationConfig",
+    "GuardsSpec",
+    "SyncConfig",
+    "load_config",
+    "resolve_settings",
+    "resolve_text",
+    "secrets_of",
+]

@@ -1,0 +1,167 @@
+"""The parts of revetl.yml as they are written, each validated by itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from revetl.config.guards import GuardsSpec, Span
+from revetl.config.schema import NOT_YET, Strict, wrong
+from revetl.config.secrets import variables
+from revetl.types import JSON, Mode, OnLeave, Write
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}\Z")
+_TARGET = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}\Z")  # it names a directory below .revetl/
+_MEMORY = re.compile(r"[1-9][0-9]{0,5}(?:\.[0-9])?\s*(?:MB|GB|TB|MiB|GiB|TiB)\Z")
+_LATER = frozenset({"consent", "erase", "freshness", "policies"})
+SCALARS = (str, int, float, bool)
+
+
+def is_name(text: str) -> bool:
+    """Return whether ``text`` may name a destination, a sync or a group."""
+    return _NAME.match(text) is not None
+
+
+def is_target(text: str) -> bool:
+    """Return whether ``text`` may name a target, which becomes a directory."""
+    return _TARGET.match(text) is not None
+
+
+def _list(value: JSON) -> JSON:
+    return [value] if isinstance(value, str) else value
+
+
+def _off(value: JSON) -> JSON:
+    return "off" if value is False else value
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise wrong("not a time zone", "write an IANA name such as Europe/Berlin or UTC") from None
+    return value
+
+
+def _one_pair(value: dict[str, str]) -> dict[str, str]:
+    if len(value) != 1:
+        raise wrong("needs exactly one pair", "write {their_field: our_property}")
+    return value
+
+
+def _constant(value: JSON) -> JSON:
+    return value if isinstance(value, Mapping) else {"value": value}
+
+
+def _scalar(value: JSON) -> JSON:
+    if not isinstance(value, SCALARS):
+        raise wrong("a constant is text, a number, true or false", "write {value: dbt}")
+    return value
+
+
+def _memory(value: str) -> str:
+    if not _MEMORY.match(value):
+        raise wrong("not an amount of memory", "write a number and a unit, such as 2GB")
+    return value
+
+
+def _reference(value: str) -> str:
+    if not variables(value):
+        raise wrong("the key itself must not stand here", "write \"{{ env_var('REVETL_LEDGER_KEY') }}\"")
+    return value
+
+
+def _ledger(value: JSON) -> JSON:
+    if isinstance(value, str):
+        raise wrong("a ledger elsewhere is not there yet", "remove it: the ledger lies under .revetl/", code=NOT_YET)
+    return value
+
+
+def _values(value: JSON) -> JSON:
+    if value == "encrypted":
+        raise wrong("encrypted values are not there yet", "write hash or clear", code=NOT_YET)
+    return value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_list)]
+Zone = Annotated[str, AfterValidator(_zone)]
+RequireTests = Annotated[Literal["failed", "all", "off"], BeforeValidator(_off)]
+
+
+class ConstantSpec(Strict):
+    """``constants: {FIELD: {value: …, write: create}}``; a bare value means the same."""
+
+    value: Annotated[Any, AfterValidator(_scalar)]
+    write: Write = Write.CREATE
+
+
+class SyncConfig(Strict):
+    """One sync of a destination: which entity goes into which object, and how."""
+
+    not_yet: ClassVar[frozenset[str]] = _LATER | {"links"}
+
+    entity: str
+    object: str | None = None  # None: the destination type's first
+    match: Annotated[dict[str, str], AfterValidator(_one_pair)] | None = None
+    audience: Names = ()
+    exclude: Names = ()
+    mode: Mode = Mode.UPSERT
+    on_leave: OnLeave = OnLeave.KEEP
+    on_leave_scope: Literal["created", "all"] = "created"
+    allow_delete: bool = False
+    cohorts: str | None = None  # a style of the object; None: its first
+    create_cohorts: bool = True
+    constants: dict[str, Annotated[ConstantSpec, BeforeValidator(_constant)]] = Field(default_factory=dict)
+    allow_pii: Literal[True] | Names = ()
+    guards: GuardsSpec = GuardsSpec()
+    timezone: Zone | None = None
+    was: str | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+    def allows(self, pii: str, column: str) -> bool:
+        """Return whether a column tagged ``pii`` may leave: all, its kind, or the column by name."""
+        return self.allow_pii is True or pii in self.allow_pii or column in self.allow_pii
+
+
+class DestinationSpec(Strict):
+    """One destination as written; its syncs are validated one by one."""
+
+    not_yet: ClassVar[frozenset[str]] = _LATER
+
+    type: str | None = None  # None: the destination's own name
+    targets: dict[str, Any]
+    syncs: dict[str, Any] | None = None
+
+
+class LedgerConfig(Strict):
+    """What the ledger keeps of values; ``key`` refers to the variable that holds the HMAC key."""
+
+    values: Annotated[Literal["hash", "clear"], BeforeValidator(_values)] = "hash"
+    key: Annotated[str, AfterValidator(_reference)] | None = None
+
+
+class SendConfig(Strict):
+    """How hard to send. ``deadline`` is in seconds, ``backfill_share`` a share (0..1) of a quota."""
+
+    max_in_flight: int | None = Field(default=None, ge=1, le=1_000)
+    deadline: Span | None = None
+    backfill_share: float = Field(default=0.5, gt=0, le=1)
+
+
+class RootSpec(Strict):
+    """The top level of revetl.yml, without what stands in its destinations."""
+
+    not_yet: ClassVar[frozenset[str]] = _LATER | {"state", "notify"}
+
+    version: Literal[1]
+    destinations: Mapping[str, Any]
+    groups: dict[str, Names] = Field(default_factory=dict)
+    require_tests: RequireTests = "failed"
+    timezone: Zone | None = None
+    ledger: Annotated[LedgerConfig, BeforeValidator(_ledger)] = LedgerConfig()
+    send: SendConfig = SendConfig()
+    memory_limit: Annotated[str, AfterValidator(_memory)] | None = None

@@ -1,0 +1,91 @@
+"""Which cohorts a sync keeps in step, under which labels, and which cohorts limit who may leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from revetl.config.schema import did_you_mean
+from revetl.plan.complaints import Complaints
+from revetl.plan.drafts import Draft
+from revetl.plan.entities import Entity, reference
+from revetl.plan.items import Item
+from revetl.plan.names import Names
+from revetl.types import CohortPlan, Guards, ModelRef
+
+
+def resolve_cohorts(
+    draft: Draft, entity: Entity, names: Names, guards: Guards, say: Complaints
+) -> tuple[CohortPlan, ...]:
+    """Return the cohorts of a sync; a cohort's own guards go over the sync's."""
+    found: list[CohortPlan] = []
+    by_label: dict[str, Item] = {}
+    for item in entity.cohorts:
+        said = names.pick(item.spec.to, draft.destination, draft.name)
+        if not said:
+            continue
+        if len(said) > 1:
+            what, remedy = (
+                f"two groups say different things for {draft.name}",
+                f"name {draft.destination} itself in `to`",
+            )
+            say.error("RVT-315", what, remedy, syncs=(draft.name,), node=item.node)
+        label = said[0].label or item.spec.label or item.name
+        other = by_label.setdefault(label.strip().casefold(), item)
+        if other is not item:
+            what = f"cohorts '{other.name}' and '{item.name}' are both called '{label}' in {draft.name}"
+            say.error("RVT-326", what, "give one of them another label", syncs=(draft.name,), node=item.node)
+        found.append(
+            CohortPlan(item.name, label, reference(item, entity), item.spec.guards.over(guards), item.spec.was)
+        )
+        _label_length(draft, item, label, say)
+    return tuple(found)
+
+
+def _label_length(draft: Draft, item: Item, label: str, say: Complaints) -> None:
+    style = draft.thing.cohorts.get(style_of(draft) or "")
+    if style is not None and style.max_label is not None and len(label) > style.max_label:
+        what = (
+            f"label '{label}' has {len(label)} characters; a {style.name} of {draft.type.title} takes {style.max_label}"
+        )
+        remedy = f"write a `label` of at most {style.max_label} characters"
+        say.error("RVT-326", what, remedy, syncs=(draft.name,), node=item.node)
+
+
+def style_of(draft: Draft) -> str | None:
+    """Return the cohort style that is asked for, or the object's first; None where it has none."""
+    return draft.config.cohorts or next(iter(draft.thing.cohorts), None)
+
+
+def check_style(draft: Draft, cohorts: Iterable[CohortPlan], say: Complaints) -> None:
+    """Say where cohorts cannot land as asked."""
+    thing, wanted = draft.thing, draft.config.cohorts
+    place = f"'{draft.object}' of {draft.type.title}"
+    if wanted is not None and wanted not in thing.cohorts:
+        what = f"{place} has no cohorts as '{wanted}'"
+        remedy = did_you_mean(wanted, thing.cohorts) or "remove `cohorts`"
+        say.error("RVT-321", what, remedy, syncs=(draft.name,), file=draft.file)
+    elif not thing.cohorts and (names := [cohort.name for cohort in cohorts]):
+        what = f"{place} has no cohorts, but {', '.join(names)} name it"
+        say.error("RVT-321", what, f"remove {draft.destination} from their `to`", syncs=(draft.name,), file=draft.file)
+
+
+def limiting(
+    draft: Draft, entity: Entity, which: str, items: tuple[Item, ...], say: Complaints
+) -> tuple[ModelRef, ...]:
+    """Return the cohorts that ``audience`` or ``exclude`` (``which``) names; say which names are none."""
+    own = {item.name: item for item in entity.cohorts}
+    found = []
+    wanted = draft.config.audience if which == "audience" else draft.config.exclude
+    for name in dict.fromkeys(wanted):
+        if name in own:
+            found.append(reference(own[name], entity))
+            continue
+        others = [item for item in items if item.name == name]
+        if others:
+            why = f"a {others[0].spec.kind} model of entity '{others[0].spec.entity}'"
+        else:
+            why = "no model with `revetl:` meta"
+        what = f"{which} of {draft.name} names '{name[:60]}', {why}; a cohort of entity '{entity.name}' is wanted"
+        remedy = did_you_mean(name, own) or f"write `revetl: {{kind: cohort, entity: {entity.name}, key: …}}` on it"
+        say.error("RVT-328", what, remedy, syncs=(draft.name,), file=draft.file)
+    return tuple(found)

@@ -1,0 +1,70 @@
+"""The resolved mapping as plain data: what leaves, to whom, under which rules; no rows, no secrets."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+
+from revetl.types import JSON, CohortPlan, FieldPlan, ModelRef, SyncPlan
+
+SCHEMA_VERSION = 1
+
+
+def flows(syncs: Iterable[SyncPlan]) -> dict[str, JSON]:
+    """Return ``target/revetl_flows.json``: every sync by name, with the hash of its mapping."""
+    found = {sync.name: {"hash": flow_hash(sync), **flow(sync)} for sync in sorted(syncs, key=lambda s: s.name)}
+    return {"schema_version": SCHEMA_VERSION, "syncs": found}
+
+
+def flow_hash(sync: SyncPlan) -> str:
+    """Return the sha256 (hex) of a sync's mapping in canonical JSON; guards and labels of people's comfort apart."""
+    text = json.dumps(flow(sync), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def flow(sync: SyncPlan) -> dict[str, JSON]:
+    """Return one sync's mapping."""
+    return {
+        "destination": sync.destination,
+        "type": sync.type,
+        "object": sync.object,
+        "entity": sync.entity,
+        "key": list(sync.key),
+        "base": _model(sync.base),
+        "joined": [_model(ref) for ref in sync.joined],
+        "match": {"field": sync.match_field, "column": sync.match_property},
+        "fields": {field.field: _field(field) for field in sync.fields},
+        "cohorts": {cohort.name: _cohort(cohort) for cohort in sync.cohorts},
+        "cohort_style": sync.cohort_style,
+        "create_cohorts": sync.create_cohorts,
+        "audience": sorted(ref.model for ref in sync.audience),
+        "exclude": sorted(ref.model for ref in sync.exclude),
+        "mode": str(sync.mode),
+        "on_leave": str(sync.on_leave),
+        "on_leave_scope": sync.on_leave_scope,
+        "constants": {c.field: {"value": c.value, "write": str(c.write)} for c in sync.constants},
+        "timezone": sync.timezone,
+        "sandbox": sync.sandbox,
+        "settings": dict(sync.settings),
+        "was": sync.was,
+    }
+
+
+def _model(ref: ModelRef) -> dict[str, JSON]:
+    return {"model": ref.model, "unique_id": ref.unique_id, "key": list(ref.key)}
+
+
+def _field(field: FieldPlan) -> dict[str, JSON]:
+    return {
+        "column": field.property,
+        "model": field.model,
+        "pii": field.pii,
+        "on_null": str(field.on_null),
+        "write": str(field.write),
+        "was": field.was,
+    }
+
+
+def _cohort(cohort: CohortPlan) -> dict[str, JSON]:
+    return {"label": cohort.label, "model": cohort.ref.unique_id, "key": list(cohort.ref.key), "was": cohort.was}

@@ -1,0 +1,71 @@
+"""What state knows and revetl.yml or meta no longer names: removed syncs, mappings and cohorts, and renames."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from revetl.types import SyncPlan
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSync:
+    """What state knows of a sync: the fields it delivered and the cohorts (model names) with members."""
+
+    name: str
+    fields: tuple[str, ...] = ()
+    cohorts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """Something that stays at the destination until it is settled.
+
+    ``now`` is its new name where ``was`` carries the history over: a rename, with nothing to settle.
+    """
+
+    sync: str  # as state knows it
+    kind: str  # sync | field | cohort
+    name: str  # of the sync, field or cohort
+    now: str | None = None
+
+    @property
+    def renamed(self) -> bool:
+        """Return whether it lives on under another name."""
+        return self.now is not None
+
+
+def orphans(
+    known: Mapping[str, KnownSync], syncs: Sequence[SyncPlan], still: Collection[str] = ()
+) -> tuple[Orphan, ...]:
+    """Return what is orphaned or renamed, by sync, kind and name.
+
+    ``still`` names syncs and destinations that revetl.yml does name but that have no plan now (broken, or not part of
+    the target): nothing of them is orphaned, because nothing is known of what they want.
+    """
+    plans = {sync.name: sync for sync in syncs}
+    heirs = {sync.was: sync for sync in syncs if sync.was and sync.was not in plans and sync.name not in known}
+    found: list[Orphan] = []
+    for name, before in known.items():
+        plan = plans.get(name) or heirs.get(name)
+        if plan is None:
+            if name not in still and name.partition(".")[0] not in still:
+                found.append(Orphan(name, "sync", name))
+            continue
+        if plan.name != name:
+            found.append(Orphan(name, "sync", name, plan.name))
+        found += _parts(before, plan)
+    return tuple(sorted(found, key=lambda o: (o.sync, o.kind, o.name)))
+
+
+def _parts(before: KnownSync, plan: SyncPlan) -> Iterator[Orphan]:
+    fields = {field.field for field in plan.fields} | {constant.field for constant in plan.constants}
+    moved = {field.was: field.field for field in plan.fields if field.was}
+    for field in before.fields:
+        if field not in fields:
+            yield Orphan(before.name, "field", field, moved.get(field))
+    cohorts = {cohort.name for cohort in plan.cohorts}
+    renamed = {cohort.was: cohort.name for cohort in plan.cohorts if cohort.was}
+    for cohort in before.cohorts:
+        if cohort not in cohorts:
+            yield Orphan(before.name, "cohort", cohort, renamed.get(cohort))
