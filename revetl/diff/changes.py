@@ -110,8 +110,8 @@ def memberships(shape: Shape) -> str:
     match = "CASE WHEN w.wanted THEN w.m ELSE coalesce(w.sm, w.tried[1].m) END"
     frozen = f"{shape.normalised('w.m')} IN (SELECT i FROM {shape.temp('collide')})"
     taken = (
-        f"EXISTS (SELECT 1 FROM {shape.temp('holders')} h JOIN {shape.temp('mwish')} v ON {shape.same_key('h', 'v')} "
-        f"WHERE NOT w.wanted AND v.cohort = w.cohort AND h.i = {shape.normalised('w.sm')})"
+        f"EXISTS (SELECT 1 FROM {shape.temp('takes')} t "
+        f"WHERE NOT w.wanted AND t.cohort = w.cohort AND t.i = {shape.normalised('w.sm')})"
     )
     return _insert(
         shape,

@@ -141,9 +141,17 @@ def _neighbours(shape: Shape) -> list[str]:
         f"CREATE OR REPLACE TEMP TABLE holders_{shape.id} AS SELECT {ks}, {identity} AS i "
         f"FROM {shape.temp('desired')} d WHERE {identity} IN (SELECT o.i FROM {shape.temp('olds')} o "
         f"JOIN {shape.temp('delta')} x ON x.key = o.key WHERE NOT x.wanted)",
+        # cohorts that such a holder wants: what it takes over is not ended
+        f"CREATE OR REPLACE TEMP TABLE takes_{shape.id} AS SELECT DISTINCT h.i, v.cohort FROM {shape.temp('holders')} h "
+        f"JOIN {shape.temp('mwish')} v ON {shape.same_key('h', 'v')}",
         # identity, now and before, of each key whose membership changes
         f"CREATE OR REPLACE TEMP TABLE who_{shape.id} AS SELECT c.*, d.{shape.ks[0]} IS NOT NULL AS wanted, "
         f"d.m, s.m AS sm FROM {shape.temp('mchg')} c "
         f"LEFT JOIN (SELECT {ks}, d.m FROM {shape.temp('desired')} d) d ON {shape.same_key('c', 'd')} "
         f"LEFT JOIN ({snapshot(shape)}) s ON {shape.same_key('c', 's')}",
     ]
+
+
+def count(shape: Shape) -> str:
+    """Return a SELECT of the number of desired records."""
+    return f"SELECT count(*) FROM {shape.temp('desired')}"

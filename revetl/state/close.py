@@ -10,7 +10,7 @@ The same close runs at the next start for a run that was killed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -31,13 +31,14 @@ class Closing:
     exit_code: int = 0
     summary: str = ""
     crashed: bool = False  # True: acknowledgements are all there will be, the rest is unknown
+    identity: Callable[[str], str] = str  # SQL of how the ledger keeps an identity, from SQL of it
 
 
 def close_run(store: Store, run: str, closing: Closing) -> None:
     """Close ``run``; safe to repeat from any point at which the process was killed."""
     _final(store, run, "unknown" if closing.crashed else "waiting")
     store.crash("before_ledger")
-    file = ledger.write_file(store, run)
+    file = ledger.write_file(store, run, closing.identity)
     store.crash("after_ledger")
     syncs = [load_sync(store, row[0]) for row in store.rows("SELECT DISTINCT sync FROM final ORDER BY sync")]
     with store.transaction():

@@ -16,7 +16,6 @@ class Tally:
     """Outcomes of one sync, counted when they are durable, never before."""
 
     counts: dict[Status, int] = field(default_factory=lambda: dict.fromkeys(Status, 0))
-    calls: int = 0
 
 
 class Journal:
@@ -28,6 +27,8 @@ class Journal:
         self.run = run
         self.tallies: dict[str, Tally] = {}
         self._open: list[Outcome] = []
+        self._brought: set[str] = set()
+        self.calls = 0
 
     def tally(self, sync: str) -> Tally:
         """Return the counts of a sync so far."""
@@ -37,22 +38,27 @@ class Journal:
         """Record, durably, that calls leave which must never be repeated blindly."""
         self.store.con.execute(f"INSERT INTO {STATE}.started VALUES (?, ?, ?)", [self.run, batch.lo, batch.hi])
 
-    def job(self, batch: Batch, job: str) -> None:
+    def job(self, batch: Batch, id: str) -> None:  # noqa: A002 - the vendor's word, as the sender's protocol has it
         """Record, durably, that a job runs at the vendor for this batch."""
         self.store.crash("before_job")
         self.store.con.execute(
             f"INSERT INTO {STATE}.jobs VALUES (?, ?, ?, ?, ?, ?)",
-            [self.run, batch.sync, batch.lo, batch.hi, job, self.store.clock()],
+            [self.run, batch.sync, batch.lo, batch.hi, id, self.store.clock()],
         )
         self.store.crash("after_job")
 
     def settle(self, outcomes: Sequence[Outcome]) -> None:
         """Take outcomes; they are durable after the next ``flush``."""
         self._open.extend(outcomes)
+        self._brought.update(o.change.sync for o in outcomes if o.remote_id is not None or o.created is not None)
 
-    def call(self, sync: str) -> None:
-        """Count one call."""
-        self.tally(sync).calls += 1
+    def brought_ids(self, sync: str) -> bool:
+        """Return whether any outcome of this run named a record's id there."""
+        return sync in self._brought
+
+    def call(self, lane: object, call: object, status: int | None, seconds: float) -> None:
+        """Count one call of a destination."""
+        self.calls += 1
 
     def flush(self) -> None:
         """Commit the outcomes taken since the last flush: a range per run of deliveries, a row per exception."""
@@ -73,7 +79,7 @@ class Journal:
             for lo, hi, first in ranges_of(outcomes)
         ]
         others = [
-            [self.run, o.change.seq, o.status, o.code, o.reason, now, o.http_status, o.request_id]
+            [self.run, o.change.seq, o.status, o.code, _impersonal(o), now, o.http_status, o.request_id]
             for o in outcomes
             if o.status is not Status.DELIVERED
         ]
@@ -107,3 +113,12 @@ def ranges_of(outcomes: Iterable[Outcome]) -> list[tuple[int, int, Outcome]]:
                 continue
         found.append((seq, seq, outcome))
     return found
+
+
+def _impersonal(outcome: Outcome) -> str:
+    """Return the reason without the person's identity in it: vendors like to repeat the address they refuse."""
+    reason = outcome.reason
+    for identity in (outcome.change.match, outcome.change.identity, outcome.change.before_match):
+        if identity:
+            reason = reason.replace(identity, "•••")
+    return reason

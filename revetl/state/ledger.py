@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,13 +37,13 @@ def link_hash(previous: str, run: str, file: str, sha256: str, why: str) -> str:
     return hashlib.sha256("\n".join((previous, run, file, sha256, why)).encode()).hexdigest()
 
 
-def write_file(store: Store, run: str) -> str | None:
+def write_file(store: Store, run: str, identity: Callable[[str], str] = str) -> str | None:
     """Write what left in a run to ``ledger/<run>.parquet``, by rename; None if nothing left.
 
     ``final`` (made by :mod:`revetl.state.close`) has the outcome of every change of the run.
     """
     select = (
-        f"SELECT run, seq, ts AS time, sync, key, op, cause, cohort, i AS identity, bi AS before_identity, "
+        f"SELECT run, seq, ts AS time, sync, key, op, cause, cohort, {identity('i')} AS identity, {identity('bi')} AS before_identity, "
         f'coalesce(record, body) AS "values", status AS outcome, code, reason, http_status, request_id '
         f"FROM final WHERE run = '{run}' AND local IS DISTINCT FROM 'quiet' AND coalesce(code, '') <> 'PREDECESSOR' "
     )

@@ -90,3 +90,13 @@ def begin_run(store: Store, run: str, facts: Mapping[str, str | None]) -> None:
 def drop_run(store: Store, run: str) -> None:
     """Take back a run that had nothing to do."""
     store.con.execute(f"DELETE FROM {STATE}.runs WHERE run = ?", [run])
+
+
+def learnt_ids(store: Store, run: str, sync: str, keys: Sequence[str]) -> Mapping[str, tuple[str | None, bool | None]]:
+    """Return key → (remote id, created) as far as earlier outcomes of this run brought them."""
+    rows = store.rows(
+        f"SELECT o.key, n.remote_id, n.created FROM {STATE}.remote_new n JOIN {STATE}.outbox o "
+        "ON o.run = n.run AND o.seq = n.seq WHERE n.run = ? AND o.sync = ? AND o.key IN (SELECT unnest(?))",
+        [run, sync, list(keys)],
+    )
+    return {key: (remote_id, created) for key, remote_id, created in rows}

@@ -1,0 +1,99 @@
+"""The batches of one sync, made one at a time from the outbox, in the order in which they must leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from revetl.contract import Action, Destination
+from revetl.send.ports import Lane, Work
+from revetl.state.journal import Journal
+from revetl.state.outbox import Outbox, Stage, learnt_ids
+from revetl.types import JSON, Batch, Change, Cohort, Op, SyncPlan
+
+FOLLOWERS = frozenset({Op.JOIN, Op.PART, Op.LEAVE, Op.UPSERT})  # may need an id that an earlier operation brought
+
+
+class SyncFeed:
+    """Reads a sync's changes chunk by chunk; intents are durable before a batch is given out."""
+
+    def __init__(
+        self,
+        plan: SyncPlan,
+        destination: Destination,
+        lane: Lane,
+        settings: object,
+        outbox: Outbox,
+        journal: Journal,
+        stage: Stage,
+        prepared: dict[str, JSON],
+    ) -> None:
+        """Take everything a batch carries beside its changes."""
+        self.plan, self.destination, self.settings = plan, destination, settings
+        self._lane, self._outbox, self._journal = lane, outbox, journal
+        self._prepared = prepared
+        self._labels = {cohort.name: cohort.label for cohort in plan.cohorts}
+        self._changes = outbox.changes(stage)
+        self._next: Change | None = next(self._changes, None)
+
+    @property
+    def sync(self) -> str:
+        """Return the sync's name."""
+        return self.plan.name
+
+    @property
+    def lane(self) -> Lane:
+        """Return the lane it travels on."""
+        return self._lane
+
+    def next(self) -> Work | None:
+        """Return the next batch, None once there is nothing more."""
+        if self._next is None:
+            return None
+        first = self._next
+        action = self.destination.actions.get(first.op)
+        limit = action.max_records if action else 1
+        changes = [first, *self._more(first, action, limit)]
+        return self.refresh(Work(self.batch(changes)))
+
+    def _more(self, first: Change, action: Action | None, limit: int) -> Iterator[Change]:
+        """Yield what fits behind ``first``: same operation and cohort, within count and bytes, no key twice."""
+        seen, count = set(first.tokens), 1
+        size = len(first.body) + (action.overhead if action else 0)
+        while True:
+            change = self._next = next(self._changes, None)
+            if change is None or (change.op, change.cohort) != (first.op, first.cohort) or count >= limit:
+                return
+            size += len(change.body) + (action.overhead if action else 0)
+            if seen.intersection(change.tokens) or (action and size > action.max_bytes):
+                return
+            seen.update(change.tokens)
+            count += 1
+            yield change
+
+    def batch(self, changes: list[Change]) -> Batch:
+        """Return a batch of these changes with the sync's context."""
+        first = changes[0]
+        cohort = None
+        if first.cohort is not None:
+            label = self._labels.get(first.cohort, first.cohort)
+            cohort = Cohort(first.cohort, label, self.plan.cohort_style or "")
+        return Batch(
+            sync=self.plan.name, object=self.plan.object, op=first.op, changes=changes, settings=self.settings,
+            mode=self.plan.mode, cohort=cohort, on_leave=self.plan.on_leave, match_field=self.plan.match_field,
+            prepared=self._prepared,
+        )  # fmt: skip
+
+    def refresh(self, work: Work) -> Work:
+        """Return ``work`` with the remote ids that earlier batches of this run brought."""
+        batch = work.batch
+        lacking = [change.key for change in batch.changes if change.remote_id is None]
+        if batch.op not in FOLLOWERS or not lacking or not self._journal.brought_ids(batch.sync):
+            return work
+        self._journal.flush()
+        ids = learnt_ids(self._outbox.store, self._outbox.run, batch.sync, lacking)
+        changes = [
+            replace(change, remote_id=ids[change.key][0], created=ids[change.key][1]) if change.key in ids else change
+            for change in batch.changes
+        ]
+        return replace(work, batch=replace(batch, changes=changes))

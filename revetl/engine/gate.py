@@ -1,0 +1,88 @@
+"""The gate in front of a sync: what dbt's last builds and tests say about its models, and how old the manifest is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from revetl.config.guards import parse_span
+from revetl.types import BuildResult, Check, Held, Project, SyncPlan
+
+FAILED = frozenset({"error", "fail", "runtime error", "skipped", "partial success"})
+GOOD = frozenset({"success", "pass", "warn", "no-op", "reused"})
+
+
+def upstream(project: Project, plan: SyncPlan) -> frozenset[str]:
+    """Return the sync's models and everything they are made from."""
+    found: set[str] = set()
+    todo = [ref.unique_id for ref in plan.models]
+    while todo:
+        node = todo.pop()
+        if node not in found:
+            found.add(node)
+            known = project.nodes.get(node)
+            todo += known.parents if known else ()
+    return frozenset(found)
+
+
+def guarding(project: Project, models: frozenset[str]) -> Iterator[Check]:
+    """Yield the tests that guard any of these models: attached ones by their model, singular ones by what they read."""
+    for check in project.checks.values():
+        owner = (check.attached_node,) if check.attached_node else check.parents
+        if models & set(owner):
+            yield check
+
+
+def gate(
+    plan: SyncPlan, project: Project, results: Mapping[str, BuildResult], now: datetime
+) -> tuple[Held | None, tuple[str, ...]]:
+    """Return the verdict that stops the sync (None: it may go) and notes for people."""
+    age = _age(plan, project, now)
+    if age:
+        return _stop(plan, "max_age", age, "dbt build"), ()
+    models = upstream(project, plan)
+    for uid in sorted(models):
+        result = results.get(uid)
+        if result is None:
+            continue
+        if result.partial:
+            return _stop(plan, "partial_build", f"{_short(uid)} was built with {result.partial}", "dbt build"), ()
+        if result.status not in GOOD and plan.require_tests != "off":
+            return _stop(plan, "tests", f"{_short(uid)}: {result.status} in dbt {result.which}", "dbt build"), ()
+    if plan.require_tests == "off":
+        return None, ()
+    return _tests(plan, project, results, models)
+
+
+def _tests(
+    plan: SyncPlan, project: Project, results: Mapping[str, BuildResult], models: frozenset[str]
+) -> tuple[Held | None, tuple[str, ...]]:
+    not_run = []
+    for check in guarding(project, models):
+        result = results.get(check.unique_id)
+        if result is None or result.status == "skipped":
+            not_run.append(check.name)
+        elif result.status not in GOOD:
+            count = f" ({result.failures} rows)" if result.failures else ""
+            return _stop(plan, "tests", f"test {check.name}: {result.status}{count}", "dbt build"), ()
+    if not_run and plan.require_tests == "all":
+        return _stop(plan, "tests", f"{len(not_run)} tests did not run, such as {not_run[0]}", "dbt build"), ()
+    return None, (f"{len(not_run)} tests of its models did not run in the last builds",) if not_run else ()
+
+
+def _age(plan: SyncPlan, project: Project, now: datetime) -> str | None:
+    if plan.guards.max_age is None:
+        return None
+    age = (now - project.generated_at).total_seconds()
+    if age <= parse_span(plan.guards.max_age):
+        return None
+    return f"the manifest is {age / 3600:.1f} h old, more than {plan.guards.max_age}"
+
+
+def _stop(plan: SyncPlan, guard: str, reason: str, hint: str) -> Held:
+    release = f'{hint}, or: revetl approve {plan.name} --guard {guard} --for 24h --reason "…"'
+    return Held(plan.name, guard, reason, stops=True, release=release)
+
+
+def _short(unique_id: str) -> str:
+    return unique_id.split(".", 2)[-1]

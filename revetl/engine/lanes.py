@@ -1,0 +1,73 @@
+"""From a destination of revetl.yml and a target to the lane on which its calls travel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from revetl.config import resolve_settings, secrets_of
+from revetl.contract import Destination
+from revetl.engine.workspace import Workspace
+from revetl.errors import ConfigError
+from revetl.sandbox import SETTINGS
+from revetl.send.ports import Lane
+from revetl.types import JSON, SyncPlan
+
+
+@dataclass(frozen=True)
+class Line:
+    """One sync's lane with the settings its batches carry, and every secret that must never be shown."""
+
+    lane: Lane
+    settings: Any
+    secrets: tuple[str, ...]
+
+
+def raw_settings(workspace: Workspace, plan: SyncPlan) -> Mapping[str, JSON]:
+    """Return the settings of a sync's destination for this target, still with references in place of secrets."""
+    if plan.sandbox:
+        folder = str(workspace.state_dir / "sandbox" / plan.destination)
+        return {**SETTINGS.get(plan.type, {}), **({"directory": folder} if plan.type == "file" else {})}
+    connection = workspace.config.connection(plan.destination, workspace.target)
+    if connection is None:
+        raise ConfigError(
+            "RVT-107",
+            f"{plan.destination} does not name the target {workspace.target}",
+            kept="nothing was sent",
+            hint=f"add `targets: {{{workspace.target}: …}}` to it in revetl.yml",
+        )
+    return connection.settings
+
+
+def line_of(workspace: Workspace, plan: SyncPlan, destination: Destination, origin: str | None) -> Line:
+    """Return the lane of a sync; secrets are read from the environment here and nowhere earlier.
+
+    Raises:
+        ConfigError: RVT-104 a variable is missing, RVT-106 the settings do not fit the destination.
+    """
+    raw, env = raw_settings(workspace, plan), workspace.options.env
+    where = f"destinations.{plan.destination}.targets.{workspace.target}"
+    settings: BaseModel = resolve_settings(raw, env, destination.settings, where=where)
+    own: Any = settings
+    if plan.settings:
+        own = resolve_settings({**raw, **plan.settings}, env, destination.settings, where=f"{plan.name} settings")
+    account = destination.account_key(settings) or plan.destination
+    knobs = workspace.config.send
+    lane = Lane(
+        name=plan.destination,
+        destination=destination,
+        settings=settings,
+        account=f"{destination.name}/{account}",
+        origin=origin if destination.hosts else None,
+        max_in_flight=knobs.max_in_flight or 64,
+    )
+    return Line(lane, own, secrets_of(settings, raw, env))
+
+
+def file_directory(workspace: Workspace, settings: Any) -> Path:
+    """Return where a file destination writes: relative to the project."""
+    return workspace.options.project_dir / Path(str(settings.directory))

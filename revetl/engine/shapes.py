@@ -1,0 +1,190 @@
+"""From a sync's plan, what state knows of it and the columns that stand in the warehouse: its shape."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from revetl.contract import Destination
+from revetl.diff.shape import Shape, Slot
+from revetl.errors import ConfigError, RevetlError
+from revetl.plan.flows import flow_hash
+from revetl.state.layout import (
+    StoredField,
+    StoredSync,
+    add_field,
+    make_tables,
+    refresh_fields,
+    retype_field,
+    set_sync,
+)
+from revetl.state.store import Store
+from revetl.types import FieldPlan, ModelRef, Relation, SyncPlan
+from revetl.warehouse.source import Tables
+
+KEY_TYPES = re.compile(r"VARCHAR|(U?(TINYINT|SMALLINT|INTEGER|BIGINT))|UUID|DATE|BOOLEAN")
+
+
+@dataclass(frozen=True, slots=True)
+class Retyped:
+    """A mapped column (or a key) whose type is not what the snapshot holds."""
+
+    column: str
+    before: str
+    after: str
+    key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """A shape and what changed since the sync's last run."""
+
+    shape: Shape
+    names: Mapping[str, str]  # model's unique id → SQL to select from
+    retyped: tuple[Retyped, ...]
+    version: str  # digest of mapping and wire format
+    relations: Mapping[str, str]
+
+
+def _columns(ref: ModelRef, tables: Tables) -> Mapping[str, str]:
+    found = tables.found.get(ref.relation)
+    if found is None:
+        raise tables.missing[ref.relation]
+    return {name.lower(): kind for name, kind in found.columns.items()}
+
+
+def _type_of(ref: ModelRef, column: str, tables: Tables, sync: str) -> str:
+    columns = _columns(ref, tables)
+    if column.lower() not in columns:
+        raise ConfigError(
+            "RVT-420",
+            f"{sync}: column {column} is not in {ref.relation} (model {ref.model})",
+            kept="nothing of this sync was sent",
+            hint=f"build the model again (dbt build -s {ref.model}), or remove the mapping",
+        )
+    return columns[column.lower()]
+
+
+def _source(ref: ModelRef, tables: Tables) -> str:
+    name = tables.found[ref.relation].name
+    if ref.valid_to is None:
+        return name
+    column = ref.valid_to.replace('"', '""')
+    return f'(SELECT * FROM {name} WHERE "{column}" IS NULL)'
+
+
+def missing(plan: SyncPlan, tables: Tables) -> RevetlError | None:
+    """Return why one of the sync's models cannot be read, None if all can."""
+    return next((tables.missing[r.relation] for r in plan.models if r.relation in tables.missing), None)
+
+
+def _key_types(plan: SyncPlan, tables: Tables) -> tuple[str, ...]:
+    types = tuple(_type_of(plan.base, column, tables, plan.name) for column in plan.base.key)
+    for column, kind in zip(plan.base.key, types, strict=True):
+        if not KEY_TYPES.fullmatch(kind):
+            raise ConfigError(
+                "RVT-421",
+                f"{plan.name}: key column {column} of {plan.base.model} has the type {kind}, which cannot be a key",
+                kept="nothing of this sync was sent",
+                hint="cast it in the model to varchar, bigint, uuid or date",
+            )
+    return types
+
+
+def _slot(field: FieldPlan, ordinal: int, old: StoredField | None, kind: str) -> Slot:
+    return Slot(
+        ordinal=ordinal, field=field.field, property=field.property, model=field.model, type=old.type if old else kind,
+        stored=old is not None, fresh=old.fresh if old else True, on_null=field.on_null, write=field.write,
+        pii=field.pii,
+    )  # fmt: skip
+
+
+def shape_of(
+    plan: SyncPlan, stored: StoredSync | None, tables: Tables, destination: Destination, number: int
+) -> Shaped:
+    """Return the sync's shape.
+
+    Raises:
+        RevetlError: a model cannot be read, a mapped column is gone (RVT-420), a key cannot be one (RVT-421).
+    """
+    refs = {ref.unique_id: ref for ref in plan.models}
+    for ref in plan.models:
+        for column in ref.key:
+            _type_of(ref, column, tables, plan.name)
+    keys = _key_types(plan, tables)
+    known = {field.field: field for field in stored.fields} if stored else {}
+    last = max((field.ordinal for field in known.values()), default=-1)
+    slots, retyped = [], []
+    for field in plan.fields:
+        kind = _type_of(refs[field.model], field.property, tables, plan.name)
+        old = known.get(field.field) or known.get(field.was or "")
+        if old is None:
+            last += 1
+        elif old.type != kind:
+            retyped.append(Retyped(field.property, old.type, kind))
+        slots.append(_slot(field, old.ordinal if old else last, old, kind))
+    thing = destination.objects[plan.object]
+    wire = destination.wire.version
+    if stored and stored.keys != keys:
+        retyped.append(Retyped(", ".join(plan.key), ", ".join(stored.keys), ", ".join(keys), key=True))
+    shape = Shape(
+        id=stored.id if stored else number,
+        sync=plan.name,
+        keys=stored.keys if stored else keys,
+        slots=tuple(sorted(slots, key=lambda slot: slot.ordinal)),
+        match_slot=next((slot.ordinal for slot in slots if slot.field == plan.match_field), None),
+        normalise=thing.normalise,
+        partial=thing.partial,
+        resend=stored is not None and stored.wire_version != wire,
+        stored=stored is not None,
+    )
+    names = {uid: _source(ref, tables) for uid, ref in refs.items()}
+    version = f"{flow_hash(plan)}/{wire}"
+    return Shaped(shape, names, tuple(retyped), version, {uid: _place(r.relation) for uid, r in refs.items()})
+
+
+def _place(relation: Relation) -> str:
+    return f"{relation.database or ''}.{relation.schema or ''}"
+
+
+def moved(shaped: Shaped, stored: StoredSync | None) -> str | None:
+    """Return the first model whose database or schema is not the one that was pinned, None if all are."""
+    for uid, place in shaped.relations.items():
+        before = stored.relations.get(uid) if stored else None
+        if before is not None and before != place:
+            return f"{uid.rpartition('.')[2]} was read from {before}, now it would be {place}"
+    return None
+
+
+def persist(store: Store, plan: SyncPlan, shaped: Shaped, stored: StoredSync | None, destination: Destination) -> Shape:
+    """Write the shape into state (new tables, new columns) and return it as stored."""
+    shape = shaped.shape
+    with store.transaction():
+        if stored is None:
+            stored = StoredSync(
+                shape.id, plan.name, shape.keys, shape.normalise, destination.wire.version, shaped.relations, None,
+                shaped.version, 0,
+            )  # fmt: skip
+            make_tables(store, stored)
+        fields = [_stored(slot) for slot in shape.slots]
+        for slot, field in zip(shape.slots, fields, strict=True):
+            if not slot.stored:
+                add_field(store, shape.id, field)
+        for change in shaped.retyped:
+            for slot in shape.slots:
+                if slot.property == change.column and slot.stored:
+                    retype_field(store, shape.id, slot.ordinal, change.after)
+        refresh_fields(store, shape.id, fields)
+        set_sync(store, shape.id, flow=shaped.version, relations=_json(shaped.relations))
+    return replace(shape, stored=True, slots=tuple(replace(slot, stored=True) for slot in shape.slots))
+
+
+def _stored(slot: Slot) -> StoredField:
+    return StoredField(slot.ordinal, slot.field, slot.property, slot.model, slot.type, slot.pii, slot.fresh, False)
+
+
+def _json(value: Mapping[str, str]) -> str:
+    import json
+
+    return json.dumps(dict(value))

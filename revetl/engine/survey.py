@@ -1,0 +1,231 @@
+"""What a run would do to one sync: the diff made, judged by the guards, counted and sampled. Nothing is sent here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from revetl.contract import Destination, RemoteField
+from revetl.diff import changes, delta, desired, guard, verdicts
+from revetl.diff.shape import Shape
+from revetl.encode import Encoding
+from revetl.engine import staging
+from revetl.engine.shapes import Shaped
+from revetl.sqltext import quote_text
+from revetl.state.approvals import Approvals
+from revetl.state.store import Store
+from revetl.types import Cause, Count, Held, Op, Sample, SyncPlan, SyncPreview
+
+SAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Survey:
+    """One sync, ready to be shown or staged."""
+
+    plan: SyncPlan
+    destination: Destination
+    shaped: Shaped
+    preview: SyncPreview
+    spelt: Mapping[int, Encoding]
+    span: tuple[int, int]  # sequence numbers of its changes, local ones included; empty where hi < lo
+    stopped: Held | None = None
+
+    @property
+    def shape(self) -> Shape:
+        """Return the sync's shape."""
+        return self.shaped.shape
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a survey needs to know beside the sync itself."""
+
+    store: Store
+    approvals: Approvals
+    now: datetime
+    retry: bool = False
+    limit: int | None = None
+    keys: Sequence[str] = ()
+    hashes: Sequence[str] = ()  # ``--approve``
+
+
+def read(plan: SyncPlan, shaped: Shaped, store: Store) -> int | Held:
+    """Run the diff while the models are attached.
+
+    Return the number of desired records, or the verdict that stops the sync, if its model or its key is broken.
+    """
+    rows, nulls = store.rows(desired.base_health(plan, shaped.names))[0]
+    if rows < max(plan.guards.min_rows, 1):
+        what = "is empty" if rows == 0 else f"has {rows} rows, fewer than min_rows ({plan.guards.min_rows})"
+        return stop(plan, "min_rows", f"{plan.base.model} {what}", rows)
+    if nulls:
+        return stop(plan, "key", f"{nulls} rows of {plan.base.model} have a null in their key", nulls)
+    shape = shaped.shape
+    store.run_all(
+        delta.statements(
+            shape, desired.desired(plan, shaped.names, shape), desired.members(plan, shaped.names, shape)
+        )
+    )
+    wanted = int(store.one(delta.count(shape)))
+    return _duplicates(plan, shaped, store, wanted) or wanted
+
+
+def _duplicates(plan: SyncPlan, shaped: Shaped, store: Store, wanted: int) -> Held | None:
+    """Return a verdict where a key stands twice: cheaply suspected from counts, then asked model by model."""
+    shape = shaped.shape
+    known = store.one(f"SELECT count(*) FROM {shape.table('snap')}") if shape.stored else 0
+    news, gone, twice = store.rows(
+        f"SELECT count(*) FILTER (WHERE wanted AND NOT known), count(*) FILTER (WHERE known AND NOT wanted), "
+        f"count(*) - count(DISTINCT key) FROM {shape.temp('delta')}"
+    )[0]
+    if wanted - news == known - gone and not twice:
+        return None
+    for ref in (plan.base, *plan.joined):
+        _, nulls, extra = store.rows(desired.key_health(ref, shaped.names[ref.unique_id]))[0]
+        if extra - max(nulls - 1, 0) > 0:
+            return stop(plan, "key", f"{extra} rows of {ref.model} repeat the key of another row", extra)
+    return stop(plan, "key", f"the key of {plan.base.model} is not unique", 0)
+
+
+def stop(plan: SyncPlan, name: str, reason: str, found: int = 0) -> Held:
+    """Return the verdict of a guard that stops a whole sync."""
+    release = f'mend the model, or: revetl approve {plan.name} --guard {name} --for 24h --reason "…"'
+    return Held(plan.name, name, reason, stops=True, found=found, release=release)
+
+
+def judge(
+    plan: SyncPlan,
+    destination: Destination,
+    shaped: Shaped,
+    request: Request,
+    remote: Mapping[str, RemoteField],
+    first: int,
+    rows: int,
+) -> Survey:
+    """Turn the differences into changes numbered from ``first``: verdicts, guards, canary, order."""
+    store, shape = request.store, shaped.shape
+    spelt = staging.encodings(plan, shape, destination, remote)
+    store.run_all(changes.statements(plan, shape))
+    now = quote_text(request.now.isoformat()) + "::TIMESTAMPTZ"
+    store.con.execute(verdicts.refuse(shape, staging.refusal(shape, spelt)))
+    store.con.execute(verdicts.digest(shape, shaped.version))
+    store.run_all(verdicts.frozen(shape, now, retry=request.retry))
+    store.run_all(verdicts.chains(shape))
+    store.run_all(verdicts.predecessors(shape))
+    held = tuple(_guards(plan, shape, request))
+    if any(h.stops for h in held):
+        store.con.execute(f"DELETE FROM {shape.temp('changes')}")
+    _canary(shape, request)
+    store.run_all(verdicts.order(shape, first))
+    total = store.one(f"SELECT count(*) FROM {shape.temp('changes')}")
+    preview = replace(_preview(plan, shape, destination, request, held), rows=rows)
+    stopped = next((h for h in held if h.stops), None)
+    return Survey(plan, destination, shaped, preview, spelt, (first, first + total - 1), stopped)
+
+
+def _guards(plan: SyncPlan, shape: Shape, request: Request) -> list[Held]:
+    store, found = request.store, []
+    for number, watch in enumerate(guard.watches(plan, shape)):
+        store.run_all(guard.hold(shape, watch, number))
+        rows, digest, sample = store.rows(guard.held_count(shape, number))[0]
+        total = store.one(watch.total)
+        allowed = watch.limit.allowed(total)
+        if allowed is None or rows <= allowed:
+            continue
+        subset = [h for h in request.hashes if store.one(guard.refused_subset(shape, number, h))]
+        if request.approvals.allows(plan.name, watch.guard, watch.cohort, rows, subset):
+            continue
+        stops = plan.guards.on_trip == "stop"
+        store.run_all(guard.take_out(shape, watch, number))
+        cohort = f" --cohort {watch.cohort}" if watch.cohort else ""
+        release = (
+            f"revetl approve {plan.name} --guard {watch.guard}{cohort} --up-to {rows} --for 24h "
+            f'--reason "…", or once: revetl sync --approve {digest[:12]}'
+        )
+        request.approvals.refused(digest[:12], plan.name, watch.guard, f"held_{shape.id}_{number}")
+        found.append(
+            Held(plan.name, watch.guard, f"{rows} of {total} {watch.reason}, more than the {allowed} allowed",
+                 stops, watch.cohort, rows, allowed, total, tuple(sample or ()), digest[:12], release)
+        )  # fmt: skip
+    return found
+
+
+def _canary(shape: Shape, request: Request) -> None:
+    """Keep only the keys that ``--keys`` or ``--limit`` let through."""
+    store, table = request.store, shape.temp("changes")
+    if request.keys:
+        texts = ", ".join(quote_text(key) for key in request.keys)
+        bare = " || ',' || ".join(f"CAST({k} AS VARCHAR)" for k in shape.ks)
+        store.con.execute(f"DELETE FROM {table} WHERE NOT (key IN ({texts}) OR {bare} IN ({texts}) OR i IN ({texts}))")
+    if request.limit is not None:
+        store.con.execute(
+            f"DELETE FROM {table} WHERE key NOT IN (SELECT DISTINCT key FROM {table} "
+            f"WHERE local IS NULL AND verdict IS NULL ORDER BY key LIMIT {int(request.limit)})"
+        )
+
+
+def _preview(
+    plan: SyncPlan, shape: Shape, destination: Destination, request: Request, held: tuple[Held, ...]
+) -> SyncPreview:
+    store = request.store
+    counts = tuple(Count(Op(op), Cause(cause), cohort, n) for op, cause, cohort, n in store.rows(verdicts.tallies(shape)))
+    unmatched, collisions, frozen = store.rows(
+        f"SELECT (SELECT count(*) FROM {shape.temp('delta')} x WHERE x.wanted AND NOT ({changes.MATCHED})), "
+        f"(SELECT count(*) FROM {shape.temp('changes')} WHERE code = 'MATCH_COLLISION' AND op = 'upsert'), "
+        f"(SELECT count(*) FROM {shape.temp('frozen')})"
+    )[0]
+    return SyncPreview(
+        sync=plan.name,
+        rows=0,
+        known=store.one(f"SELECT count(*) FROM {shape.table('snap')}") if shape.stored else 0,
+        counts=counts,
+        samples=tuple(_samples(shape, store)),
+        held=held,
+        unmatched=unmatched,
+        collisions=collisions,
+        frozen=frozen,
+        first=not shape.stored,
+        calls=calls(destination, counts),
+    )
+
+
+def calls(destination: Destination, counts: Sequence[Count]) -> int:
+    """Return how many calls the changes take at least, by the actions' batch sizes."""
+    total = 0
+    groups: dict[tuple[Op, str | None], int] = {}
+    for count in counts:
+        groups[count.op, count.cohort] = groups.get((count.op, count.cohort), 0) + count.rows
+    for (op, _), rows in groups.items():
+        action = destination.actions.get(op)
+        if action is not None:
+            whole, rest = divmod(rows, action.max_records)
+            total += whole * action.calls(action.max_records) + (action.calls(rest) if rest else 0)
+    return total
+
+
+def _samples(shape: Shape, store: Store) -> list[Sample]:
+    fields = ", ".join(
+        f"CAST({'NULL' if slot.pii else f'x.f{slot.ordinal}'} AS VARCHAR), "
+        f"CAST({'NULL' if slot.pii else f'x.b{slot.ordinal}'} AS VARCHAR), "
+        f"x.f{slot.ordinal} IS DISTINCT FROM x.b{slot.ordinal}"
+        for slot in shape.slots
+    )
+    rows = store.rows(
+        f"SELECT c.key, c.op, c.cause, c.cohort{', ' if fields else ''}{fields} FROM {shape.temp('changes')} c "
+        f"LEFT JOIN {shape.temp('delta')} x ON x.key = c.key AND c.op IN ('upsert', 'identity') "
+        f"WHERE c.local IS NULL AND c.verdict IS NULL "
+        f"QUALIFY row_number() OVER (PARTITION BY c.op, c.cause ORDER BY c.seq) <= {SAMPLES} ORDER BY c.seq"
+    )
+    return [_sample(shape, row) for row in rows]
+
+
+def _sample(shape: Shape, row: Sequence[object]) -> Sample:
+    shown: dict[str, tuple[str | None, str | None]] = {}
+    for n, slot in enumerate(shape.slots):
+        after, before, differs = row[4 + 3 * n : 7 + 3 * n]
+        if differs and row[1] == Op.UPSERT:
+            mask = ("•••", "•••") if slot.pii else (before, after)
+            shown[slot.field] = mask  # type: ignore[assignment]
+    return Sample(str(row[0]), Op(row[1]), Cause(row[2]), row[3], shown)  # type: ignore[arg-type]

@@ -1,0 +1,169 @@
+"""Everything a command needs to know before it opens state or warehouse: project, configuration, target, syncs."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from revetl import config as configuration
+from revetl import manifest, plan
+from revetl.config import Config
+from revetl.contract import Destination
+from revetl.destinations import registry
+from revetl.errors import ConfigError, ManifestError
+from revetl.plan.build import Resolved
+from revetl.plan.select import select_syncs
+from revetl.types import EMPTY, JSON, BuildResult, Project, SyncPlan
+from revetl.warehouse.dbt_project import DbtProject, read_dbt_project
+from revetl.warehouse.profiles import Profile, load_profile
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line, or a caller in Python, asked for."""
+
+    project_dir: Path = Path()
+    profiles_dir: Path | None = None
+    profile: str | None = None
+    target: str | None = None
+    variables: Mapping[str, JSON] = EMPTY
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    config_path: Path | None = None
+    manifest_path: Path | None = None
+    select: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    state: Path | None = None  # a directory with another manifest.json, to compare with
+    sandbox: bool = False  # rehearse: every destination is its local stand-in
+    limit: int | None = None  # canary: the first so many keys of each sync
+    keys: Sequence[str] = ()  # canary: these keys only
+    first: Sequence[str] = ()  # syncs whose first run may send
+    retry: bool = False  # send rejected rows again now
+    approve: Sequence[str] = ()  # hashes of refusals
+    strict: bool = False
+    rebase_relations: bool = False
+    results: Sequence[Path] = ()  # run_results.json files beside target/run_results.json
+    deadline: float | None = None  # seconds
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A loaded project. Reading it opens no connection and needs no secret."""
+
+    options: Options
+    dbt: DbtProject
+    target: str
+    project: Project
+    config: Config
+    resolved: Resolved
+    registry: Mapping[str, Destination]
+    results: Mapping[str, BuildResult]
+    profile: Profile | None = None
+
+    @property
+    def syncs(self) -> tuple[SyncPlan, ...]:
+        """Return the syncs that the options select."""
+        before = read_project(self.options.state / "manifest.json") if self._compares() else None
+        return select_syncs(
+            self.project, self.resolved.syncs, self.options.select, self.options.exclude, before=before,
+            results=self.results,
+        )  # fmt: skip
+
+    def _compares(self) -> bool:
+        asked = " ".join((*self.options.select, *self.options.exclude))
+        return self.options.state is not None and "state:" in asked
+
+    @property
+    def target_dir(self) -> Path:
+        """Return dbt's target directory."""
+        return self.options.project_dir / self.dbt.target_path
+
+    @property
+    def state_dir(self) -> Path:
+        """Return the directory of this target's state; a rehearsal has one of its own."""
+        name = f"{self.target}-sandbox" if self.options.sandbox else self.target
+        return self.options.project_dir.absolute() / ".revetl" / name
+
+
+def read_project(path: Path) -> Project:
+    """Return the project that a manifest describes.
+
+    Raises:
+        ManifestError: RVT-200 there is none, RVT-201 or RVT-202 it cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise ManifestError(
+            "RVT-200", f"{path} does not exist", kept="nothing was read or sent", hint="dbt build"
+        ) from None
+    except OSError as error:
+        raise ManifestError("RVT-201", f"{path} cannot be read: {error.strerror}", hint="check its rights") from None
+    return manifest.read_manifest(data, str(path))
+
+
+def read_config(path: Path) -> Config:
+    """Return revetl.yml.
+
+    Raises:
+        ConfigError: RVT-101 there is none, RVT-102 or RVT-103 it cannot be used.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            "RVT-101", f"{path} does not exist", kept="nothing was read or sent", hint="revetl init"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError("RVT-102", f"{path} cannot be read: {error}", hint="save it as UTF-8 text") from None
+    return configuration.load_config(text, path=str(path))
+
+
+def _results(options: Options, target_dir: Path) -> Mapping[str, BuildResult]:
+    paths = [path for path in (target_dir / "run_results.json", *options.results) if path.is_file()]
+    return manifest.read_run_results([(str(path), path.read_bytes()) for path in paths])
+
+
+def _rehearsal(resolved: Resolved, on: bool) -> Resolved:
+    if not on:
+        return resolved
+    return replace(resolved, syncs=tuple(replace(sync, sandbox=True) for sync in resolved.syncs))
+
+
+def load(options: Options, *, profile: bool = True) -> Workspace:
+    """Read dbt_project.yml, profiles.yml, manifest, results and revetl.yml; resolve the syncs of the target.
+
+    ``profile=False`` leaves the connection out: ``check`` runs where there are no credentials.
+    """
+    root = options.project_dir
+    dbt = read_dbt_project(root, env=options.env, cli_vars=options.variables)
+    found: Profile | None = None
+    target = options.target or options.env.get("DBT_TARGET") or ""
+    if profile or not target:
+        try:
+            found = load_profile(
+                root, options.profiles_dir, options.profile, options.target, options.env, options.variables
+            )
+            target = found.target
+        except ConfigError:
+            if profile:
+                raise
+            target = target or "default"
+    target_dir = root / dbt.target_path
+    project = read_project(options.manifest_path or target_dir / "manifest.json")
+    config = read_config(options.config_path or root / "revetl.yml")
+    known = registry()
+    resolved = _rehearsal(plan.build(project, config, target, known), options.sandbox)
+    return Workspace(options, dbt, target, project, config, resolved, known, _results(options, target_dir), found)
+
+
+def git_commit(directory: Path) -> str | None:
+    """Return the commit that is checked out in ``directory``, None where git does not say."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=directory, capture_output=True, text=True, check=False, timeout=5
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None
