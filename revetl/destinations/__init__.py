@@ -1,0 +1,87 @@
+"""Every tool that revetl can write to, by the name that ``type:`` in revetl.yml gives.
+
+Importing this package loads no destination; :func:`registry` loads a destination's module when it is first asked for.
+Third parties register a :class:`~revetl.contract.Destination` under the entry point group ``revetl.destinations``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from revetl.errors import DestinationError
+
+if TYPE_CHECKING:
+    from revetl.contract import Destination
+
+__all__ = ["GROUP", "Registry", "registry"]
+
+GROUP = "revetl.destinations"
+
+BUILT_IN = {
+    "mailchimp": "revetl.destinations.mailchimp:MAILCHIMP",
+    "hubspot": "revetl.destinations.hubspot:HUBSPOT",
+    "webhook": "revetl.destinations.webhook:WEBHOOK",
+    "file": "revetl.destinations.file:FILE",
+}
+
+
+class Registry(Mapping[str, "Destination"]):
+    """Name → destination, loaded on first access. ``sources`` says where each stands, as ``module:attribute``."""
+
+    def __init__(self, sources: Mapping[str, str]) -> None:
+        """Take the places; load nothing."""
+        self._sources = dict(sources)
+        self._loaded: dict[str, Destination] = {}
+
+    def __getitem__(self, name: str) -> Destination:
+        """Return the destination of that name.
+
+        Raises:
+            KeyError: nothing is registered under it.
+            DestinationError: RVT-650, what is registered cannot be loaded or contradicts itself.
+        """
+        if name not in self._loaded:
+            self._loaded[name] = _load(name, self._sources[name])
+        return self._loaded[name]
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether something is registered under ``name``, without loading it."""
+        return name in self._sources
+
+    def __iter__(self) -> Iterator[str]:
+        """Return the names, built-in ones first, without loading anything."""
+        return iter(self._sources)
+
+    def __len__(self) -> int:
+        """Return how many names there are."""
+        return len(self._sources)
+
+
+@cache
+def registry() -> Registry:
+    """Return every destination known here. A built-in name cannot be taken over by a third party."""
+    from importlib.metadata import entry_points  # noqa: PLC0415 - slow to import, and needed only here
+
+    return Registry({**{point.name: point.value for point in entry_points(group=GROUP)}, **BUILT_IN})
+
+
+def _load(name: str, source: str) -> Destination:
+    from revetl.contract import Destination, check_actions  # noqa: PLC0415 - pydantic and orjson, once something loads
+
+    module, _, attribute = source.partition(":")
+    try:
+        found: Any = getattr(import_module(module), attribute)
+        if not isinstance(found, Destination):
+            raise _broken(name, source, f"it is a {type(found).__name__}, not a Destination")
+        check_actions(found)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise _broken(name, source, str(error)) from error
+    return found
+
+
+def _broken(name: str, source: str, why: str) -> DestinationError:
+    hint = f"pip install --upgrade (or uninstall) the package that registers {name}"
+    return DestinationError("RVT-650", f"destination {name} ({source}) cannot be loaded: {why}", hint=hint)

@@ -1,0 +1,193 @@
+"""A webhook of one's own: JSON batches over HTTPS, signed, with an answer for each row if the receiver likes.
+
+The receiver gets ``{"sync", "object", "op", "mode", "on_leave", "cohort", "records": [{"id", "match", "fields", …}]}``
+with the headers ``X-Revetl-Signature: sha256=<HMAC-SHA256 of the body, hex>`` and ``Idempotency-Key`` (SHA-256 of the
+body). It answers 2xx: with ``{"errors": [{"id", "code", "message"}]}`` the rows named are refused and the others are
+delivered; without, the batch is accepted. 400, 409, 413 and 422 refuse a batch for some row in it: it comes again in
+halves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated
+from urllib.parse import parse_qsl, urlsplit
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from revetl.contract import (
+    Action,
+    Auth,
+    BatchRejected,
+    CohortStyle,
+    Destination,
+    Diagnosis,
+    Exchange,
+    Fault,
+    Http,
+    Object,
+    Reply,
+    Settled,
+    Token,
+    UnreadableReply,
+    WireFormat,
+)
+from revetl.types import JSON, Batch, Change, OnLeave, Op, Outcome, Proof
+
+_ROWS = 500
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class WebhookSettings(BaseModel):
+    """``url`` is a secret: many services put a token into its path. ``secret`` signs; ``headers`` go along as given."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    url: SecretStr
+    secret: SecretStr | None = None
+    max_records: Annotated[int, Field(ge=1, le=_ROWS)] = _ROWS
+    headers: dict[str, SecretStr] = {}
+
+    @field_validator("url")
+    @classmethod
+    def _must_be_safe(cls, url: SecretStr) -> SecretStr:
+        parts = urlsplit(url.get_secret_value())
+        if not parts.hostname or parts.username is not None or parts.fragment:
+            raise ValueError("url must be https://host/path, without a user name and without #")
+        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+            raise ValueError("url must be https:// (http:// only for this machine)")
+        return url
+
+    @field_validator("headers")
+    @classmethod
+    def _must_be_headers(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, value in headers.items():
+            if not name.replace("-", "").isalnum() or not name.isascii():
+                raise ValueError(f"{name!r} is not the name of a header")
+            if not value.get_secret_value().isprintable() or not value.get_secret_value().isascii():
+                raise ValueError(f"the value of header {name} has characters that a header cannot carry")
+        return headers
+
+
+def _base_url(settings: WebhookSettings) -> str:
+    parts = urlsplit(settings.url.get_secret_value())
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+
+
+def _account_key(settings: WebhookSettings) -> str:
+    return urlsplit(settings.url.get_secret_value()).netloc
+
+
+def _authorise(settings: WebhookSettings, _: Token | None, call: Http) -> Http:
+    """Return the call with the URL's query and the user's headers: what may be secret joins it last."""
+    query = parse_qsl(urlsplit(settings.url.get_secret_value()).query, keep_blank_values=True)
+    given = [(name, value.get_secret_value()) for name, value in settings.headers.items()]
+    return replace(call, query=(*call.query, *query), headers=(*call.headers, *given))
+
+
+def _diagnose(reply: Reply) -> Diagnosis | None:
+    if reply.status in (401, 403, 404, 405, 410):
+        return Diagnosis(Fault.FATAL, f"the webhook answers HTTP {reply.status}", str(reply.status))
+    return None
+
+
+def _send(batch: Batch) -> Exchange:
+    """Post the batch; ``max_records`` may make several calls of it."""
+    size = batch.settings.max_records
+    for at in range(0, len(batch.changes), size):
+        group = batch.changes[at : at + size]
+        reply = yield _call(batch, group)
+        if reply.status in (400, 409, 413, 422):
+            return BatchRejected(str(reply.status), f"the webhook answers HTTP {reply.status}")
+        yield Settled(tuple(_judge(reply, group)))
+    return []
+
+
+def _call(batch: Batch, group: Sequence[Change]) -> Http:
+    body: dict[str, JSON] = {"sync": batch.sync, "object": batch.object, "op": batch.op.value}
+    if batch.op is Op.UPSERT:
+        body["mode"] = batch.mode.value
+    if batch.op is Op.LEAVE:
+        body["on_leave"] = batch.on_leave.value
+    if batch.cohort is not None:
+        body["cohort"] = {"name": batch.cohort.name, "label": batch.cohort.label}
+    content = orjson.dumps({**body, "records": [_record(change) for change in group]})
+    headers = [("idempotency-key", hashlib.sha256(content).hexdigest())]
+    if batch.settings.secret is not None:
+        key = batch.settings.secret.get_secret_value().encode()
+        headers.append(("x-revetl-signature", f"sha256={hmac.new(key, content, hashlib.sha256).hexdigest()}"))
+    path = urlsplit(batch.settings.url.get_secret_value()).path
+    below = "/" if path.endswith("/") or not path else ""  # the rest of the URL is the base URL
+    return Http("POST", below, content=content, headers=tuple(headers), template="(webhook)")
+
+
+def _record(change: Change) -> dict[str, JSON]:
+    record: dict[str, JSON] = {"id": change.key, "match": change.match}
+    if change.op in (Op.UPSERT, Op.LEAVE):
+        record["fields"] = change.fields
+    if change.before_match is not None:
+        record["before_match"] = change.before_match
+    return record
+
+
+def _judge(reply: Reply, group: Sequence[Change]) -> list[Outcome]:
+    if not reply.ok:
+        code = str(reply.status)
+        return [Outcome.waiting(c, code=code, reason=f"the webhook answers HTTP {code}") for c in group]
+    errors = _errors(reply)
+    if errors is None:
+        return [Outcome.delivered(change, proof=Proof.ACCEPTED) for change in group]
+    refused = {str(error.get("id")): error for error in errors}
+    if not refused.keys() <= {change.key for change in group}:
+        raise UnreadableReply(reply.status, "errors name an id that was not sent")
+    return [_row(change, refused.get(change.key)) for change in group]
+
+
+def _errors(reply: Reply) -> list[dict[str, JSON]] | None:
+    """Return the rows that the answer refuses, None where it speaks of the whole batch alone."""
+    try:
+        found = orjson.loads(reply.content)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(found, dict) or "errors" not in found:
+        return None
+    errors = found["errors"]
+    if not isinstance(errors, list) or not all(isinstance(error, dict) for error in errors):
+        raise UnreadableReply(reply.status, "errors is not a list of objects")
+    return errors
+
+
+def _row(change: Change, error: dict[str, JSON] | None) -> Outcome:
+    if error is None:
+        return Outcome.delivered(change, proof=Proof.ACCOUNT)
+    code = str(error.get("code") or "REFUSED")
+    return Outcome.rejected(change, code=code, reason=str(error.get("message") or code))
+
+
+_ACTION = Action(_send, max_records=_ROWS, proof=Proof.ACCEPTED, max_bytes=4_000_000)
+
+WEBHOOK = Destination(
+    name="webhook",
+    title="Webhook",
+    settings=WebhookSettings,
+    base_url=_base_url,
+    hosts=("*",),  # the URL is the user's own choice; it must be https
+    auth=Auth(_authorise),
+    objects={
+        "record": Object(
+            match=("id", "*"),
+            normalise="exact",
+            cohorts={"message": CohortStyle("message", "join and part messages that name the cohort")},
+            on_leave=frozenset(OnLeave),
+            any_field=True,
+        )
+    },
+    actions=dict.fromkeys(Op, _ACTION),
+    wire=WireFormat(),
+    account_key=_account_key,
+    diagnose=_diagnose,
+)
