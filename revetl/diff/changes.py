@@ -67,8 +67,8 @@ def upserts(shape: Shape) -> str:
     verdict = _verdict(collide, "rejected", "MATCH_COLLISION", "two records of the model have this match value")
     return _insert(
         shape,
-        f"SELECT {', '.join(f'x.{k}' for k in shape.ks)}, x.key, 'upsert', NULL, {_cause(shape)}, x.m, x.i, NULL, NULL, "
-        f"x.remote_id, x.created, CASE WHEN x.known AND NOT x.pend AND NOT ({writes}) AND NOT {collide} "
+        f"SELECT {', '.join(f'x.{k}' for k in shape.ks)}, x.key, 'upsert', NULL, {_cause(shape)}, x.m, x.i, NULL, "
+        f"NULL, x.remote_id, x.created, CASE WHEN x.known AND NOT x.pend AND NOT ({writes}) AND NOT {collide} "
         f"THEN 'quiet' END, {verdict} FROM {shape.temp('delta')} x WHERE x.wanted AND {MATCHED}",
     )
 

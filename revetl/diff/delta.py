@@ -142,7 +142,8 @@ def _neighbours(shape: Shape) -> list[str]:
         f"FROM {shape.temp('desired')} d WHERE {identity} IN (SELECT o.i FROM {shape.temp('olds')} o "
         f"JOIN {shape.temp('delta')} x ON x.key = o.key WHERE NOT x.wanted)",
         # cohorts that such a holder wants: what it takes over is not ended
-        f"CREATE OR REPLACE TEMP TABLE takes_{shape.id} AS SELECT DISTINCT h.i, v.cohort FROM {shape.temp('holders')} h "
+        f"CREATE OR REPLACE TEMP TABLE takes_{shape.id} AS SELECT DISTINCT h.i, v.cohort "
+        f"FROM {shape.temp('holders')} h "
         f"JOIN {shape.temp('mwish')} v ON {shape.same_key('h', 'v')}",
         # identity, now and before, of each key whose membership changes
         f"CREATE OR REPLACE TEMP TABLE who_{shape.id} AS SELECT c.*, d.{shape.ks[0]} IS NOT NULL AS wanted, "

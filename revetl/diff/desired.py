@@ -41,8 +41,7 @@ def desired(plan: SyncPlan, names: Names, shape: Shape) -> str:
         for slot in shape.slots
     ]
     joins = [
-        f"LEFT JOIN {names[ref.unique_id]} {alias[ref.unique_id]} "
-        f"ON {_on(ref, alias[ref.unique_id], plan.base, shape)}"
+        f"LEFT JOIN {names[ref.unique_id]} {alias[ref.unique_id]} ON {_on(ref, alias[ref.unique_id], plan.base, shape)}"
         for ref in plan.joined
     ]
     where = [_exists(ref, plan, names, shape) for ref in plan.audience]

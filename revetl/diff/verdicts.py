@@ -36,7 +36,8 @@ def frozen(shape: Shape, now: str, *, retry: bool) -> list[str]:
     )
     still = f"r.digest = c.digest AND r.next_at > {now} AND NOT {str(retry).lower()}"
     return [
-        f"CREATE OR REPLACE TEMP TABLE frozen_{shape.id} AS SELECT c.key, c.op, c.cohort FROM {shape.temp('changes')} c "
+        f"CREATE OR REPLACE TEMP TABLE frozen_{shape.id} AS SELECT c.key, c.op, c.cohort "
+        f"FROM {shape.temp('changes')} c "
         f"JOIN {STATE}.rejected r ON {same} WHERE {still} AND c.verdict IS NULL",
         f"DELETE FROM {shape.temp('changes')} AS c USING {shape.temp('frozen')} z "
         f"WHERE z.key = c.key AND z.op = c.op AND z.cohort IS NOT DISTINCT FROM c.cohort",

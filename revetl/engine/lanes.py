@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 from revetl.config import resolve_settings, secrets_of
 from revetl.contract import Destination
+from revetl.engine.rehearsal import SETTINGS
 from revetl.engine.workspace import Workspace
 from revetl.errors import ConfigError
-from revetl.sandbox import SETTINGS
 from revetl.send.ports import Lane
 from revetl.types import JSON, SyncPlan
 
@@ -51,7 +49,9 @@ def line_of(workspace: Workspace, plan: SyncPlan, destination: Destination, orig
     """
     raw, env = raw_settings(workspace, plan), workspace.options.env
     where = f"destinations.{plan.destination}.targets.{workspace.target}"
-    settings: BaseModel = resolve_settings(raw, env, destination.settings, where=where)
+    settings: Any = resolve_settings(raw, env, destination.settings, where=where)
+    if destination.name == "file":
+        settings = settings.model_copy(update={"directory": str(file_directory(workspace, settings))})
     own: Any = settings
     if plan.settings:
         own = resolve_settings({**raw, **plan.settings}, env, destination.settings, where=f"{plan.name} settings")
@@ -70,4 +70,4 @@ def line_of(workspace: Workspace, plan: SyncPlan, destination: Destination, orig
 
 def file_directory(workspace: Workspace, settings: Any) -> Path:
     """Return where a file destination writes: relative to the project."""
-    return workspace.options.project_dir / Path(str(settings.directory))
+    return workspace.options.project_dir.absolute() / Path(str(settings.directory))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from revetl.state.layout import (
     refresh_fields,
     retype_field,
     set_sync,
+    settle_fresh,
 )
 from revetl.state.store import Store
 from revetl.types import FieldPlan, ModelRef, Relation, SyncPlan
@@ -176,15 +178,17 @@ def persist(store: Store, plan: SyncPlan, shaped: Shaped, stored: StoredSync | N
                 if slot.property == change.column and slot.stored:
                     retype_field(store, shape.id, slot.ordinal, change.after)
         refresh_fields(store, shape.id, fields)
-        set_sync(store, shape.id, flow=shaped.version, relations=_json(shaped.relations))
+        set_sync(store, shape.id, flow=shaped.version, relations=json.dumps(dict(shaped.relations)))
     return replace(shape, stored=True, slots=tuple(replace(slot, stored=True) for slot in shape.slots))
+
+
+def settle(store: Store, shape: Shape, destination: Destination, rows: int, *, complete: bool) -> None:
+    """Record what a finished run settled: the model's size and, if nothing is left over, backfill and wire format."""
+    set_sync(store, shape.id, last_rows=rows)
+    if complete:
+        settle_fresh(store, shape.id)
+        set_sync(store, shape.id, wire_version=destination.wire.version)
 
 
 def _stored(slot: Slot) -> StoredField:
     return StoredField(slot.ordinal, slot.field, slot.property, slot.model, slot.type, slot.pii, slot.fresh, False)
-
-
-def _json(value: Mapping[str, str]) -> str:
-    import json
-
-    return json.dumps(dict(value))

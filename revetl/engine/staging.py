@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from revetl.contract import Destination, RemoteField
+from revetl.contract import Destination
 from revetl.diff import changes as diff_changes
 from revetl.diff.shape import STATE, Shape, Slot
 from revetl.encode import Encoding, Part, Unencodable, clear_sql, constant_json, encode, object_sql
 from revetl.errors import ConfigError
 from revetl.sqltext import quote_text
 from revetl.state.outbox import Stage
-from revetl.types import OnLeave, SyncPlan, Write
+from revetl.types import OnLeave, RemoteField, SyncPlan, Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,8 @@ def _upsert_parts(
     for slot in shape.slots:
         value = f"coalesce({spelt[slot.ordinal].value}, {clear_sql(destination.wire)})"
         if mask is not None and mask.hidden(slot):
-            value = f"CASE WHEN x.f{slot.ordinal} IS NULL THEN 'null' ELSE '{{\"hmac\":\"' || {mask.hmac(value)} || '\"}}' END"
+            hidden = f"'{{\"hmac\":\"' || {mask.hmac(value)} || '\"}}'"
+            value = f"CASE WHEN x.f{slot.ordinal} IS NULL THEN 'null' ELSE {hidden} END"
         parts.append(Part(slot.field, value, diff_changes.sends(slot, shape)))
     for constant in plan.constants:
         when = "NOT x.known AND x.remote_id IS NULL" if constant.write is Write.CREATE else None
@@ -133,8 +134,8 @@ def stage_of(
         + where
         + " AND c.op = 'upsert'",
         verdicts=_literal(
-            f"INSERT INTO {STATE}.exceptions SELECT {quote_text(run)}, c.seq, c.verdict, c.code, c.reason, now(), NULL, "
-            f"NULL FROM {shape.temp('changes')} c "
+            f"INSERT INTO {STATE}.exceptions SELECT {quote_text(run)}, c.seq, c.verdict, c.code, c.reason, now(), "
+            f"NULL, NULL FROM {shape.temp('changes')} c "
         )
         + where
         + " AND c.verdict IS NOT NULL",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from revetl.contract import Destination, RemoteField
+from revetl.contract import Destination
 from revetl.diff import changes, delta, desired, guard, verdicts
 from revetl.diff.shape import Shape
 from revetl.encode import Encoding
@@ -15,7 +15,7 @@ from revetl.engine.shapes import Shaped
 from revetl.sqltext import quote_text
 from revetl.state.approvals import Approvals
 from revetl.state.store import Store
-from revetl.types import Cause, Count, Held, Op, Sample, SyncPlan, SyncPreview
+from revetl.types import Cause, Count, Held, Op, RemoteField, Sample, SyncPlan, SyncPreview
 
 SAMPLES = 5
 
@@ -64,9 +64,7 @@ def read(plan: SyncPlan, shaped: Shaped, store: Store) -> int | Held:
         return stop(plan, "key", f"{nulls} rows of {plan.base.model} have a null in their key", nulls)
     shape = shaped.shape
     store.run_all(
-        delta.statements(
-            shape, desired.desired(plan, shaped.names, shape), desired.members(plan, shaped.names, shape)
-        )
+        delta.statements(shape, desired.desired(plan, shaped.names, shape), desired.members(plan, shaped.names, shape))
     )
     wanted = int(store.one(delta.count(shape)))
     return _duplicates(plan, shaped, store, wanted) or wanted
@@ -170,7 +168,8 @@ def _preview(
     plan: SyncPlan, shape: Shape, destination: Destination, request: Request, held: tuple[Held, ...]
 ) -> SyncPreview:
     store = request.store
-    counts = tuple(Count(Op(op), Cause(cause), cohort, n) for op, cause, cohort, n in store.rows(verdicts.tallies(shape)))
+    tallies = store.rows(verdicts.tallies(shape))
+    counts = tuple(Count(Op(op), Cause(cause), cohort, n) for op, cause, cohort, n in tallies)
     unmatched, collisions, frozen = store.rows(
         f"SELECT (SELECT count(*) FROM {shape.temp('delta')} x WHERE x.wanted AND NOT ({changes.MATCHED})), "
         f"(SELECT count(*) FROM {shape.temp('changes')} WHERE code = 'MATCH_COLLISION' AND op = 'upsert'), "

@@ -64,7 +64,8 @@ class Workspace:
     @property
     def syncs(self) -> tuple[SyncPlan, ...]:
         """Return the syncs that the options select."""
-        before = read_project(self.options.state / "manifest.json") if self._compares() else None
+        state = self.options.state
+        before = read_project(state / "manifest.json") if state is not None and self._compares() else None
         return select_syncs(
             self.project, self.resolved.syncs, self.options.select, self.options.exclude, before=before,
             results=self.results,
@@ -72,7 +73,7 @@ class Workspace:
 
     def _compares(self) -> bool:
         asked = " ".join((*self.options.select, *self.options.exclude))
-        return self.options.state is not None and "state:" in asked
+        return "state:" in asked
 
     @property
     def target_dir(self) -> Path:

@@ -101,11 +101,10 @@ def retype_field(store: Store, sync_id: int, ordinal: int, kind: str) -> None:
     """Give a field another type; values that do not fit become null and are sent again."""
     for table in ("snap", "after"):
         store.con.execute(
-            f"ALTER TABLE {STATE}.{table}_{sync_id} ALTER COLUMN f{ordinal} TYPE {kind} USING TRY_CAST(f{ordinal} AS {kind})"
+            f"ALTER TABLE {STATE}.{table}_{sync_id} ALTER COLUMN f{ordinal} TYPE {kind} "
+            f"USING TRY_CAST(f{ordinal} AS {kind})"
         )
-    store.con.execute(
-        f"UPDATE {STATE}.fields SET type = ? WHERE sync_id = ? AND ordinal = ?", [kind, sync_id, ordinal]
-    )
+    store.con.execute(f"UPDATE {STATE}.fields SET type = ? WHERE sync_id = ? AND ordinal = ?", [kind, sync_id, ordinal])
 
 
 def refresh_fields(store: Store, sync_id: int, mapped: Sequence[StoredField]) -> None:

@@ -43,7 +43,8 @@ def write_file(store: Store, run: str, identity: Callable[[str], str] = str) -> 
     ``final`` (made by :mod:`revetl.state.close`) has the outcome of every change of the run.
     """
     select = (
-        f"SELECT run, seq, ts AS time, sync, key, op, cause, cohort, {identity('i')} AS identity, {identity('bi')} AS before_identity, "
+        f"SELECT run, seq, ts AS time, sync, key, op, cause, cohort, "
+        f"{identity('i')} AS identity, {identity('bi')} AS before_identity, "
         f'coalesce(record, body) AS "values", status AS outcome, code, reason, http_status, request_id '
         f"FROM final WHERE run = '{run}' AND local IS DISTINCT FROM 'quiet' AND coalesce(code, '') <> 'PREDECESSOR' "
     )

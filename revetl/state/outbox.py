@@ -100,3 +100,8 @@ def learnt_ids(store: Store, run: str, sync: str, keys: Sequence[str]) -> Mappin
         [run, sync, list(keys)],
     )
     return {key: (remote_id, created) for key, remote_id, created in rows}
+
+
+def staged_rows(store: Store, run: str) -> Mapping[str, int]:
+    """Return sync → how many changes of it are in the outbox."""
+    return dict(store.rows(f"SELECT sync, count(*) FROM {STATE}.outbox WHERE run = ? GROUP BY sync", [run]))

@@ -1,6 +1,7 @@
 """The state database: opened under the name ``revetl_state`` on a connection that also sees the models.
 
-Two runs never share it (:mod:`revetl.state.lock`); what it must contain is known from outside (:mod:`revetl.state.head`).
+Two runs never share it (:mod:`revetl.state.lock`); what it must contain is known from outside
+(:mod:`revetl.state.head`).
 """
 
 from __future__ import annotations
@@ -81,7 +82,8 @@ class Store:
             ) from None
 
     def _check_versions(self) -> None:
-        tables = {row[0] for row in self.rows(f"SELECT table_name FROM duckdb_tables() WHERE database_name = '{STATE}'")}
+        asked = f"SELECT table_name FROM duckdb_tables() WHERE database_name = '{STATE}'"
+        tables = {row[0] for row in self.rows(asked)}
         done: frozenset[str] = frozenset()
         if "meta" in tables:
             done = frozenset(r[0] for r in self.rows(f"SELECT value FROM {STATE}.meta WHERE name = 'migration'"))
@@ -93,7 +95,6 @@ class Store:
                 kept="the state is left as it is; nothing was sent",
                 hint="upgrade revetl to at least that release",
             )
-        self.con.execute("SELECT 1").fetchall()
         migrate(lambda sql: self.con.execute(sql), done)
 
     def check_head(self) -> None:

@@ -55,3 +55,6 @@ def lockdown(con: duckdb.DuckDBPyConnection, directories: Sequence[Path] = ()) -
 def first_line(error: duckdb.Error) -> str:
     """Return the first line of what DuckDB says: the rest repeats the statement."""
     return str(error).partition("\n")[0].strip()
+
+
+QueryError = duckdb.Error  # what a statement over foreign models may raise

@@ -1,0 +1,115 @@
+"""The second half of a run: surveys staged, sent and accounted for, each sync on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from revetl.engine import remote, shapes, staging
+from revetl.engine.feeds import SyncFeed
+from revetl.engine.inspect import Inspection
+from revetl.engine.lanes import Line
+from revetl.engine.session import Session
+from revetl.engine.survey import Survey
+from revetl.errors import RevetlError
+from revetl.send.ports import LaneReport
+from revetl.send.sender import Sender
+from revetl.state.journal import Journal
+from revetl.state.layout import load_sync
+from revetl.state.outbox import Outbox
+from revetl.types import Held, Progress, SyncPlan
+
+
+@dataclass
+class Executed:
+    """What sending came to: a report per lane, and the syncs that could not begin."""
+
+    reports: Mapping[str, LaneReport] = field(default_factory=dict)
+    errors: dict[str, RevetlError] = field(default_factory=dict)
+    sent: list[Survey] = field(default_factory=list)
+
+
+def first_sync(plan: SyncPlan, first: tuple[str, ...]) -> Held | None:
+    """Return the verdict that keeps a sync's first run from sending until somebody says how."""
+    if plan.sandbox or plan.name in first or plan.destination in first or plan.type == "file":
+        return None
+    release = f"revetl adopt {plan.name} (take what is there as sent), or: revetl sync --first {plan.name}"
+    return Held(plan.name, "first", "this sync has never run: nothing is sent until told how", True, release=release)
+
+
+def execute(
+    session: Session,
+    inspection: Inspection,
+    lines: Mapping[str, Line],
+    sender: Sender,
+    journal: Journal,
+    outbox: Outbox,
+    on_progress: Callable[[Progress], None],
+) -> Executed:
+    """Stage and send what the surveys found; a sync that cannot begin holds up no other."""
+    done = Executed()
+    feeds = []
+    for survey in inspection.surveys:
+        name = survey.plan.name
+        if survey.stopped is not None or survey.span[1] < survey.span[0] and survey.shape.stored:
+            continue
+        on_progress(Progress(name, "stage", 0, survey.preview.changes))
+        try:
+            feeds.append(_feed(session, survey, lines[name], sender, journal, outbox))
+        except RevetlError as error:
+            done.errors[name] = error
+            continue
+        done.sent.append(survey)
+    done.reports = sender.deliver(feeds)
+    return done
+
+
+def _feed(session: Session, survey: Survey, line: Line, sender: Sender, journal: Journal, outbox: Outbox) -> SyncFeed:
+    store, plan, destination = session.store, survey.plan, survey.destination
+    stored = load_sync(store, plan.name)
+    shape = shapes.persist(store, plan, survey.shaped, stored, destination)
+    stored = load_sync(store, plan.name)
+    assert stored is not None  # noqa: S101 - persist made it
+    prepared = {}
+    if survey.preview.changes:
+        remote.pin_account(store, plan, line, destination, sender, stored)
+        prepared = remote.prepare(store, plan, line, destination, sender, stored) if plan.cohorts else {}
+    stage = staging.stage_of(plan, shape, destination, survey.spelt, outbox.run, session.mask, survey.span)
+    return SyncFeed(plan, destination, line.lane, line.settings, outbox, journal, stage, prepared)
+
+
+def settle(session: Session, done: Executed, run: str, *, canary: bool) -> None:
+    """After the run's close: what is settled now about whole syncs, not about single changes."""
+    store = session.store
+    for survey in done.sent:
+        plan, shape = survey.plan, survey.shape
+        name = plan.name.replace("'", "''")
+        left = store.one(
+            f"SELECT count(*) FROM final WHERE sync = '{name}' AND op = 'upsert' "
+            "AND status NOT IN ('delivered', 'local', 'rejected')"
+        )
+        complete = not canary and not survey.preview.held and not left and survey.plan.name not in done.errors
+        shapes.settle(store, shape, survey.destination, survey.preview.rows, complete=complete)
+        if not canary:
+            _tidy(session, survey, name)
+    session.approvals.close(run)
+
+
+def _tidy(session: Session, survey: Survey, name: str) -> None:
+    """Forget rejections that no change stands behind any more, and list who has no match value."""
+    shape, store = survey.shape, session.store
+    store.con.execute(
+        f"DELETE FROM revetl_state.rejected AS r WHERE r.sync = '{name}' AND NOT EXISTS (SELECT 1 FROM "
+        f"{shape.temp('changes')} c WHERE c.key = r.key AND c.op = r.op AND c.cohort IS NOT DISTINCT FROM r.cohort) "
+        f"AND NOT EXISTS (SELECT 1 FROM {shape.temp('frozen')} z WHERE z.key = r.key)"
+    )
+    store.con.execute(f"DELETE FROM revetl_state.unmatched WHERE sync = '{name}'")
+    store.con.execute(
+        f"INSERT INTO revetl_state.unmatched SELECT '{name}', key FROM {shape.temp('delta')} x "
+        "WHERE x.wanted AND (x.m IS NULL OR trim(x.m) = '')"
+    )
+
+
+def without(survey: Survey, held: Held) -> Survey:
+    """Return the survey stopped by one more verdict."""
+    return replace(survey, stopped=held, preview=replace(survey.preview, held=(*survey.preview.held, held)))

@@ -1,0 +1,161 @@
+"""The first half of every run: all syncs surveyed, the models read once and let go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from revetl.diff.shape import Shape
+from revetl.engine import gate, shapes, survey
+from revetl.engine.session import Session
+from revetl.engine.shapes import Shaped
+from revetl.engine.survey import Request, Survey
+from revetl.errors import ConfigError, RevetlError
+from revetl.state.layout import StoredSync, load_sync, next_id, rename_sync
+from revetl.types import Held, Progress, RemoteField, SyncPlan, SyncPreview
+from revetl.warehouse.connection import QueryError, first_line
+from revetl.warehouse.source import Tables
+
+# What is known of a destination's fields; the shape is given where there are changes, so that asking is worth a call.
+Remote = Callable[[SyncPlan, Shape | None], Mapping[str, RemoteField]]
+
+
+@dataclass
+class Inspection:
+    """What was found: surveys of syncs that can be judged, verdicts and errors of those that cannot."""
+
+    surveys: list[Survey] = field(default_factory=list)
+    stopped: dict[str, Held] = field(default_factory=dict)
+    errors: dict[str, RevetlError] = field(default_factory=dict)
+    notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def previews(self) -> tuple[SyncPreview, ...]:
+        """Return what each sync would do, stopped ones with their verdict."""
+        found = [replace(s.preview, notes=(*s.preview.notes, *self.notes.get(s.plan.name, ()))) for s in self.surveys]
+        found += [SyncPreview(name, 0, 0, held=(held,)) for name, held in self.stopped.items()]
+        return tuple(sorted(found, key=lambda preview: preview.sync))
+
+
+@dataclass(frozen=True)
+class _Read:
+    plan: SyncPlan
+    shaped: Shaped
+    stored: StoredSync | None
+    rows: int
+
+
+def inspect(
+    session: Session, plans: tuple[SyncPlan, ...], remote: Remote, on_progress: Callable[[Progress], None]
+) -> Inspection:
+    """Read the models of every sync, let go of the warehouse, then judge what differs."""
+    found = Inspection()
+    reads = _read_all(session, plans, found, on_progress)
+    options = session.workspace.options
+    request = Request(
+        session.store, session.approvals, session.clock(), options.retry, options.limit, options.keys, options.approve
+    )
+    first = session.store.last_seq() + 1
+    for read in reads:
+        name = read.plan.name
+        on_progress(Progress(name, "diff"))
+        destination = session.workspace.registry[read.plan.type]
+        try:
+            fields = remote(read.plan, read.shaped.shape if _differs(session, read) else None)
+            done = survey.judge(read.plan, destination, read.shaped, request, fields, first, read.rows)
+        except RevetlError as error:
+            found.errors[name] = error
+            continue
+        except QueryError as error:
+            found.errors[name] = _query_error(read.plan, error)
+            continue
+        first = max(first, done.span[1] + 1)
+        found.surveys.append(done)
+    return found
+
+
+def _differs(session: Session, read: _Read) -> bool:
+    shape = read.shaped.shape
+    sql = f"SELECT (SELECT count(*) FROM {shape.temp('delta')}) + (SELECT count(*) FROM {shape.temp('mchg')})"
+    return bool(session.store.one(sql))
+
+
+def _read_all(
+    session: Session, plans: tuple[SyncPlan, ...], found: Inspection, on_progress: Callable[[Progress], None]
+) -> list[_Read]:
+    assert session.source is not None  # noqa: S101 - only commands with a warehouse come here
+    relations = list({ref.relation: None for plan in plans for ref in plan.models})
+    tables = session.source.tables(session.store.con, relations)
+    reads = []
+    try:
+        for number, plan in enumerate(plans):
+            on_progress(Progress(plan.name, "read"))
+            try:
+                read = _read_one(session, plan, tables, number, found)
+            except RevetlError as error:
+                found.errors[plan.name] = error
+            except QueryError as error:
+                found.errors[plan.name] = _query_error(plan, error)
+            else:
+                reads += [read] if read else []
+    finally:
+        session.source.release(session.store.con)
+    return reads
+
+
+def _read_one(session: Session, plan: SyncPlan, tables: Tables, number: int, found: Inspection) -> _Read | None:
+    error = shapes.missing(plan, tables)
+    if error is not None:
+        raise error
+    store, workspace = session.store, session.workspace
+    stored = load_sync(store, plan.name)
+    if stored is None and plan.was and load_sync(store, plan.was):
+        rename_sync(store, plan.was, plan.name)
+        stored = load_sync(store, plan.name)
+    held, notes = gate.gate(plan, workspace.project, workspace.results, session.clock())
+    found.notes[plan.name] = notes
+    held = None if held and session.approvals.allows(plan.name, held.guard, None, 0) else held
+    if held is None:
+        destination = workspace.registry[plan.type]
+        shaped = shapes.shape_of(plan, stored, tables, destination, next_id(store) + number)
+        held = _pinned(session, plan, shaped, stored)
+    if held is None:
+        if shaped.retyped and stored:
+            shaped = _accept_types(session, plan, shaped, stored, tables)
+        rows = survey.read(plan, shaped, store)
+        if isinstance(rows, int):
+            return _Read(plan, shaped, load_sync(store, plan.name), rows)
+        held = rows
+    found.stopped[plan.name] = held
+    return None
+
+
+def _accept_types(session: Session, plan: SyncPlan, shaped: Shaped, stored: StoredSync, tables: Tables) -> Shaped:
+    destination = session.workspace.registry[plan.type]
+    shapes.persist(session.store, plan, shaped, stored, destination)
+    return shapes.shape_of(plan, load_sync(session.store, plan.name), tables, destination, stored.id)
+
+
+def _pinned(session: Session, plan: SyncPlan, shaped: Shaped, stored: StoredSync | None) -> Held | None:
+    """Return the verdict where relations moved or types changed since the sync's last run."""
+    elsewhere = shapes.moved(shaped, stored)
+    if elsewhere and not session.workspace.options.rebase_relations:
+        verdict = survey.stop(plan, "relations", elsewhere)
+        return replace(verdict, release=f"revetl sync -s {plan.name} --rebase-relations")
+    keys = [change for change in shaped.retyped if change.key]
+    if keys:
+        what = f"the key's type changed from {keys[0].before} to {keys[0].after}: every record would look new"
+        verdict = survey.stop(plan, "key_type", what)
+        return replace(verdict, release="cast the key in the model to the type it had")
+    if shaped.retyped and not session.approvals.allows(plan.name, "types", None, len(shaped.retyped)):
+        listed = ", ".join(f"{c.column} from {c.before} to {c.after}" for c in shaped.retyped)
+        return survey.stop(plan, "types", f"mapped columns changed their type: {listed}", len(shaped.retyped))
+    return None
+
+
+def _query_error(plan: SyncPlan, error: QueryError) -> ConfigError:
+    return ConfigError(
+        "RVT-423",
+        f"{plan.name}: its models cannot be compared: {first_line(error)}",
+        kept="nothing of this sync was sent",
+        hint="see the model's column types",
+    )

@@ -1,0 +1,128 @@
+"""One command's hold on a target: the lock, the connection, the state, and the models while they are read."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from revetl.config import resolve_text
+from revetl.engine.staging import Masking
+from revetl.engine.workspace import Workspace
+from revetl.errors import StateError
+from revetl.state.approvals import Approvals
+from revetl.state.close import Closing, close_run
+from revetl.state.files import private_directory, replace_file
+from revetl.state.lock import locked
+from revetl.state.outbox import open_runs
+from revetl.state.store import Store
+from revetl.warehouse.connection import connect, lockdown
+from revetl.warehouse.source import Source, open_source
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """Return the time of day in UTC."""
+    return datetime.now(UTC)
+
+
+def new_run(now: datetime) -> str:
+    """Return a run's id: a UUIDv7 (RFC 9562), so that ids sort by time."""
+    value = int(now.timestamp() * 1000) << 80 | 0x7 << 76 | secrets.randbits(12) << 64
+    text = f"{value | 0b10 << 62 | secrets.randbits(62):032x}"
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+@dataclass
+class Session:
+    """What the flow works on. ``source`` is None where a command needs no warehouse."""
+
+    workspace: Workspace
+    store: Store
+    source: Source | None
+    approvals: Approvals
+    mask: Masking
+    clock: Clock
+
+    def closing(self, **facts: object) -> Closing:
+        """Return how a run of this session is closed."""
+        registry = self.workspace.registry
+        late = {plan.name: registry[plan.type].late_apply for plan in self.workspace.resolved.syncs}
+        identity = self.mask.hmac if self.mask.values != "clear" else str
+        return Closing(late_apply=late, identity=identity, **facts)  # type: ignore[arg-type]
+
+    def close_killed(self) -> tuple[str, ...]:
+        """Close runs that a kill left open: what they sent and nobody acknowledged is unknown from now on."""
+        runs = tuple(open_runs(self.store))
+        for run in runs:
+            close_run(self.store, run, self.closing(crashed=True, exit_code=137))
+        return runs
+
+
+def ledger_key(workspace: Workspace) -> bytes:
+    """Return the key of the ledger's HMACs: from the environment where revetl.yml says so, else a local file.
+
+    Raises:
+        StateError: RVT-509, the key file is unusable.
+    """
+    reference = workspace.config.ledger.key
+    if reference:
+        return resolve_text(reference, workspace.options.env, where="ledger.key").encode()
+    path = workspace.state_dir / "ledger.key"
+    if not path.exists():
+        private_directory(workspace.state_dir)
+        replace_file(path, secrets.token_hex(32).encode())
+    text = path.read_text().strip()
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise StateError(
+            "RVT-509",
+            f"{path.name} is not a key",
+            kept="nothing was sent",
+            hint="restore it from a backup: without it, personal values in the ledger cannot be found again",
+        ) from None
+
+
+@contextmanager
+def open_session(
+    workspace: Workspace,
+    *,
+    clock: Clock = utc_now,
+    warehouse: bool = True,
+    checked: bool = True,
+    crash: Callable[[str], None] = lambda _: None,
+) -> Iterator[Session]:
+    """Lock the target, open its state (and its warehouse), and close what a killed run left open.
+
+    Raises:
+        TryLater: RVT-502 another run works on it, RVT-411 dbt is writing the models.
+        StateError: the state cannot be trusted.
+    """
+    os.umask(0o077)
+    directory = private_directory(workspace.state_dir)
+    scratch = private_directory(directory / "tmp")
+    with locked(directory / "lock", clock().isoformat()):
+        con = connect(workspace.config.memory_limit, scratch)
+        try:
+            source = _source(workspace) if warehouse else None
+            store = Store(con, directory, clock, crash)
+            if checked:
+                store.check_head()
+            if source is not None:
+                source.attach(con)
+            lockdown(con, [directory / "ledger", scratch])
+            mask = Masking(workspace.config.ledger.values, ledger_key(workspace))
+            session = Session(workspace, store, source, Approvals(store), mask, clock)
+            session.close_killed()
+            yield session
+        finally:
+            con.close()
+
+
+def _source(workspace: Workspace) -> Source | None:
+    return open_source(workspace.profile, workspace.options.project_dir) if workspace.profile else None

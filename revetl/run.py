@@ -1,0 +1,163 @@
+"""The flow, on one page: manifest → plan → warehouse → diff → guards → send → record.
+
+``plan`` and ``sync`` are the same flow; ``plan`` stops before anything is staged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from datetime import datetime
+from random import Random
+
+from revetl.diff.shape import Shape
+from revetl.engine import execute as executing
+from revetl.engine import remote, results
+from revetl.engine.execute import Executed, first_sync
+from revetl.engine.inspect import Inspection, Remote, inspect
+from revetl.engine.lanes import Line, line_of
+from revetl.engine.rehearsal import origins
+from revetl.engine.session import Clock, Session, new_run, open_session, utc_now
+from revetl.engine.workspace import Options, Workspace, git_commit, load
+from revetl.errors import RevetlError
+from revetl.send.sender import Sender
+from revetl.send.threads import ThreadWire
+from revetl.send.wire import Wire
+from revetl.state.close import close_run
+from revetl.state.journal import Journal
+from revetl.state.outbox import Outbox, begin_run, staged_rows
+from revetl.types import Plan, Progress, RemoteField, RunResult, SyncPlan
+
+__all__ = ["Options", "plan", "sync"]
+
+Watch = Callable[[Progress], None]
+
+
+def _quiet(_: Progress) -> None:
+    """Show nothing."""
+
+
+def _never() -> str | None:
+    """Never stop."""
+    return None
+
+
+def plan(options: Options, *, on_progress: Watch = _quiet, clock: Clock = utc_now) -> Plan:
+    """Return what a run would do; nothing is sent and nothing is staged.
+
+    Raises:
+        RevetlError: the project, the state or the warehouse cannot be used.
+    """
+    workspace = load(options)
+    plans = workspace.syncs
+    with open_session(workspace, clock=clock) as session:
+        found = inspect(session, plans, _remembered(session), on_progress)
+        previews = found.previews()
+    return Plan(workspace.target, plans, previews, workspace.resolved.problems)
+
+
+def sync(
+    options: Options,
+    *,
+    on_progress: Watch = _quiet,
+    stop: Callable[[], str | None] = _never,
+    clock: Clock = utc_now,
+    wire: Wire | None = None,
+) -> RunResult:
+    """Make every selected destination agree with its models; return what became of each change.
+
+    Raises:
+        RevetlError: the project, the state or the warehouse cannot be used. What concerns one sync is in its result.
+    """
+    workspace = load(options)
+    plans = workspace.syncs
+    started, run = clock(), new_run(clock())
+    with ExitStack() as stack:
+        session = stack.enter_context(open_session(workspace, clock=clock))
+        places = stack.enter_context(origins(workspace, plans))
+        journal = Journal(session.store, run)
+        line = wire or ThreadWire()
+        stack.callback(line.close)
+        lines, errors = _lines(workspace, plans, places)
+        sender = Sender(
+            line, journal, random=Random(run), deadline=_deadline(options, line), stop=stop, on_progress=on_progress
+        )
+        begin_run(session.store, run, _facts(workspace))
+        plans = tuple(p for p in plans if p.name in lines)
+        found = inspect(session, plans, _asked(session, lines, sender), on_progress)
+        found.errors.update(errors)
+        _hold_first(found, tuple(options.first))
+        done = executing.execute(session, found, lines, sender, journal, Outbox(session.store, run), on_progress)
+        result = _close(session, found, done, run, started, stop())
+    return result
+
+
+def _deadline(options: Options, wire: Wire) -> float | None:
+    return None if options.deadline is None else wire.monotonic() + options.deadline
+
+
+def _remembered(session: Session) -> Remote:
+    now = session.clock().timestamp()
+    return lambda p, _: remote.remembered_fields(session.store, p, now) or {}
+
+
+def _asked(session: Session, lines: dict[str, Line], sender: Sender) -> Remote:
+    """Return how a destination's fields are known: remembered for a day, asked for once there is something to send."""
+    now, registry = session.clock().timestamp(), session.workspace.registry
+
+    def ask(p: SyncPlan, shape: Shape | None) -> Mapping[str, RemoteField]:
+        known = remote.remembered_fields(session.store, p, now)
+        if known is None and shape is not None:
+            known = remote.discover(session.store, p, shape, lines[p.name], registry[p.type], sender, now)
+        return known or {}
+
+    return ask
+
+
+def _lines(
+    workspace: Workspace, plans: tuple[SyncPlan, ...], places: Mapping[str, str]
+) -> tuple[dict[str, Line], dict[str, RevetlError]]:
+    lines: dict[str, Line] = {}
+    errors: dict[str, RevetlError] = {}
+    for p in plans:
+        try:
+            lines[p.name] = line_of(workspace, p, workspace.registry[p.type], places.get(p.type) if p.sandbox else None)
+        except RevetlError as error:
+            errors[p.name] = error
+    return lines, errors
+
+
+def _hold_first(found: Inspection, first: tuple[str, ...]) -> None:
+    for number, survey in enumerate(found.surveys):
+        held = first_sync(survey.plan, first) if survey.preview.first else None
+        if held is not None:
+            found.surveys[number] = executing.without(survey, held)
+
+
+def _facts(workspace: Workspace) -> dict[str, str | None]:
+    return {
+        "git_commit": git_commit(workspace.options.project_dir),
+        "dbt_invocation": workspace.project.invocation_id,
+        "flows_hash": results.flows_digest(workspace),
+    }
+
+
+def _close(
+    session: Session, found: Inspection, done: Executed, run: str, started: datetime, interrupted: str | None
+) -> RunResult:
+    workspace, options = session.workspace, session.workspace.options
+    staged = staged_rows(session.store, run)
+    close_run(session.store, run, session.closing())
+    counted = results.outcomes(session.store)
+    executing.settle(session, done, run, canary=bool(options.limit or options.keys))
+    per_sync = results.sync_results(found, done, counted, staged)
+    facts = _facts(workspace)
+    fatal = workspace.resolved.fatal or bool(workspace.resolved.broken)
+    result = RunResult(
+        run=run, target=workspace.target, started_at=started, finished_at=session.clock(), syncs=per_sync,
+        exit_code=results.exit_code(per_sync, strict=options.strict, fatal=fatal),
+        problems=workspace.resolved.problems, dbt_invocation=facts["dbt_invocation"], git_commit=facts["git_commit"],
+        interrupted=interrupted,
+    )  # fmt: skip
+    results.record(session, result)
+    return result
