@@ -150,7 +150,7 @@ def test_an_audience_that_is_gone_leaves_everybody_waiting() -> None:
 
 
 @pytest.mark.parametrize(("mode", "status", "update"), [(Mode.UPDATE, False, True), (Mode.INSERT, True, False)])
-def test_modes_take_one_call(mode: Mode, status: bool, update: bool) -> None:  # noqa: FBT001
+def test_modes_take_one_call(mode: Mode, status: bool, update: bool) -> None:
     """Update never creates and insert never updates; what that leaves out is refused by name."""
     errors = (("c1@example.org", "no", "ERROR_CONTACT_EXISTS" if status else "ERROR_GENERIC", ""),)
     script = Script((POST, 200, answer(errors=errors)))

@@ -9,27 +9,29 @@ from revetl.types import Batch, Change, OnLeave, Outcome, Proof
 
 def leave(batch: Batch) -> Exchange:
     """End the records that are there; what is gone already is done."""
-    if batch.on_leave is OnLeave.DELETE:
-        return (yield from _delete(batch))
+    if not batch.changes:
+        return []
     found = yield from api.find_ids(batch, batch.changes)
     if isinstance(found, Reply):
         return api.refuse_all(found, batch.changes)
     ids = {c.seq: c.remote_id or found.get(api.normal(batch.match_field, c.match), "") for c in batch.changes}
     there = [c for c in batch.changes if ids[c.seq] and not _nothing_to_clear(batch, c)]
     done = [Outcome.delivered(c) for c in batch.changes if not ids[c.seq] or _nothing_to_clear(batch, c)]
-    if not there:
-        return done
-    if batch.on_leave is OnLeave.CLEAR:
-        return (yield from _clear(batch, there, ids, done))
+    if there:
+        return (yield from _WAYS[batch.on_leave](batch, there, ids, done))
+    return done
+
+
+def _nothing_to_clear(batch: Batch, change: Change) -> bool:
+    return batch.on_leave is OnLeave.CLEAR and not change.fields
+
+
+def _archive(batch: Batch, there: list[Change], ids: dict[int, str], done: list[Outcome]) -> Exchange:
     reply = yield api.object_call(batch.object, "batch/archive", {"inputs": [{"id": ids[c.seq]} for c in there]})
     if reply.ok:
         # 204 without a body is all that HubSpot says of an archive.
         return done + [Outcome.delivered(c, proof=Proof.ACCEPTED) for c in there]
     return (yield from records.settle(done, reply, there))
-
-
-def _nothing_to_clear(batch: Batch, change: Change) -> bool:
-    return batch.on_leave is OnLeave.CLEAR and not change.fields
 
 
 def _clear(batch: Batch, there: list[Change], ids: dict[int, str], done: list[Outcome]) -> Exchange:
@@ -40,27 +42,29 @@ def _clear(batch: Batch, there: list[Change], ids: dict[int, str], done: list[Ou
     return (yield from records.settle(done, result, there))
 
 
-def _delete(batch: Batch) -> Exchange:
-    """Delete for good, one call a person: https://developers.hubspot.com/docs/api-reference/crm-contacts-v3/gdpr."""
-    for at in range(0, len(batch.changes), api.SIDE_BY_SIDE):
-        group = batch.changes[at : at + api.SIDE_BY_SIDE]
+def _delete(batch: Batch, there: list[Change], ids: dict[int, str], done: list[Outcome]) -> Exchange:
+    """Delete for good, one call a person, and by id alone: by an address that nobody has, HubSpot blocks the address.
+
+    Source: https://developers.hubspot.com/docs/api-reference/crm-contacts-v3/gdpr
+    """
+    for at in range(0, len(there), api.SIDE_BY_SIDE):
+        group = there[at : at + api.SIDE_BY_SIDE]
         replies: tuple[Reply, ...] = yield tuple(
-            api.object_call(batch.object, "gdpr-delete", _named(batch, c)) for c in group
+            api.object_call(batch.object, "gdpr-delete", {"objectId": ids[c.seq]}) for c in group
         )
         yield Settled(tuple(_deleted(c, reply) for c, reply in zip(group, replies, strict=True)))
-    return []
-
-
-def _named(batch: Batch, change: Change) -> dict[str, str]:
-    if change.remote_id:
-        return {"objectId": change.remote_id}
-    return {"objectId": change.match, "idProperty": batch.match_field}
+    return done
 
 
 def _deleted(change: Change, reply: Reply) -> Outcome:
-    if reply.ok or reply.status == 404:
+    if reply.ok:
+        return Outcome.delivered(change, proof=Proof.ACCEPTED)
+    if reply.status == 404:
         return Outcome.delivered(change)
     code, reason = api.refusal(reply)
     if reply.status in (400, 409, 422):
         return Outcome.rejected(change, code=code, reason=reason)
     return Outcome.waiting(change, code=code, reason=reason)
+
+
+_WAYS = {OnLeave.CLEAR: _clear, OnLeave.ARCHIVE: _archive, OnLeave.DELETE: _delete}

@@ -1,0 +1,113 @@
+"""Cases about answers that prove nothing: no delivery may come of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+
+from revetl.contract import Reply
+from revetl.testing.conformance.base import Suite
+from revetl.testing.drive import Driven, Handler, deliver, drive
+from revetl.types import JSON, Batch, OnLeave, Op, Proof, Status
+
+_SENSELESS = (b"<html>proxy</html>", b"", b"{}", b"[]", b"null", b'"ok"', b'{"results": {}, "errors": 1}', b"\xff\xfe")
+_REFUSALS = (302, 400, 404, 409, 410, 413, 422)
+_ENDINGS = (Op.IDENTITY, Op.PART, Op.LEAVE)  # where "there is nobody" is what was wished
+
+
+class AnswerCases(Suite):
+    """Success needs proof: an answer that is odd, a refusal or incomplete delivers nothing that it does not name."""
+
+    def two(self, op: Op, service: Handler) -> Batch:
+        """Return a batch of two known records."""
+        self.needs(op)
+        fields = self.fields(service)
+        prepared = self.prepared(service)
+        known = self.delivers(service, [self.change(n, fields=self.values(fields, n)) for n in (1, 2)])
+        policy = OnLeave.ARCHIVE if OnLeave.ARCHIVE in self.thing.on_leave else OnLeave.KEEP
+        changes = [replace(c, op=op, body=c.body if op is Op.UPSERT else b"{}") for c in known]
+        if op is Op.IDENTITY:
+            changes = [replace(c, match=f"n{c.match}", identity=f"n{c.match}", before_match=c.match) for c in changes]
+        return self.batch(changes, op, prepared=prepared, on_leave=policy)
+
+    @pytest.mark.parametrize("body", _SENSELESS, ids=repr)
+    @pytest.mark.parametrize("op", list(Op))
+    def test_a_senseless_success_delivers_nothing(self, op: Op, body: bytes) -> None:
+        """HTTP 200 with anything but the documented answer: unknown, unless an acceptance is all there is."""
+        work = self.two(op, self.service())
+        action = self.needs(op)
+        seen = drive(action.run(work), lambda _: Reply(200, body))
+        delivered = [o for o in seen.outcomes if o.status is Status.DELIVERED]
+        assert action.proof is Proof.ACCEPTED or not delivered
+        assert all(o.proof is Proof.ACCEPTED for o in delivered)
+
+    @pytest.mark.parametrize("status", _REFUSALS)
+    @pytest.mark.parametrize("op", list(Op))
+    def test_a_refusal_accounts_for_each_change(self, op: Op, status: int) -> None:
+        """Each change is rejected or waits; only where nobody was to be left may 404 and the like be a delivery."""
+        work = self.two(op, self.service())
+        refusal = orjson.dumps({"title": "No", "detail": "no", "category": "NO", "message": "no", "errors": []})
+        seen = deliver(self.needs(op), work, lambda _: Reply(status, refusal))
+        if seen.unreadable is None:
+            assert sorted(seen.statuses()) == [1, 2]
+        if op not in _ENDINGS:
+            assert Status.DELIVERED not in seen.statuses().values()
+
+    @pytest.mark.parametrize("op", list(Op))
+    def test_a_row_that_the_answer_leaves_out_is_not_delivered(self, op: Op) -> None:
+        """Every mention of the second record is cut out of every answer: nothing proves it by name."""
+        service = self.service()
+        work = self.two(op, service)
+        action = self.needs(op)
+        if action.proof is not Proof.ROW:
+            pytest.skip(f"{op.value} is proven by {action.proof.value}, not by row")
+        second = work.changes[1]
+        names = {second.match, second.identity, second.before_match, second.remote_id, f'"{second.seq}"'} - {None, ""}
+        seen = drive(action.run(work), lambda call: _without(service(call), [str(n) for n in names]))
+        assert self.unproven(seen, second.seq)
+
+    def unproven(self, seen: Driven, seq: int) -> bool:
+        """Return whether nothing was delivered under that number."""
+        return seen.statuses().get(seq) is not Status.DELIVERED
+
+    def test_a_poisoned_row_hurts_nobody_else(self) -> None:
+        """The row is refused by name; the others are delivered."""
+        if self.poison is None:
+            pytest.skip(f"{self.destination.name} refuses no row")
+        service = self.service()
+        fields = self.fields(service)
+        rows = [self.change(n, fields=self.values(fields, n)) for n in range(1, 12)]
+        rows[6] = self.change(7, fields={**self.values(fields, 7), **self.poison})
+        seen = self.run(service, rows)
+        assert {s for s, status in seen.statuses().items() if status is not Status.DELIVERED} == {7}
+        (refused,) = seen.of(rows[6])
+        assert refused.status is Status.REJECTED
+        assert refused.code
+        assert refused.reason
+
+
+def _without(reply: Reply, names: list[str]) -> Reply:
+    """Return the reply without the list items that mention any of ``names``."""
+    try:
+        found = orjson.loads(reply.content)
+    except orjson.JSONDecodeError:
+        return replace(reply, content=b"")
+    return replace(reply, content=orjson.dumps(_cut(found, names)))
+
+
+def _cut(value: JSON, names: list[str]) -> JSON:
+    if isinstance(value, dict):
+        kept = {key: _cut(item, names) for key, item in value.items()}
+        mentioned = any(isinstance(item, str) and item in names for item in value.values())
+        return {} if mentioned else kept
+    if isinstance(value, list):
+        return [_cut(item, names) for item in value if not _mentions(item, names)]
+    return value
+
+
+def _mentions(item: Any, names: list[str]) -> bool:
+    text = orjson.dumps(item).decode()
+    return any(name in text for name in names)

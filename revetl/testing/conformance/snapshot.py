@@ -1,0 +1,46 @@
+"""The case that holds each call to its recorded form: what leaves is reviewed like code."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import ClassVar
+
+import orjson
+import pytest
+
+from revetl.contract import Http, PutFile
+from revetl.testing.conformance.calls import CallCases
+from revetl.types import JSON
+
+UPDATE = "REVETL_UPDATE_SNAPSHOTS"
+
+
+class SnapshotCases(CallCases):
+    """``snapshots`` is a folder; ``REVETL_UPDATE_SNAPSHOTS=1`` writes the recordings instead of comparing."""
+
+    snapshots: ClassVar[Path | None] = None
+
+    def test_calls_are_as_recorded(self) -> None:
+        """The calls of one record's life, seeded, are byte for byte those of the last review."""
+        if self.snapshots is None:
+            pytest.skip("no folder of snapshots is named")
+        path = self.snapshots / f"{self.destination.name}.json"
+        calls = [shown(call) for call in self.story(self.service())]
+        text = orjson.dumps(calls, option=orjson.OPT_INDENT_2) + b"\n"
+        if os.environ.get(UPDATE):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text)
+        assert path.exists(), f"record the calls first: {UPDATE}=1 pytest"
+        assert calls == orjson.loads(path.read_bytes())
+
+
+def shown(call: Http | PutFile) -> dict[str, JSON]:
+    """Return a call as its recording shows it."""
+    if isinstance(call, PutFile):
+        return {"put": call.path, "format": call.format, "columns": list(call.columns), "rows": list(call.rows)}
+    body = None if call.content is None else orjson.loads(call.content)
+    found: dict[str, JSON] = {"call": f"{call.method} {call.path}", "effect": call.effect.value}
+    found |= {"query": dict(call.query)} if call.query else {}
+    found |= {"headers": dict(call.headers)} if call.headers else {}
+    return found | ({"body": body} if body is not None else {})
