@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 import orjson
-import pytest
 
 from revetl.contract import Http, PutFile, Reply
 from revetl.destinations import registry
@@ -64,9 +63,14 @@ class SandboxSuite(Suite):
 
     def service(self) -> Handler:
         """Return a new account with one field of each type."""
+        from revetl import sandbox
         from revetl.sandbox.hubspot import HubSpot
-        import revetl.sandbox as sandbox
-        box = HubSpot(token="pat-na1-canary-0123") if self.destination.name == "hubspot" else sandbox.make(self.destination.name)
+
+        box = (
+            HubSpot(token="pat-na1-canary-0123")
+            if self.destination.name == "hubspot"
+            else sandbox.make(self.destination.name)
+        )
 
         def send(method: str, path: str, query: Any, headers: Any, body: bytes) -> Any:
             return box.handle(method, path, urlencode(query), headers, body)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from hashlib import md5
 from typing import Any
 
+import orjson
 import pytest
 from pydantic import ValidationError
 from scripted import Script
 
-from revetl.contract import Context, Fault, Http, Reply
+from revetl.contract import Context, Fault, Http, Reply, Settled
 from revetl.destinations.mailchimp import MAILCHIMP
 from revetl.destinations.mailchimp.api import MailchimpSettings, NewStatus
 from revetl.testing.drive import Driven, drive
@@ -140,6 +141,15 @@ def test_a_refused_call_speaks_of_what_is_not_settled_yet() -> None:
     assert seen.statuses() == {1: Status.DELIVERED}
     assert seen.rejected is not None
     assert seen.rejected.code == "Invalid Resource"
+
+
+def test_what_is_proven_is_acknowledged_before_the_next_call() -> None:
+    """The next call may be lost: what the first one proved must not become unknown with it."""
+    exchange = MAILCHIMP.actions[Op.UPSERT].run(batch([change(1, created=True), change(2)], SETTINGS, object="member"))
+    next(exchange)
+    settled = exchange.send(Reply(200, orjson.dumps(answer(old=("c1@example.org",)))))
+    assert isinstance(settled, Settled)
+    assert [o.change.seq for o in settled.outcomes] == [1]
 
 
 def test_an_audience_that_is_gone_leaves_everybody_waiting() -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import orjson
 from pydantic import BaseModel, ConfigDict, SecretStr, StringConstraints
 
-from revetl.contract import BatchRejected, Diagnosis, Fault, Http, Limit, Reply, Token, UnreadableReply
+from revetl.contract import BatchRejected, Diagnosis, Fault, Http, Limit, Reply, Settled, Token, UnreadableReply
 from revetl.types import JSON, Batch, Change, Effect, Outcome
 
 BATCH = 100  # inputs of one batch call
@@ -108,6 +108,12 @@ def refuse_all(reply: Reply, changes: Sequence[Change]) -> BatchRejected | list[
     if reply.status in (400, 409, 413, 422):
         return BatchRejected(code, reason)
     return [Outcome.waiting(change, code=code, reason=reason) for change in changes]
+
+
+def settle(outcomes: list[Outcome]) -> Generator[Settled, None, None]:
+    """Acknowledge what is proven before the next call, which may be lost."""
+    if outcomes:
+        yield Settled(tuple(outcomes))
 
 
 def document(reply: Reply) -> dict[str, JSON]:

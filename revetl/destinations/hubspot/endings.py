@@ -16,33 +16,34 @@ def leave(batch: Batch) -> Exchange:
         return api.refuse_all(found, batch.changes)
     ids = {c.seq: c.remote_id or found.get(api.normal(batch.match_field, c.match), "") for c in batch.changes}
     there = [c for c in batch.changes if ids[c.seq] and not _nothing_to_clear(batch, c)]
-    done = [Outcome.delivered(c) for c in batch.changes if not ids[c.seq] or _nothing_to_clear(batch, c)]
+    settled = {c.seq for c in there}
+    yield from api.settle([Outcome.delivered(c) for c in batch.changes if c.seq not in settled])
     if there:
-        return (yield from _WAYS[batch.on_leave](batch, there, ids, done))
-    return done
+        return (yield from _WAYS[batch.on_leave](batch, there, ids))
+    return []
 
 
 def _nothing_to_clear(batch: Batch, change: Change) -> bool:
     return batch.on_leave is OnLeave.CLEAR and not change.fields
 
 
-def _archive(batch: Batch, there: list[Change], ids: dict[int, str], done: list[Outcome]) -> Exchange:
+def _archive(batch: Batch, there: list[Change], ids: dict[int, str]) -> Exchange:
     reply = yield api.object_call(batch.object, "batch/archive", {"inputs": [{"id": ids[c.seq]} for c in there]})
     if reply.ok:
         # 204 without a body is all that HubSpot says of an archive.
-        return done + [Outcome.delivered(c, proof=Proof.ACCEPTED) for c in there]
-    return (yield from records.settle(done, reply, there))
+        return [Outcome.delivered(c, proof=Proof.ACCEPTED) for c in there]
+    return api.refuse_all(reply, there)
 
 
-def _clear(batch: Batch, there: list[Change], ids: dict[int, str], done: list[Outcome]) -> Exchange:
+def _clear(batch: Batch, there: list[Change], ids: dict[int, str]) -> Exchange:
     inputs = [{"id": ids[c.seq], "objectWriteTraceId": str(c.seq), "properties": c.fields} for c in there]
     result = yield from records.write(api.object_call(batch.object, "batch/update", {"inputs": inputs}), there)
     if isinstance(result, records.Answer):
         result = records.Answer(result.done + [Outcome.delivered(c) for c in result.gone])
-    return (yield from records.settle(done, result, there))
+    return records.finish(result, there)
 
 
-def _delete(batch: Batch, there: list[Change], ids: dict[int, str], done: list[Outcome]) -> Exchange:
+def _delete(batch: Batch, there: list[Change], ids: dict[int, str]) -> Exchange:
     """Delete for good, one call a person, and by id alone: by an address that nobody has, HubSpot blocks the address.
 
     Source: https://developers.hubspot.com/docs/api-reference/crm-contacts-v3/gdpr
@@ -53,7 +54,7 @@ def _delete(batch: Batch, there: list[Change], ids: dict[int, str], done: list[O
             api.object_call(batch.object, "gdpr-delete", {"objectId": ids[c.seq]}) for c in group
         )
         yield Settled(tuple(_deleted(c, reply) for c, reply in zip(group, replies, strict=True)))
-    return done
+    return []
 
 
 def _deleted(change: Change, reply: Reply) -> Outcome:

@@ -31,18 +31,19 @@ def rename(batch: Batch) -> Exchange:
     taken = [p for p in places if p.old and p.new not in ("", p.old)]
     done += [_refused(p.change) for p in taken if not p.change.created]
     ours = [p for p in taken if p.change.created]
+    yield from api.settle(done)
     if ours:
         ended = yield api.object_call(batch.object, "batch/archive", {"inputs": [{"id": p.old} for p in ours]})
-        done += _handed_over(ended, ours)
+        yield from api.settle(_handed_over(ended, ours))
     renames = [p.change for p in places if p.old and p.new in ("", p.old)]
     if not renames:
-        return done
+        return []
     ids = {p.change.seq: p.old for p in places}
     result = yield from records.write(records.update_call(batch, renames, ids), renames)
     if isinstance(result, records.Answer):
         # Gone between the read and the write: nothing stands under the old identity.
         result = records.Answer(result.done + [Outcome.delivered(c) for c in result.gone])
-    return (yield from records.settle(done, result, renames))
+    return records.finish(result, renames)
 
 
 def _place(batch: Batch, change: Change, found: dict[str, dict[str, JSON]]) -> _Places:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from revetl.contract import BatchRejected, Exchange, Http, Reply, Settled
+from revetl.contract import BatchRejected, Exchange, Http, Reply
 from revetl.destinations.hubspot import api
 from revetl.types import JSON, Batch, Change, Mode, Outcome
 
@@ -37,15 +36,16 @@ def upsert(batch: Batch) -> Exchange:
     rest = [c for c in batch.changes if not c.remote_id] + answer.gone
     if not rest:
         return answer.done
+    yield from api.settle(answer.done)
     result = yield from write(_upsert_call(batch, rest), rest)
-    return (yield from settle(answer.done, result, rest))
+    return finish(result, rest)
 
 
 def _create(batch: Batch) -> Exchange:
     inputs = [{"objectWriteTraceId": _trace(c), "properties": _properties(batch, c)} for c in batch.changes]
     call = api.object_call(batch.object, "batch/create", {"inputs": inputs})
     result = yield from write(call, batch.changes, creates=True)
-    return (yield from settle([], result, batch.changes))
+    return finish(result, batch.changes)
 
 
 def _update_found(batch: Batch) -> Exchange:
@@ -54,29 +54,22 @@ def _update_found(batch: Batch) -> Exchange:
         return api.refuse_all(found, batch.changes)
     ids = {c.seq: c.remote_id or found.get(api.normal(batch.match_field, c.match), "") for c in batch.changes}
     there = [c for c in batch.changes if ids[c.seq]]
-    absent = [_absent(c) for c in batch.changes if not ids[c.seq]]
+    yield from api.settle([_absent(c) for c in batch.changes if not ids[c.seq]])
     if not there:
-        return absent
+        return []
     result = yield from write(update_call(batch, there, ids), there)
-    return (yield from settle(absent, result, there))
+    return finish(result, there)
 
 
 def _absent(change: Change) -> Outcome:
     return Outcome.rejected(change, code="OBJECT_NOT_FOUND", reason="no such record, and mode update creates none")
 
 
-def settle(
-    done: list[Outcome], result: Answer | Reply, changes: Sequence[Change]
-) -> Generator[Any, Any, list[Outcome] | BatchRejected]:
-    """Join the last call's answer to what earlier calls proved, so that a refusal speaks of the last call alone."""
-    if isinstance(result, Answer):
-        return [*done, *result.done, *(_absent(change) for change in result.gone)]
-    refused = api.refuse_all(result, changes)
-    if isinstance(refused, BatchRejected):
-        if done:
-            yield Settled(tuple(done))
-        return refused
-    return [*done, *refused]
+def finish(result: Answer | Reply, changes: Sequence[Change]) -> BatchRejected | list[Outcome]:
+    """Return what the last call makes of its changes; what earlier calls proved is settled before it."""
+    if isinstance(result, Reply):
+        return api.refuse_all(result, changes)
+    return [*result.done, *(_absent(change) for change in result.gone)]
 
 
 def _trace(change: Change) -> str:

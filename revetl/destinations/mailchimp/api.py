@@ -162,13 +162,7 @@ def remote_id(member: dict[str, JSON]) -> str | None:
     return str(found) if found else None
 
 
-Settling = Generator[Any, Any, list[Outcome] | BatchRejected]
-
-
-def settle_or_return(result: BatchRejected | list[Outcome], so_far: list[Outcome]) -> Settling:
-    """Acknowledge what earlier calls of the exchange proved, so that a refusal speaks of the rest alone."""
-    if isinstance(result, BatchRejected):
-        if so_far:
-            yield Settled(tuple(so_far))
-        return result
-    return [*so_far, *result]
+def settle(outcomes: list[Outcome]) -> Generator[Settled, None, None]:
+    """Acknowledge what is proven before the next call, which may be lost."""
+    if outcomes:
+        yield Settled(tuple(outcomes))

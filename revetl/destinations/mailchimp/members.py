@@ -12,12 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from revetl.contract import BatchRejected, Exchange, Http, Reply, Settled
+from revetl.contract import Exchange, Http, Reply, Settled
 from revetl.destinations.mailchimp import api
 from revetl.destinations.mailchimp.api import MailchimpSettings
-from revetl.types import JSON, Batch, Change, Mode, OnLeave, Outcome, Proof
+from revetl.types import JSON, Batch, Change, Mode, OnLeave, Outcome
 
 _TOP = ("language", "email_type", "vip")  # everything else of a member is a merge field
 _EXISTS = "ERROR_CONTACT_EXISTS"
@@ -61,16 +60,17 @@ def upsert(batch: Batch) -> Exchange:
     rest = [*fresh, *(c for c in known if c.seq in gone)]
     if not rest:
         return done
-    return (yield from _create(batch, rest, gone, done))
+    yield from api.settle(done)
+    return (yield from _create(batch, rest, gone))
 
 
-def _create(batch: Batch, rest: Sequence[Change], gone: dict[int, _Refused], done: list[Outcome]) -> api.Settling:
+def _create(batch: Batch, rest: Sequence[Change], gone: dict[int, _Refused]) -> Exchange:
     """Do step 2, and step 3 where it is needed."""
     answer = yield from _post(batch, rest, create=True)
     if isinstance(answer, Reply):
-        return (yield from api.settle_or_return(api.refuse_all(answer, rest), done))
+        return api.refuse_all(answer, rest)
     exist: list[Change] = []
-    done = done + answer.done
+    done = answer.done
     for change, why in answer.refused:
         if why.code == _EXISTS and batch.mode is Mode.UPSERT and change.seq not in gone:
             exist.append(change)
@@ -79,10 +79,11 @@ def _create(batch: Batch, rest: Sequence[Change], gone: dict[int, _Refused], don
             done.append(Outcome.rejected(change, code=told.code, reason=told.reason))
     if not exist:
         return done
+    yield from api.settle(done)
     answer = yield from _post(batch, exist, create=False)
     if isinstance(answer, Reply):
-        return (yield from api.settle_or_return(api.refuse_all(answer, exist), done))
-    return [*done, *answer.done, *answer.rejected()]
+        return api.refuse_all(answer, exist)
+    return [*answer.done, *answer.rejected()]
 
 
 def _post(batch: Batch, changes: Sequence[Change], *, create: bool) -> Generator[Http, Reply, _Sorted | Reply]:
@@ -211,16 +212,16 @@ def _end(settings: MailchimpSettings, policy: OnLeave, change: Change) -> Http:
     return api.member_call(settings, "DELETE", change.match)
 
 
-def _clear(batch: Batch) -> Generator[Any, Any, list[Outcome] | BatchRejected]:
+def _clear(batch: Batch) -> Exchange:
     """Clear in one call; whoever it refuses is asked for, since a person who is gone has nothing left to clear."""
     writes = [c for c in batch.changes if c.fields]
-    done = [Outcome.delivered(c, proof=Proof.ROW) for c in batch.changes if not c.fields]
+    yield from api.settle([Outcome.delivered(c) for c in batch.changes if not c.fields])  # nothing to clear
     if not writes:
-        return done
+        return []
     answer = yield from _post(batch, writes, create=False)
     if isinstance(answer, Reply):
-        return (yield from api.settle_or_return(api.refuse_all(answer, writes), done))
-    done += answer.done
+        return api.refuse_all(answer, writes)
+    done = answer.done
     for outcome in answer.rejected():
         reply = yield api.member_call(batch.settings, "GET", outcome.change.match)
         done.append(Outcome.delivered(outcome.change) if reply.status == 404 else outcome)
