@@ -1,0 +1,57 @@
+PYTHON ?= python3
+WORKERS ?= 2
+PYTEST_ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench check clean
+
+help: ## show this
+	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+
+demo: $(VENV)/.demo ## dbt build and sync to local stand-ins, end to end
+	@$(BIN)/revetl demo
+
+test: $(VENV)/.dev ## all tests
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(VENV)/.dev ## let ruff format and mend what it can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev ## the measurements, as a table
+	@$(BIN)/python -m pytest -m bench -s tests/bench $(PYTEST_ARGS)
+
+check: lint test ## lint, then test
+
+clean: ## remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# Takes $(PYTHON), else the newest interpreter by name, whichever is 3.11 or later.
+$(BIN)/python:
+	@for python in "$(PYTHON)" python3.13 python3.12 python3.11; do \
+		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+		echo "making $(VENV) with $$python"; \
+		"$$python" -m venv $(VENV) && exit 0; \
+		rm -rf $(VENV); \
+		echo "$$python cannot make a virtual environment (on Debian: apt install python3-venv)" >&2; exit 1; \
+	done; \
+	echo "revetl needs Python 3.11 or later, and '$(PYTHON)' is not; say: make PYTHON=/path/to/python3.11" >&2; exit 1
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing revetl with dbt into $(VENV)"
+	@$(PIP) -e '.[dbt]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing revetl with dbt and the tools for tests into $(VENV)"
+	@$(PIP) -e '.[dbt,dev]'
+	@touch $(VENV)/.demo $@

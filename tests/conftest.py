@@ -1,0 +1,43 @@
+"""For all tests: where ``REVETL_NO_SKIP`` is set, as in CI, a test that would skip fails and says why."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import pytest
+
+from tests.shared import shared_path as find_shared
+
+NO_SKIP = bool(os.environ.get("REVETL_NO_SKIP"))
+
+
+@pytest.fixture
+def shared_path() -> Callable[[str], Path]:
+    """Return the finder of shared test data; it skips the test where the data are not at hand."""
+    return find_shared
+
+
+def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if NO_SKIP and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.longrepr = f"{report.nodeid} must not skip while REVETL_NO_SKIP is set: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Make a skip of a test a failure, unless the test is marked ``may_skip``."""
+    report = yield
+    if item.get_closest_marker("may_skip") is None:
+        _refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Make a skip of a whole module a failure."""
+    report = yield
+    _refuse_skip(report)
+    return report
