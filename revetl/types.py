@@ -425,6 +425,7 @@ class Outcome:
     created: bool | None = None  # True where the reply says that this call created the record
     http_status: int | None = None
     request_id: str | None = None
+    repeated: bool = False  # an earlier attempt was lost on its way and may still land
 
     @classmethod
     def delivered(

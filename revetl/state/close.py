@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from revetl.state import ledger
+from revetl.state.journal import REPEATED
 from revetl.state.layout import StoredSync, load_sync
 from revetl.state.schema import STATE
 from revetl.state.store import Store
@@ -173,7 +174,7 @@ def _pending(store: Store, run: str, sync: StoredSync, name: str, late_apply: fl
             f"flatten(list(list_filter(CAST([{touched}] AS INTEGER[]), lambda n: n IS NOT NULL))) AS touched, "
             "list({'m': f.m, 'i': f.i}) AS tried FROM final f "
             f"LEFT JOIN {STATE}.after_{sync.id} a ON a.seq = f.seq "
-            f"WHERE f.sync = '{name}' AND f.status = 'unknown' GROUP BY ALL",
+            f"WHERE f.sync = '{name}' AND (f.status = 'unknown' OR f.code = '{REPEATED}') GROUP BY ALL",
             "UPDATE doubt AS q SET touched = list_distinct(q.touched || p.touched), "
             f"tried = list_distinct(q.tried || p.tried) FROM {STATE}.pending p WHERE {same}",
             f"DELETE FROM {STATE}.pending AS p USING doubt q WHERE {same}",

@@ -11,6 +11,10 @@ from revetl.state.store import Store
 from revetl.types import Batch, Outcome, Status
 
 
+# The code of a delivery before which an attempt was lost: that attempt may still land, over later deliveries.
+REPEATED = "REPEATED"
+
+
 @dataclass(slots=True)
 class Tally:
     """Outcomes of one sync, counted when they are durable, never before."""
@@ -79,9 +83,9 @@ class Journal:
             for lo, hi, first in ranges_of(outcomes)
         ]
         others = [
-            [self.run, o.change.seq, o.status, o.code, _impersonal(o), now, o.http_status, o.request_id]
+            [self.run, o.change.seq, o.status, _code(o), _impersonal(o), now, o.http_status, o.request_id]
             for o in outcomes
-            if o.status is not Status.DELIVERED
+            if o.status is not Status.DELIVERED or o.repeated
         ]
         remote = [
             [self.run, o.change.seq, o.remote_id, o.created]
@@ -104,7 +108,7 @@ def insert_rows(store: Store, table: str, rows: Sequence[Sequence[object]]) -> N
 def ranges_of(outcomes: Iterable[Outcome]) -> list[tuple[int, int, Outcome]]:
     """Return delivered outcomes as ranges (lo, hi, first) of consecutive sequence numbers of one request."""
     found: list[tuple[int, int, Outcome]] = []
-    for outcome in sorted((o for o in outcomes if o.status is Status.DELIVERED), key=lambda o: o.change.seq):
+    for outcome in sorted((o for o in outcomes if o.status is Status.DELIVERED and not o.repeated), key=lambda o: o.change.seq):
         seq = outcome.change.seq
         if found:
             lo, hi, first = found[-1]
@@ -113,6 +117,10 @@ def ranges_of(outcomes: Iterable[Outcome]) -> list[tuple[int, int, Outcome]]:
                 continue
         found.append((seq, seq, outcome))
     return found
+
+
+def _code(outcome: Outcome) -> str:
+    return REPEATED if outcome.repeated and outcome.status is Status.DELIVERED else outcome.code
 
 
 def _impersonal(outcome: Outcome) -> str:

@@ -1,0 +1,36 @@
+"""Batches on their way in, and the budget of halving those that are refused."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from revetl.send.order import Tag
+from revetl.types import Batch
+
+BAD_ROWS = 3
+"""Rows that a batch's halving budget is sure to find: each takes two calls a level."""
+LANE_EXTRA, LANE_SHARE = 256, 0.25
+"""Calls that halving may add on a lane: a number, and a share of all its calls."""
+
+
+@dataclass(slots=True)
+class Budget:
+    """The calls that halving one batch may still add."""
+
+    left: int
+
+    @classmethod
+    def of(cls, records: int) -> Budget:
+        """Return the budget of a batch of ``records``."""
+        return cls(2 * BAD_ROWS * math.ceil(math.log2(max(2, records))) + 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A batch ready to start; it holds its tokens."""
+
+    batch: Batch
+    tokens: list[Tag]
+    budget: Budget
+    job: str | None = None

@@ -1,0 +1,298 @@
+"""The world of one schedule: a model, the real state and engine in memory, a vendor, and a wire that misbehaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+
+from revetl.config import Config
+from revetl.contract import Call, Http, Reply
+from revetl.engine import execute as executing
+from revetl.engine import session as sessions
+from revetl.engine.inspect import inspect
+from revetl.engine.lanes import Line
+from revetl.engine.session import Session
+from revetl.engine.staging import Masking
+from revetl.engine.workspace import Options, Workspace
+from revetl.plan.build import Resolved
+from revetl.send.ports import Lane
+from revetl.send.sender import Sender
+from revetl.send.wire import Failure
+from revetl.sqltext import quote_text
+from revetl.state.approvals import Approvals
+from revetl.state.close import close_run
+from revetl.state.journal import Journal
+from revetl.state.outbox import Outbox, begin_run
+from revetl.state.store import Store
+from revetl.testing.clock import FakeClock
+from revetl.testing.wire import VirtualWire
+from revetl.types import (
+    CohortPlan, FieldPlan, Guards, Limits, ModelRef, OnLeave, Project, Relation, SyncPlan,
+)  # fmt: skip
+from revetl.warehouse.connection import connect
+from revetl.warehouse.dbt_project import DbtProject
+from revetl.warehouse.source import Table, Tables
+from tests.faults.vendor import SIM, Settings, Vendor
+
+EMAILS = [f"p{n}@example.org" for n in range(6)]
+KEYS = [f"c{n}" for n in range(5)]
+TAGS = ("gold", "risky")
+OFF = Guards(max_leave=Limits(None, None), max_change=Limits(None, None), max_null=Limits(None, None), min_rows=0)
+
+
+class Crash(BaseException):
+    """The process died here."""
+
+
+def ref(name: str, *key: str) -> ModelRef:
+    """Return a model of the world."""
+    return ModelRef(name, f"model.sim.{name}", Relation("memory", "main", name), key or ("id",))
+
+
+PEOPLE = ref("people")
+PLAN = SyncPlan(
+    name="sim.person",
+    destination="sim",
+    type="sim",
+    object="person",
+    entity="person",
+    key=("id",),
+    base=PEOPLE,
+    match_field="email",
+    match_property="email",
+    fields=(
+        FieldPlan("email", "email", PEOPLE.unique_id),
+        FieldPlan("a", "a", PEOPLE.unique_id),
+        FieldPlan("b", "b", PEOPLE.unique_id),
+    ),
+    cohorts=tuple(CohortPlan(tag, tag, ref(tag), OFF) for tag in TAGS),
+    on_leave=OnLeave.DELETE,
+    on_leave_scope="all",
+    cohort_style="tag",
+    guards=OFF,
+    sandbox=True,
+)
+COLUMNS = {"id": "VARCHAR", "email": "VARCHAR", "a": "VARCHAR", "b": "INTEGER"}
+
+
+class MemorySource:
+    """The models, as tables of the same connection."""
+
+    def attach(self, con: Any) -> None:
+        """Nothing to attach."""
+
+    def release(self, con: Any) -> None:
+        """Nothing to release."""
+
+    def tables(self, con: Any, relations: Any) -> Tables:
+        """Return every relation asked for."""
+        return Tables({r: Table(r, f"memory.main.{r.identifier}", _columns(r.identifier)) for r in relations})
+
+
+def _columns(name: str) -> Mapping[str, str]:
+    return COLUMNS if name == "people" else {"id": "VARCHAR"}
+
+
+def _workspace() -> Workspace:
+    project = Project("sim", "1.12.0", "duckdb", datetime(2026, 1, 1, tzinfo=UTC), "i", {}, {}, {})
+    return Workspace(
+        Options(), DbtProject("sim", None), "dev", project, Config("revetl.yml"), Resolved((PLAN,)), {"sim": SIM}, {}
+    )
+
+
+@dataclass
+class Row:
+    """One record of the model."""
+
+    email: str | None
+    a: str | None
+    b: int | None
+    tags: frozenset[str]
+
+
+class World:
+    """One seed's world. ``model`` is the truth; ``run`` is one `revetl sync`."""
+
+    def __init__(self, seed: int) -> None:
+        """Begin with an empty vendor and some people."""
+        self.random = Random(seed)
+        self.clock = FakeClock()
+        self.vendor = Vendor()
+        self.con = connect()
+        self.model: dict[str, Row] = {}
+        self.faulty = True
+        self.crash_at: tuple[str, int] | None = None
+        self.log: list[str] = []
+        self.requests: list[tuple[str, int]] = []  # (run, seq) of every change that the vendor was sent
+        self.con.execute("CREATE TABLE memory.main.people (id VARCHAR, email VARCHAR, a VARCHAR, b INTEGER)")
+        for tag in TAGS:
+            self.con.execute(f"CREATE TABLE memory.main.{tag} (id VARCHAR)")
+        self.now = lambda: datetime.fromtimestamp(self.clock.now(), UTC)
+        self.run_number = 0
+
+    # --- the model ---------------------------------------------------------------------------------------------------
+
+    def mutate(self) -> None:
+        """Change the model at random: new rows, gone rows, changed and nulled values, other e-mails, other cohorts."""
+        for key in self.random.sample(KEYS, self.random.randint(1, len(KEYS))):
+            move = self.random.random()
+            row = self.model.get(key)
+            if row is None or move < 0.2:
+                self._toggle(key)
+            elif move < 0.4:
+                row.a = self.random.choice([None, "x", "y", "z"])
+            elif move < 0.55:
+                row.b = self.random.choice([None, 1, 2, 3])
+            elif move < 0.75:
+                free = self._free()
+                row.email = self.random.choice(free) if free else row.email
+            else:
+                row.tags = frozenset(tag for tag in TAGS if self.random.random() < 0.5)
+        self._write()
+
+    def _toggle(self, key: str) -> None:
+        if key in self.model:
+            del self.model[key]
+            return
+        free = self._free()
+        if free:
+            tags = frozenset(tag for tag in TAGS if self.random.random() < 0.5)
+            self.model[key] = Row(self.random.choice(free), self.random.choice([None, "x", "y"]), None, tags)
+
+    def _free(self) -> list[str]:
+        return [email for email in EMAILS if email not in {row.email for row in self.model.values()}]
+
+    def _write(self) -> None:
+        self.con.execute("DELETE FROM memory.main.people")
+        for key, row in self.model.items():
+            self.con.execute("INSERT INTO memory.main.people VALUES (?, ?, ?, ?)", [key, row.email, row.a, row.b])
+        for tag in TAGS:
+            self.con.execute(f"DELETE FROM memory.main.{tag}")
+            for key, row in self.model.items():
+                if tag in row.tags:
+                    self.con.execute(f"INSERT INTO memory.main.{tag} VALUES ({quote_text(key)})")
+
+    # --- one run -----------------------------------------------------------------------------------------------------
+
+    def run(self) -> Mapping[str, int]:
+        """Do what `revetl sync` does; a crash leaves everything as it stands. Return outcomes by status."""
+        self.run_number += 1
+        run = f"run-{self.run_number:03d}"
+        crash = self._crasher()
+        try:
+            return self._run(run, crash)
+        except Crash as point:
+            self.log.append(f"{run}: killed at {point}")
+            return {}
+
+    def _run(self, run: str, crash: Callable[[str], None]) -> Mapping[str, int]:
+        store = Store(self.con, None, self.now, crash)
+        session = Session(
+            _workspace(), store, MemorySource(), Approvals(store), Masking("clear", b"k"), self.now
+        )
+        session.close_killed()
+        begin_run(store, run, {})
+        journal = Journal(store, run)
+        wire = VirtualWire(self.clock, lambda lane, call, now: self._answer(run, call, now))
+        sender = Sender(wire, journal, random=Random(run), crash=crash)
+        lane = Lane("sim", SIM, Settings(), "sim", origin=None, max_in_flight=4, timeout=30.0)
+        found = inspect(session, (PLAN,), lambda _p, _s: {}, lambda _: None)
+        if found.errors or found.stopped:
+            raise AssertionError((found.errors, found.stopped))
+        lines = {PLAN.name: Line(lane, Settings(), ())}
+        done = executing.execute(session, found, lines, sender, journal, Outbox(store, run, 4), lambda _: None)
+        if done.errors:
+            raise AssertionError(done.errors)
+        close_run(store, run, session.closing())
+        counts = dict(store.rows("SELECT status, count(*) FROM final WHERE local IS NULL GROUP BY status"))
+        executing.settle(session, done, run, canary=False)
+        self.log.append(f"{run}: {counts}")
+        return counts
+
+    def _crasher(self) -> Callable[[str], None]:
+        if not self.faulty or self.random.random() > 0.4:
+            return lambda _: None
+        left = self.random.randint(1, 25)
+
+        def crash(point: str) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise Crash(point)
+
+        return crash
+
+    def _answer(self, run: str, call: Call, now: float) -> tuple[float, Reply | Failure]:
+        assert isinstance(call, Http)
+        import json
+
+        rows = json.loads(call.content or b"[]")
+        self.vendor.land(now)
+        for row in rows:
+            self.requests.append((run, row["seq"]))
+            known = self.con.cursor().execute(
+                "SELECT count(*) FROM revetl_state.outbox WHERE run = ? AND seq = ?", [run, row["seq"]]
+            ).fetchall()[0][0]
+            if not known:
+                raise AssertionError(f"change {row['seq']} of {run} left without an intent")
+        if not self.faulty or self.random.random() < 0.55:
+            return 0.05, self.vendor.apply(call)
+        return self._fault(call, now)
+
+    def _fault(self, call: Http, now: float) -> tuple[float, Reply | Failure]:
+        dice = self.random.random()
+        lost = Failure("RVT-605", "the answer was lost")
+        if dice < 0.2:
+            self.vendor.apply(call)
+            return 0.05, lost
+        if dice < 0.35:
+            return 0.05, Failure("RVT-605", "never arrived, and nobody can know")
+        if dice < 0.45:
+            return 0.05, Failure("RVT-600", "no connection", sent=False)
+        if dice < 0.6:
+            delay = self.random.uniform(1.0, 800.0)
+            self.vendor.late.append((now + delay, lambda: _ignore(self.vendor.apply(call))))
+            return 30.0, Failure("RVT-604", "timed out", timeout=True)
+        if dice < 0.7:
+            return 0.05, Reply(429, b"{}", {"retry-after": "2"})
+        if dice < 0.8:
+            self.vendor.apply(call)
+            return 0.05, Reply(500, b"oops")
+        if dice < 0.9:
+            return 0.05, Reply(503, b"")
+        self.vendor.apply(call)
+        return 0.05, Reply(200, b'[{"seq": ')
+
+
+def _ignore(_: object) -> None:
+    """Take it and do nothing."""
+
+
+@contextmanager
+def world(seed: int) -> Iterator[World]:
+    """Yield the world of a seed, and close it."""
+    made = World(seed)
+    try:
+        yield made
+    finally:
+        made.con.close()
+
+
+def truth(made: World) -> tuple[dict[str, dict[str, object]], dict[str, set[str]]]:
+    """Return what the vendor must hold: people by e-mail, tags by e-mail."""
+    people, tags = {}, {}
+    for row in made.model.values():
+        if row.email is None:
+            continue
+        values = {"email": row.email, "a": row.a, "b": row.b}
+        people[row.email] = {name: value for name, value in values.items() if value is not None}
+        if row.tags:
+            tags[row.email] = set(row.tags)
+    return people, tags
+
+
+assert sessions  # the engine's session module is what the world stands in for
