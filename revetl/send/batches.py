@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from revetl.contract import BatchRejected, Reply
 from revetl.send.books import Books
 from revetl.send.clerk import Clerk
+from revetl.send.order import tokens_of
 from revetl.send.parts import LANE_EXTRA, LANE_SHARE, Part
 from revetl.send.ports import Trouble
-from revetl.types import Batch, Change, Outcome, Status
+from revetl.types import Change, Outcome, Status
 
 if TYPE_CHECKING:
     from revetl.send.lanes import LaneState
@@ -24,12 +25,12 @@ class BatchEnding:
         """Open the books."""
         destination = state.lane.destination
         self.part = part
-        self.halves: list[Batch] = []
+        self.halves: list[Part] = []
         self._state = state
         self._clerk = clerk
         self._tally = state.tally(part.batch.sync)
         self._marked = False
-        self._lost = False
+        self._lost = part.lost
         self._job = part.job
         proof = destination.actions[part.batch.op].proof
         self._books = Books(part.batch, proof, state.scrub, destination.request_id)
@@ -91,7 +92,8 @@ class BatchEnding:
         elif left and self._may_halve():
             self._halve(left)
         else:
-            self._close(Status.WAITING, "RVT-614", f"the batch was refused ({why.code}: {why.reason})", reply)
+            status = Status.UNKNOWN if self._lost else Status.WAITING
+            self._close(status, "RVT-614", f"the batch was refused ({why.code}: {why.reason})", reply)
 
     def _may_halve(self) -> bool:
         state, budget = self._state, self.part.budget
@@ -101,7 +103,9 @@ class BatchEnding:
         self.part.budget.left -= 2
         self._state.halvings += 1
         middle = (len(left) + 1) // 2
-        self.halves = [replace(self.part.batch, changes=tuple(half)) for half in (left[:middle], left[middle:])]
+        for half in (left[:middle], left[middle:]):
+            batch = replace(self.part.batch, changes=tuple(half))
+            self.halves.append(Part(batch, tokens_of(half), self.part.budget, lost=self._lost))
         self._books.left.clear()
 
     def _close(self, status: Status, code: str, reason: str, reply: Reply | None) -> None:

@@ -40,14 +40,16 @@ class Books:
             if not isinstance(outcome, Outcome):
                 raise ContractBroken(f"it returned {type(outcome).__name__} as an outcome")
             seq = outcome.change.seq
-            if self.left.get(seq) != outcome.change:
+            known = self.left.get(seq)
+            if known is not outcome.change and known != outcome.change:
                 raise ContractBroken("it returned an outcome for a change that was not open in the batch")
             if seq in seen:
                 raise ContractBroken("it returned two outcomes for one change")
             seen.add(seq)
         for seq in seen:
             del self.left[seq]
-        return [self._vet(outcome, reply) for outcome in named]
+        where = self._where(reply)
+        return [self._vet(outcome, where) for outcome in named]
 
     def close(self, status: Status, code: str, reason: str, reply: Reply | None = None) -> list[Outcome]:
         """Return ``status`` for every change still open, and close them."""
@@ -57,12 +59,12 @@ class Books:
         self.left.clear()
         return found
 
-    def _vet(self, outcome: Outcome, reply: Reply | None) -> Outcome:
+    def _vet(self, outcome: Outcome, where: tuple[int | None, str | None]) -> Outcome:
         status, code, reason = outcome.status, outcome.code, outcome.reason
         if status is Status.DELIVERED and _STRENGTH[outcome.proof] < _STRENGTH[self._proof]:
             status, code = Status.UNKNOWN, "RVT-615"
             reason = f"proven by {outcome.proof or 'nothing'}, {self._proof} is declared"
-        http_status, request_id = self._where(reply)
+        http_status, request_id = where
         return Outcome(
             outcome.change,
             status,

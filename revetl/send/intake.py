@@ -98,8 +98,8 @@ class Intake:
         return _lazily(action.resume, part.job, part.batch), ending
 
     def refuse(self, part: Part, state: LaneState, trouble: Trouble) -> None:
-        """Settle a batch that is not sent: *waiting*, or *unknown* where a job of it is under way."""
-        status = Status.UNKNOWN if part.job is not None else Status.WAITING
+        """Settle a batch that is not sent: *waiting*, or *unknown* where something of it was before."""
+        status = Status.UNKNOWN if part.doubtful else Status.WAITING
         reason = state.scrub(trouble.reason)
         outcomes = [Outcome(change, status, trouble.code, reason) for change in part.batch.changes]
         self._clerk.settle(state.tally(part.batch.sync), outcomes)
@@ -108,8 +108,7 @@ class Intake:
     def ended(self, ending: BatchEnding, tokens: list[Tag], state: LaneState) -> None:
         """Let the tokens of a batch go, but for those that its halves keep."""
         self._order.release(tokens)
-        for half in ending.halves:
-            part = Part(half, tokens_of(half.changes), ending.part.budget)
+        for part in ending.halves:
             self._order.hold(part.tokens)
             state.parts.append(part)
 

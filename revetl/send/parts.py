@@ -28,9 +28,15 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A batch ready to start; it holds its tokens."""
+    """A batch ready to start; it holds its tokens. ``lost``: an attempt of the whole that it is half of may land."""
 
     batch: Batch
     tokens: list[Tag]
     budget: Budget
     job: str | None = None
+    lost: bool = False
+
+    @property
+    def doubtful(self) -> bool:
+        """Return whether something of it may have been applied before it starts."""
+        return self.lost or self.job is not None

@@ -84,7 +84,7 @@ class Running:
         if isinstance(started, Trouble):
             self._intake.refuse(part, state, started)
             return True
-        exchange = self._open(state, *started, doubt=part.job is not None)
+        exchange = self._open(state, *started, doubt=part.doubtful)
         exchange.tokens = part.tokens
         self.follow(state, exchange, exchange.advance(), now)
         return True

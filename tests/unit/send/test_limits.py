@@ -1,0 +1,207 @@
+"""Limits: never passed in any window by the server's clock, used almost whole under load."""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_right
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from revetl.contract import Limit, Reply
+from revetl.send import Failure
+from revetl.send.limits import Limiter, rate
+from revetl.types import Status
+from tests.unit.send.stand import OK, ListFeed, batches, build, destination, lane
+
+
+def most_in_a_window(arrivals: list[float], seconds: float) -> int:
+    """Return the largest number of arrivals in any window of ``seconds``."""
+    times = sorted(arrivals)
+    return max((bisect_right(times, at + seconds - 1e-9) - index for index, at in enumerate(times)), default=0)
+
+
+def flood(limiter: Limiter, random: Random, calls: int, slowest: float) -> tuple[list[float], float]:
+    """Send ``calls`` as fast as the limiter lets; return when the server counted each, and when the last came back."""
+    now, counted, flying = 0.0, [], []
+    while len(counted) < calls or flying:
+        at = limiter.ready_at({}, now) if len(counted) < calls else None
+        if at is not None and (not flying or at <= flying[0]):
+            now = max(now, at)
+            limiter.take({})
+            latency = random.uniform(0.0, slowest)
+            counted.append(now + random.uniform(0.0, latency))
+            heapq.heappush(flying, now + latency)
+        else:
+            now = heapq.heappop(flying)
+            limiter.replied({}, now)
+    return counted, now
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    allowance=st.integers(1, 40),
+    seconds=st.sampled_from([1.0, 2.0, 10.0, 20.0, 60.0]),
+    slowest=st.floats(0.001, 5.0),
+    seed=st.integers(0, 2**32),
+)
+def test_no_sliding_window_is_ever_passed(allowance, seconds, slowest, seed):
+    """Whatever the latencies and wherever in a call's time the server counts it: never more than the allowance."""
+    limiter = Limiter([Limit("burst", allowance, seconds=seconds)])
+    counted, _ = flood(limiter, Random(seed), 6 * allowance, slowest)
+    assert most_in_a_window(counted, seconds) <= allowance
+
+
+@settings(max_examples=40, deadline=None)
+@given(allowance=st.integers(5, 200), seconds=st.sampled_from([10.0, 60.0]), seed=st.integers(0, 2**32))
+def test_the_allowance_is_used(allowance, seconds, seed):
+    """Under load at least 95 % of the allowance is used, where calls are short against the window."""
+    limiter = Limiter([Limit("burst", allowance, seconds=seconds)])
+    calls = 20 * allowance
+    _, took = flood(limiter, Random(seed), calls, seconds / 50)
+    assert calls >= 0.95 * allowance * took / seconds
+
+
+def test_a_sender_keeps_and_uses_a_window():
+    """The whole sender: 100 calls per 10 s, counted by the server on arrival, ≥ 95 % used and never passed."""
+    arrivals = []
+
+    def answer(lane, call, now):
+        arrivals.append(now + 0.03)
+        return 0.06, OK
+
+    bench = build(answer)
+    bench.run(ListFeed(lane(destination(limits=(Limit("burst", 100, seconds=10.0),))), batches(1_500)))
+    assert most_in_a_window(arrivals, 10.0) == 100
+    assert 0.95 * 10 * (max(arrivals) - min(arrivals)) <= 1_400
+    assert set(bench.journal.statuses().values()) == {Status.DELIVERED}
+
+
+def test_calls_at_once_are_limited():
+    """A concurrency limit is never passed, and used."""
+    to = destination(limits=(Limit("connections", 10, kind="concurrency"),))
+    bench = build()
+    bench.run(ListFeed(lane(to), batches(200)))
+    assert bench.wire.peak == 10
+
+
+def test_lanes_of_one_account_share_its_limits():
+    """Two destinations of one account together stay within it."""
+    limits = (Limit("burst", 10, seconds=10.0),)
+    arrivals = []
+
+    def answer(lane, call, now):
+        arrivals.append(now)
+        return 0.05, OK
+
+    bench = build(answer)
+    first = lane(destination(limits=limits), name="first", account="same")
+    second = lane(destination(limits=limits), name="second", account="same")
+    bench.run(ListFeed(first, batches(30, sync="a"), "a"), ListFeed(second, batches(30, sync="b"), "b"))
+    assert most_in_a_window(arrivals, 10.0) == 10
+
+
+def test_cost_counts():
+    """A call of cost 5 takes five units, one of cost 0 none."""
+    limiter = Limiter([Limit("burst", 10, seconds=10.0)])
+    limiter.take({"burst": 5})
+    limiter.take({"burst": 5})
+    assert limiter.ready_at({"burst": 0}, 0.0) == 0.0
+    assert limiter.ready_at({}, 0.0) is None
+    limiter.replied({"burst": 5}, 1.0)
+    assert limiter.ready_at({"burst": 6}, 1.0) is None
+    assert limiter.ready_at({"burst": 5}, 1.0) == pytest.approx(11.0, rel=1e-3)
+
+
+def test_a_cost_beyond_the_allowance_still_goes():
+    """A call that costs more than a whole window waits for an empty one, not for ever."""
+    limiter = Limiter([Limit("burst", 3, seconds=10.0)])
+    assert limiter.ready_at({"burst": 7}, 0.0) == 0.0
+
+
+def test_what_did_not_leave_costs_nothing():
+    """Units of a call that was not sent are free at once."""
+    limiter = Limiter([Limit("burst", 1, seconds=10.0)])
+    limiter.take({})
+    limiter.refund({})
+    assert limiter.ready_at({}, 0.0) == 0.0
+
+
+def test_the_server_is_believed_where_it_has_less():
+    """Remaining and reset headers lower than our own count make the next call wait; higher ones change nothing."""
+    limit = Limit("burst", 100, seconds=10.0, remaining_header="x-left", reset_header="x-reset")
+    limiter = Limiter([limit])
+    limiter.take({})
+    limiter.replied({}, 0.0, {"x-left": "0", "x-reset": "4"}, 1_000.0)
+    assert limiter.ready_at({}, 0.0) == pytest.approx(4.0)
+    limiter.take({})
+    limiter.replied({}, 5.0, {"x-left": "5000", "x-reset": "4"}, 1_005.0)
+    assert limiter.ready_at({"burst": 98}, 5.0) == 5.0
+    assert limiter.ready_at({"burst": 99}, 5.0) > 5.0
+
+
+@pytest.mark.parametrize("headers", [{"x-left": "many"}, {"x-left": "nan"}, {"x-left": "inf"}, {"x-left": "-5"}, {}])
+def test_strange_headers_do_no_harm(headers):
+    """Headers that are no numbers are left alone; a negative rest counts as none."""
+    limiter = Limiter([Limit("burst", 2, seconds=10.0, remaining_header="x-left", reset_header="x-reset")])
+    limiter.take({})
+    limiter.replied({}, 0.0, {**headers, "x-reset": "999999999"}, 0.0)
+    expected = 10.0 if headers.get("x-left") == "-5" else 0.0
+    assert limiter.ready_at({}, 0.0) == pytest.approx(expected, rel=1e-2)
+
+
+def test_reset_as_epoch():
+    """A reset given as a moment counts from the reply's own time."""
+    limit = Limit("burst", 9, seconds=10.0, remaining_header="left", reset_header="reset", reset_is="epoch")
+    limiter = Limiter([limit])
+    limiter.take({})
+    limiter.replied({}, 50.0, {"left": "0", "reset": "1003"}, 1_000.0)
+    assert limiter.ready_at({}, 50.0) == pytest.approx(53.0)
+
+
+def test_a_quota_is_carried_from_run_to_run():
+    """What earlier runs used counts; a spent quota stops the account with the time of its reset, without a call."""
+    limits = (Limit("day", 100, seconds=86_400.0, kind="quota"),)
+    first = build()
+    first.run(ListFeed(lane(destination(limits=limits)), batches(60)))
+    usage = first.sender.usage()
+    assert sum(units for _, units in usage["shop"]["day"]) == 60
+
+    second = build(usage=usage)
+    feed = ListFeed(lane(destination(limits=limits)), batches(60))
+    report = second.run(feed)["shop"]
+    assert len(second.seen) == 40
+    assert report.stopped.code == "RVT-602"
+    assert report.stopped.until == pytest.approx(second.seen[0][0] + 86_400, abs=60)
+    statuses = list(second.journal.statuses().values())
+    assert statuses.count(Status.DELIVERED) == 40
+    assert statuses.count(Status.WAITING) == len(statuses) - 40 == feed.pulled - 40
+
+
+def test_the_rate_of_limits():
+    """The tightest window sets the calls per second."""
+    assert rate([Limit("a", 100, seconds=10), Limit("b", 5, seconds=1), Limit("q", 1, seconds=9, kind="quota")]) == 5
+    assert rate([Limit("c", 10, kind="concurrency")]) is None
+
+
+def test_a_throttled_call_still_counts():
+    """The server counted what it turned away: so do we."""
+    answers = iter([Reply(429, b"", {"retry-after": "1"})])
+    arrivals = []
+
+    def answer(lane, call, now):
+        arrivals.append(now)
+        return 0.01, next(answers, OK)
+
+    bench = build(answer)
+    bench.run(ListFeed(lane(destination(limits=(Limit("burst", 3, seconds=10.0),))), batches(9)))
+    assert most_in_a_window(arrivals, 10.0) <= 3
+
+
+def test_what_was_not_sent_is_refunded():
+    """A destination that cannot be reached does not use up its own allowance."""
+    bench = build([Failure("RVT-600", "refused", sent=False)] * 2 + [OK])
+    bench.run(ListFeed(lane(destination(limits=(Limit("burst", 1, seconds=1_000.0),))), batches(1)))
+    assert bench.times()[-1] < 10
