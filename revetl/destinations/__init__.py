@@ -63,13 +63,13 @@ class Registry(Mapping[str, "Destination"]):
 @cache
 def registry() -> Registry:
     """Return every destination known here. A built-in name cannot be taken over by a third party."""
-    from importlib.metadata import entry_points  # noqa: PLC0415 - slow to import, and needed only here
+    from importlib.metadata import entry_points  # here: slow to import, and nobody else needs it
 
     return Registry({**{point.name: point.value for point in entry_points(group=GROUP)}, **BUILT_IN})
 
 
 def _load(name: str, source: str) -> Destination:
-    from revetl.contract import Destination, check_actions  # noqa: PLC0415 - pydantic and orjson, once something loads
+    from revetl.contract import Destination, check_actions  # here: it takes pydantic along
 
     module, _, attribute = source.partition(":")
     try:

@@ -1,53 +1,18 @@
-"""Mailchimp's nuances, call by call."""
+"""Mailchimp's people: created, updated, renamed, ended, call by call."""
 
 from __future__ import annotations
 
-from hashlib import md5
-from typing import Any
-
 import orjson
 import pytest
-from pydantic import ValidationError
+from mailchimp_case import POST, SETTINGS, answer, hash_of, person, run
 from scripted import Script
 
-from revetl.contract import Context, Fault, Http, Reply, Settled
+from revetl.contract import Reply, Settled
 from revetl.destinations.mailchimp import MAILCHIMP
-from revetl.destinations.mailchimp.api import MailchimpSettings, NewStatus
-from revetl.testing.drive import Driven, drive
+from revetl.destinations.mailchimp.api import NewStatus
+from revetl.testing.drive import drive
 from revetl.testing.seeds import batch, change
-from revetl.types import Mode, OnLeave, Op, Proof, Status
-
-SETTINGS = MailchimpSettings.model_validate({"api_key": "0123456789abcdef-us6", "list_id": "a1b2c3"})
-POST = "POST /lists/a1b2c3"
-
-
-def person(address: str, **more: Any) -> dict[str, Any]:
-    """Return a member as an answer shows one."""
-    return {
-        "email_address": address,
-        "id": md5(address.encode(), usedforsecurity=False).hexdigest(),
-        "contact_id": f"k-{address}",
-        **more,
-    }
-
-
-def answer(new: tuple[str, ...] = (), old: tuple[str, ...] = (), errors: tuple[Any, ...] = ()) -> dict[str, Any]:
-    """Return the answer to a batch call."""
-    shown = {"new_members": [person(a) for a in new], "updated_members": [person(a) for a in old]}
-    return {**shown, "errors": [{"email_address": a, "error": e, "error_code": c, "field": f} for a, e, c, f in errors]}
-
-
-def run(op: Op, changes: list[Any], script: Script, **more: Any) -> Driven:
-    """Run one action against a script, to the script's end."""
-    seen = drive(MAILCHIMP.actions[op].run(batch(changes, SETTINGS, op, object="member", **more)), script)
-    assert not script.left
-    return seen
-
-
-def hash_of(address: str) -> str:
-    """Return the member's path."""
-    return f"/lists/a1b2c3/members/{md5(address.encode(), usedforsecurity=False).hexdigest()}"
-
+from revetl.types import Mode, OnLeave, Op, Status
 
 # --- upsert ---------------------------------------------------------------------------------------------------------
 
@@ -263,152 +228,3 @@ def test_clearing_tells_somebody_gone_from_somebody_refused() -> None:
     seen = run(Op.LEAVE, leaves, script, on_leave=OnLeave.CLEAR)
     assert seen.statuses() == {1: Status.DELIVERED, 2: Status.REJECTED}
     assert "status" not in script.bodies[0]["members"][0]
-
-
-# --- tags -----------------------------------------------------------------------------------------------------------
-
-SEGMENT = "POST /lists/a1b2c3/segments/77"
-PREPARED = {"cohorts": {"vip": "77"}}
-
-
-def tagged(key: str, *addresses: str, errors: tuple[Any, ...] = ()) -> dict[str, Any]:
-    """Return the answer to a change of a segment."""
-    empty: dict[str, Any] = {"members_added": [], "members_removed": [], "total_removed": 0}
-    total = {"total_removed": len(addresses)} if key == "members_removed" else {}
-    return {**empty, key: [person(a) for a in addresses], "errors": list(errors), **total}
-
-
-def test_joining_takes_one_call_for_all() -> None:
-    """500 people a call, by address."""
-    script = Script((SEGMENT, 200, tagged("members_added", "c1@example.org", "c2@example.org")))
-    seen = run(Op.JOIN, [change(1, Op.JOIN), change(2, Op.JOIN)], script, prepared=PREPARED)
-    assert script.bodies == [{"members_to_add": ["c1@example.org", "c2@example.org"]}]
-    assert seen.statuses() == {1: Status.DELIVERED, 2: Status.DELIVERED}
-
-
-def test_whom_the_join_passes_over_is_read() -> None:
-    """An address that wears the tag already, and one that is nobody's, are passed over alike."""
-    script = Script(
-        (SEGMENT, 200, tagged("members_added", "c1@example.org")),
-        (f"GET {hash_of('c2@example.org')}", 200, person("c2@example.org", tags=[{"id": 77, "name": "High Value"}])),
-        (f"GET {hash_of('c3@example.org')}", 404, {}),
-    )
-    seen = run(Op.JOIN, [change(n, Op.JOIN) for n in (1, 2, 3)], script, prepared=PREPARED)
-    assert seen.statuses() == {1: Status.DELIVERED, 2: Status.DELIVERED, 3: Status.REJECTED}
-    assert seen.of(change(3))[0].code == "NOT_IN_AUDIENCE"
-
-
-def test_parting_somebody_unknown_is_done() -> None:
-    """A complete removal that does not name a person as failed proves that the person wears no tag."""
-    script = Script((SEGMENT, 200, tagged("members_removed", "c1@example.org")))
-    seen = run(Op.PART, [change(1, Op.PART), change(2, Op.PART)], script, prepared=PREPARED)
-    assert [o.proof for o in seen.outcomes] == [Proof.ROW, Proof.ACCOUNT]
-
-
-def test_a_removal_whose_total_disagrees_proves_nothing_of_the_rest() -> None:
-    """Whoever is not named is read."""
-    body = {**tagged("members_removed", "c1@example.org"), "total_removed": 2}
-    still = person("c2@example.org", tags=[{"id": 77, "name": "High Value"}])
-    script = Script((SEGMENT, 200, body), (f"GET {hash_of('c2@example.org')}", 200, still))
-    seen = run(Op.PART, [change(1, Op.PART), change(2, Op.PART)], script, prepared=PREPARED)
-    assert seen.statuses() == {1: Status.DELIVERED, 2: Status.REJECTED}
-
-
-def context(**more: Any) -> Context:
-    """Return what ``prepare`` and ``read_back`` are told."""
-    return Context("test.customer", "member", SETTINGS, match_field="email_address", **more)
-
-
-LISTED = "GET /lists/a1b2c3/segments"
-
-
-@pytest.mark.parametrize(
-    ("ids", "steps", "expected"),
-    [
-        ({}, [("POST /lists/a1b2c3/segments", 200, {"id": 90, "name": "High Value"})], "90"),
-        ({"vip": "5"}, [("PATCH /lists/a1b2c3/segments/5", 200, {"id": 5, "name": "High Value"})], "5"),
-        ({"vip": "404"}, [("POST /lists/a1b2c3/segments", 200, {"id": 90})], "90"),
-    ],
-    ids=["created", "renamed", "gone and created"],
-)
-def test_a_cohort_finds_its_tag(ids: dict[str, str], steps: list[Any], expected: str) -> None:
-    """By the id of earlier runs, which outlives a new label; else it is created."""
-    script = Script((LISTED, 200, {"segments": [{"id": 5, "name": "Old Label"}], "total_items": 1}), *steps)
-    assert MAILCHIMP.prepare is not None
-    seen = drive(MAILCHIMP.prepare(context(cohorts=(("vip", "High Value"),), ids=ids)), script)
-    assert seen.value == {"cohorts": {"vip": expected}}
-    assert script.left == []
-
-
-def test_a_tag_of_the_same_label_is_taken_over_without_a_write() -> None:
-    """One read finds all tags."""
-    script = Script((LISTED, 200, {"segments": [{"id": 5, "name": "High Value"}], "total_items": 1}))
-    assert MAILCHIMP.prepare is not None
-    seen = drive(MAILCHIMP.prepare(context(cohorts=(("vip", "High Value"),))), script)
-    assert seen.value == {"cohorts": {"vip": "5"}}
-
-
-# --- reading --------------------------------------------------------------------------------------------------------
-
-
-def test_reading_back_takes_the_list_where_that_is_shorter_and_passes_over_the_archived() -> None:
-    """Three people of a small audience are one call; fields are flat, tags are labels, opt-outs are seen."""
-    people = [
-        person("c1@example.org", status="unsubscribed", merge_fields={"FNAME": "A"}, tags=[{"id": 7, "name": "VIP"}]),
-        person("c2@example.org", status="archived", merge_fields={}, tags=[]),
-    ]
-    script = Script(("GET /lists/a1b2c3/members", 200, {"members": people, "total_items": 2}))
-    assert MAILCHIMP.read_back is not None
-    found = drive(MAILCHIMP.read_back.run(context(), ["c1@example.org", "c2@example.org", "c3@x.org"]), script).value
-    assert [(r.identity, r.fields["FNAME"], r.cohorts, r.opted_out) for r in found] == [
-        ("c1@example.org", "A", frozenset({"VIP"}), True)
-    ]
-
-
-def test_reading_back_few_people_of_a_large_audience_asks_for_each() -> None:
-    """One person of a million does not cost a thousand calls."""
-    script = Script(
-        ("GET /lists/a1b2c3/members", 200, {"members": [], "total_items": 1_000_000}),
-        (f"GET {hash_of('c1@example.org')}", 200, person("c1@example.org", status="subscribed", merge_fields={})),
-    )
-    assert MAILCHIMP.read_back is not None
-    found = drive(MAILCHIMP.read_back.run(context(), ["c1@example.org"]), script).value
-    assert [record.identity for record in found] == ["c1@example.org"]
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "fault"),
-    [
-        (403, b"Forbidden", Fault.THROTTLED),
-        (403, b'{"title": "Forbidden"}', Fault.FATAL),
-        (401, b'{"title": "API Key Invalid"}', Fault.FATAL),
-        (429, b'{"title": "Too Many Requests"}', Fault.BUSY),
-        (400, b'{"title": "Invalid Resource"}', None),
-        (500, b"oops", None),
-    ],
-)
-def test_replies_are_understood(status: int, body: bytes, fault: Fault | None) -> None:
-    """A 403 without JSON is a throttle; with JSON it is a refusal."""
-    found = MAILCHIMP.diagnose(Reply(status, body))
-    assert (found.fault if found else None) == fault
-
-
-@pytest.mark.parametrize("key", ["0123456789", "abc-us6.evil.example", "abc-", "abc-us6/x", "abc-@example.org"])
-def test_a_key_cannot_lead_to_another_host(key: str) -> None:
-    """The data center is letters and digits, or the settings are refused without showing the key."""
-    with pytest.raises(ValidationError, match="data center") as refused:
-        MailchimpSettings.model_validate({"api_key": key, "list_id": "a1"})
-    assert key not in str(refused.value)
-
-
-def test_labels_show_no_address_and_no_id() -> None:
-    """What messages may show is the path's template."""
-    seen = run(
-        Op.LEAVE,
-        [change(1, Op.LEAVE)],
-        Script((f"DELETE {hash_of('c1@example.org')}", 204, b"")),
-        on_leave=OnLeave.ARCHIVE,
-    )
-    call = seen.calls[0]
-    assert isinstance(call, Http)
-    assert call.label == "DELETE /lists/{list_id}/members/{id}"

@@ -178,14 +178,14 @@ def _renamed(change: Change, reply: Reply) -> Outcome | None:
     return _declined(change, reply)
 
 
-def _ended(change: Change, reply: Reply, *, handed_over: bool = False) -> Outcome:
+def _ended(change: Change, reply: Reply, *, handed_over: bool = False) -> Outcome | None:
     """Judge an archive or a deletion. 405 says that the person is archived, bounced or pending: there is no more to do.
 
     Source: https://mailchimp.com/developer/marketing/api/list-members/archive-list-member/
     """
-    if reply.status in (200, 204, 404, 405):
+    if reply.status in (204, 404, 405):
         return Outcome.delivered(change, created=False if handed_over else None)
-    return _declined(change, reply)
+    return None if reply.ok else _declined(change, reply)  # the documented success is 204 and nothing else
 
 
 def _declined(change: Change, reply: Reply) -> Outcome:
@@ -202,7 +202,8 @@ def leave(batch: Batch) -> Exchange:
     settings: MailchimpSettings = batch.settings
     for group in api.chunks(batch.changes):
         replies: tuple[Reply, ...] = yield tuple(_end(settings, batch.on_leave, c) for c in group)
-        yield Settled(tuple(_ended(c, reply) for c, reply in zip(group, replies, strict=True)))
+        outcomes = [_ended(c, reply) for c, reply in zip(group, replies, strict=True)]
+        yield Settled(tuple(outcome for outcome in outcomes if outcome is not None))
     return []
 
 

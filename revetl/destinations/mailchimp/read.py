@@ -16,6 +16,7 @@ _MEMBER = ("email_address", "id", "contact_id", "status", "language", "email_typ
 
 # https://mailchimp.com/developer/marketing/api/list-merges/ ; a birthday is MM/DD, an address an object
 _TYPES = {"number": "number", "date": "date", "address": "json"}
+_TEXT = 255  # characters of a text merge field: https://mailchimp.com/help/manage-audience-signup-form-fields/
 _RESERVED = (
     RemoteField("email_address", "text", "Email address", required=True, unique=True),
     RemoteField("language", "text", "Language"),
@@ -63,6 +64,7 @@ def _field(row: dict[str, JSON]) -> RemoteField:
         str(row.get("name") or ""),
         required=row.get("required") is True,
         options=tuple(str(choice) for choice in options.get("choices") or ()),
+        max_length=_TEXT if row.get("type") == "text" else None,
     )
 
 

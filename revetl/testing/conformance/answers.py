@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from revetl.contract import Reply
+from revetl.contract import Http, PutFile, Reply
 from revetl.testing.conformance.base import Suite
 from revetl.testing.drive import Driven, Handler, deliver, drive
 from revetl.types import JSON, Batch, OnLeave, Op, Proof, Status
@@ -66,7 +66,17 @@ class AnswerCases(Suite):
             pytest.skip(f"{op.value} is proven by {action.proof.value}, not by row")
         second = work.changes[1]
         names = {second.match, second.identity, second.before_match, second.remote_id, f'"{second.seq}"'} - {None, ""}
-        seen = drive(action.run(work), lambda call: _without(service(call), [str(n) for n in names]))
+        cuts: list[bool] = []
+
+        def cut(call: Http | PutFile) -> Reply:
+            reply = service(call)
+            less = _without(reply, [str(name) for name in names])
+            cuts.append(less.content != reply.content)
+            return less
+
+        seen = drive(action.run(work), cut)
+        if not any(cuts):
+            pytest.skip(f"{op.value}: each call is about one row, and its status is the answer")
         assert self.unproven(seen, second.seq)
 
     def unproven(self, seen: Driven, seq: int) -> bool:
@@ -94,8 +104,8 @@ def _without(reply: Reply, names: list[str]) -> Reply:
     try:
         found = orjson.loads(reply.content)
     except orjson.JSONDecodeError:
-        return replace(reply, content=b"")
-    return replace(reply, content=orjson.dumps(_cut(found, names)))
+        return reply
+    return replace(reply, content=orjson.dumps(_cut(found, names))) if _mentions(found, names) else reply
 
 
 def _cut(value: JSON, names: list[str]) -> JSON:
