@@ -121,11 +121,14 @@ class RecordCases(Suite):
         self.stands(service, fields, neighbour)
 
     def test_leaving_nobody_is_done(self) -> None:
-        """A record that is gone already needs no ending."""
+        """A record that is gone already needs no ending, and ending it bars nobody from coming later."""
         self.needs(Op.LEAVE)
         for policy in sorted(self.thing.on_leave - {OnLeave.KEEP}):
-            body = {self.fields(self.service())[0].name: self.destination.wire.null}
-            self.delivers(self.service(), [self.change(1, Op.LEAVE, fields=body, created=True)], on_leave=policy)
+            service = self.service()
+            fields = self.fields(service)
+            body = {fields[0].name: self.destination.wire.null}
+            self.delivers(service, [self.change(1, Op.LEAVE, fields=body, created=True)], on_leave=policy)
+            self.delivers(service, [self.change(1, fields=self.values(fields, 1))])
 
     def test_an_archived_record_comes_back(self) -> None:
         """Who left and returns is written like anybody new, and stands there again."""
