@@ -17,7 +17,7 @@ MATCHED = "x.m IS NOT NULL AND trim(x.m) <> ''"
 
 def full(shape: Shape) -> str:
     """Return SQL: whether an UPSERT of delta row ``x`` carries every field, not only the changed ones."""
-    return "true" if shape.resend or not shape.partial else "(NOT x.known OR x.pend)"
+    return "true" if shape.resend or not shape.partial else "(NOT x.known OR x.pend OR x.over)"
 
 
 def sends(slot: Slot, shape: Shape) -> str:
@@ -25,7 +25,7 @@ def sends(slot: Slot, shape: Shape) -> str:
     f, b = f"x.f{slot.ordinal}", f"x.b{slot.ordinal}"
     value = f"{f} IS NOT NULL AND ({full(shape)} OR {f} IS DISTINCT FROM {b})"
     if slot.ordinal == shape.match_slot and shape.partial:
-        value += " AND NOT (x.known AND NOT x.pend AND x.i IS DISTINCT FROM x.si)"  # the IDENTITY change writes it
+        value += " AND NOT (x.known AND NOT x.pend AND NOT x.over AND x.i IS DISTINCT FROM x.si)"  # the IDENTITY change writes it
     if slot.write is Write.CREATE:
         value = f"{f} IS NOT NULL AND NOT x.known AND x.remote_id IS NULL AND x.created IS NULL"
     if slot.on_null is OnNull.CLEAR:

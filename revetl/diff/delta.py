@@ -29,7 +29,7 @@ def pending(shape: Shape) -> list[str]:
     keys = ", ".join(f"{e} AS {k}" for e, k in zip(shape.key_from_text("p.key"), shape.ks, strict=True))
     of_sync = f"FROM {STATE}.pending p WHERE p.sync = {quote_text(shape.sync)}"
     return [
-        f"CREATE OR REPLACE TEMP TABLE pend_{shape.id} AS SELECT {keys}, flatten(list(p.touched)) AS touched, "
+        f"CREATE OR REPLACE TEMP TABLE pend_{shape.id} AS SELECT {keys}, p.key, flatten(list(p.touched)) AS touched, "
         f"flatten(list(p.tried)) AS tried {of_sync} AND p.op IN ('identity', 'upsert', 'leave') GROUP BY p.key",
         f"CREATE OR REPLACE TEMP TABLE mpend_{shape.id} AS SELECT {keys}, p.cohort, p.tried "
         f"{of_sync} AND p.op IN ('join', 'part')",
@@ -60,20 +60,26 @@ def changed(shape: Shape) -> list[str]:
 def delta(shape: Shape) -> str:
     """Return the statement that makes ``delta``: the changed keys with after (``f…``) and before (``b…``) values.
 
-    A record that is new to us but takes over an identity from another key has that key's snapshot as its before:
-    those values were delivered by revetl and may be cleared.
+    ``over``: it takes over an identity at which another key stood, or may stand by an unknown outcome. Then it is sent
+    in full, and what revetl delivered there for the other key counts as delivered: it may be cleared.
     """
     own = [f"c.{k}" for k in shape.ks]
     after = [f"d.{f}" for f in shape.fs]
-    before = [f"CASE WHEN c.known THEN s.f{n} ELSE h.f{n} END AS b{n}" for n in (slot.ordinal for slot in shape.slots)]
+    before = [f"coalesce(s.f{n}, h.f{n}) AS b{n}" for n in (slot.ordinal for slot in shape.slots)]
+    identity, key = shape.normalised("d.m"), shape.key_text("c")
+    tried = (
+        f"(SELECT t.i AS i, flatten(list(touched)) AS touched, list(key) AS keys FROM "
+        f"(SELECT key, touched, unnest(tried) AS t FROM {shape.temp('pend')}) GROUP BY t.i)"
+    )
     columns = [
         *own,
-        f"{shape.key_text('c')} AS key",
+        f"{key} AS key",
         "c.wanted, c.known, d.m",
-        f"{shape.normalised('d.m')} AS i, s.m AS sm, {shape.normalised('s.m')} AS si",
+        f"{identity} AS i, s.m AS sm, {shape.normalised('s.m')} AS si",
         *after,
         *before,
-        "r.remote_id, r.created, p.touched, p.tried",
+        "r.remote_id, r.created, coalesce(p.touched, []) || coalesce(o.touched, []) AS touched, p.tried",
+        f"h.{shape.ks[0]} IS NOT NULL OR len(list_filter(coalesce(o.keys, []), lambda k: k <> {key})) > 0 AS over",
         f"p.{shape.ks[0]} IS NOT NULL AS pend",
     ]
     return (
@@ -82,9 +88,10 @@ def delta(shape: Shape) -> str:
         f"LEFT JOIN {shape.temp('desired')} d ON {shape.same_key('c', 'd')} "
         f"LEFT JOIN ({snapshot(shape)}) s ON {shape.same_key('c', 's')} "
         f"LEFT JOIN (SELECT *, {shape.normalised('m')} AS i FROM ({snapshot(shape)})) h "
-        f"ON NOT c.known AND h.i = {shape.normalised('d.m')} "
+        f"ON h.i = {identity} AND NOT ({shape.same_key('h', 'c')}) "
         f"LEFT JOIN {shape.temp('pend')} p ON {shape.same_key('c', 'p')} "
-        f"LEFT JOIN {STATE}.remote r ON r.sync = {quote_text(shape.sync)} AND r.key = {shape.key_text('c')}"
+        f"LEFT JOIN {STATE}.remote r ON r.sync = {quote_text(shape.sync)} AND r.key = {key} "
+        f"LEFT JOIN {tried} o ON o.i = {identity} QUALIFY row_number() OVER (PARTITION BY {', '.join(own)}) = 1"
     )
 
 

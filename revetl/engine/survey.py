@@ -76,7 +76,8 @@ def _duplicates(plan: SyncPlan, shaped: Shaped, store: Store, wanted: int) -> He
     known = store.one(f"SELECT count(*) FROM {shape.table('snap')}") if shape.stored else 0
     news, gone, twice = store.rows(
         f"SELECT count(*) FILTER (WHERE wanted AND NOT known), count(*) FILTER (WHERE known AND NOT wanted), "
-        f"count(*) - count(DISTINCT key) FROM {shape.temp('delta')}"
+        f"count(*) - (SELECT count(*) FROM (SELECT DISTINCT {', '.join(shape.ks)} FROM {shape.temp('changed')})) "
+        f"FROM {shape.temp('changed')}"
     )[0]
     if wanted - news == known - gone and not twice:
         return None

@@ -123,6 +123,7 @@ class World:
         self.clock = FakeClock()
         self.vendor = Vendor()
         self.con = connect()
+        self.con.execute("SET threads = 1")  # tiny tables: threads cost more than they bring
         self.model: dict[str, Row] = {}
         self.faulty = True
         self.crash_at: tuple[str, int] | None = None

@@ -1,0 +1,190 @@
+"""Why a key stands at a destination as it stands, or why nothing was sent: always one reason. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from revetl.engine.belief import Belief
+from revetl.engine.presence import Presence
+from revetl.engine.times import moment
+from revetl.state.flowlog import Flow
+from revetl.state.onekey import KeyState
+from revetl.types import OnLeave, SyncPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """The end of an answer. ``code`` is stable, for programs; ``hint`` is what to type next."""
+
+    code: str
+    text: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Case:
+    """Everything that is known about one key of one sync."""
+
+    sync: str
+    plan: SyncPlan | None  # None: revetl.yml and meta name the sync no more
+    stored: bool  # state knows the sync
+    readable: bool  # the state could be read
+    flows: Sequence[Flow]  # of the key, oldest first, up to ``at``
+    later: Sequence[Flow]  # and after it
+    belief: Belief
+    state: KeyState
+    presence: Presence | None
+    stopped: str | None = None  # what held the whole sync in its last run
+    at: datetime | None = None
+    pid: int | None = None  # of the process that holds the state
+    note: str = ""  # why the models were not asked
+
+
+def reason_of(case: Case) -> Reason:
+    """Return the reason, the most pressing one of several."""
+    if case.at is not None:
+        return _then(case)
+    return next(_pressing(case), None) or _settled(case)
+
+
+def _then(case: Case) -> Reason:
+    """Return the reason for a moment in the past: the flows alone know."""
+    after = case.later[0] if case.later else None
+    until = f"; the next change came at {moment(after.time)} (run {after.run})" if after else "; nothing changed since"
+    when = moment(case.at)
+    if not case.flows:
+        if after is not None:
+            return Reason("not_yet_sent", f"nothing had been sent by {when}{until}")
+        now = next(_pressing(case), None) or _settled(case)
+        return Reason(now.code, f"nothing was ever sent; now: {now.text}", now.hint)
+    last = case.flows[-1]
+    if last.outcome in {"delivered", "local"}:
+        return Reason("as_of", f"at {when} it stood as run {last.run} had left it at {moment(last.time)}{until}")
+    return Reason(last.outcome, f"at {when} a change was not through: {_outcome(last)}{until}")
+
+
+def _outcome(flow: Flow) -> str:
+    what = {
+        "rejected": "it had been rejected",
+        "unknown": "its outcome was unknown",
+        "waiting": "it was waiting",
+        "open": "it had no answer yet",
+    }.get(flow.outcome, flow.outcome)
+    why = ": ".join(part for part in (flow.code, flow.reason) if part)
+    return f"{what} since {moment(flow.time)} (run {flow.run})" + (f", {why}" if why else "")
+
+
+def _pressing(case: Case) -> Iterator[Reason]:
+    """Yield what keeps the key from being settled, the most pressing first."""
+    running = next((flow for flow in reversed(case.flows) if flow.open), None)
+    if running is not None:
+        yield _open(case, running)
+    for refusal in case.state.rejected:
+        what = f"{refusal.op} rejected since {moment(refusal.since)}, {refusal.attempts} tries: {refusal.code}: {refusal.reason}"
+        yield Reason(
+            "rejected", f"{what}; tried again when its value changes, or at {moment(refusal.next_at)}",
+            f"revetl errors --retry -s {case.sync}",
+        )  # fmt: skip
+    for doubt in case.state.doubts:
+        text = f"the outcome of its {doubt.op} in run {doubt.run} is unknown since {moment(doubt.since)}: sent again by the next run"
+        yield Reason("unknown", text, f"revetl sync -s {case.sync}")
+    yield from _held(case)
+    last = case.flows[-1] if case.flows else None
+    if last is not None and last.outcome == "waiting":
+        yield Reason("waiting", f"{_outcome(last)}; the next run sends it", f"revetl sync -s {case.sync}")
+
+
+def _held(case: Case) -> Iterator[Reason]:
+    done = max((flow.time for flow in case.flows if flow.outcome == "delivered"), default=None)
+    for held in case.state.held:
+        if done is None or held.since > done:
+            cohort = f" of {held.cohort}" if held.cohort else ""
+            yield Reason(
+                "held", f"its {held.op}{cohort} is held by guard {held.code} since {moment(held.since)}",
+                f"revetl sync -s {case.sync} --approve {held.reason}",
+            )  # fmt: skip
+            return
+    if case.stopped is not None and not _agrees(case):
+        yield Reason("held", f"the whole sync is held: {case.stopped}", "revetl status")
+
+
+def _agrees(case: Case) -> bool:
+    """Return whether nothing of the key is left to send, as far as the models were asked."""
+    return case.state.known and case.presence is not None and case.presence.wanted and not _differing(case)
+
+
+def _open(case: Case, flow: Flow) -> Reason:
+    how = f"is running (pid {case.pid})" if case.pid else "is running" if case.pid is not None else "never closed"
+    answer = {"open": "has no answer yet", "delivered": "is delivered", "local": "needs no call"}.get(
+        flow.outcome, f"is {flow.outcome}"
+    )
+    hint = "" if case.pid else f"the next run closes it and settles the rest: revetl sync -s {case.sync}"
+    return Reason("open", f"run {flow.run} {how}; its {flow.op} of this key {answer}", hint)
+
+
+def _settled(case: Case) -> Reason:
+    """Return the reason where nothing presses: the model, the sync, or that all is as it should be."""
+    if case.state.known or (not case.readable and case.belief.there):
+        return next(_wishes(case), None) or _unchanged(case)
+    if case.plan is None:
+        return Reason("not_mapped", f"{case.sync} is not mapped any more", f"revetl retire {case.sync}")
+    if case.belief.left is not None:
+        return Reason("left", f"it left the model; settled there at {moment(case.belief.left)}")
+    found = case.presence
+    if found is not None and not found.in_model:
+        return Reason("not_in_model", f"it is not in {case.plan.base.model}")
+    if found is not None and found.excluded_by:
+        return Reason("excluded", f"it is excluded by {', '.join(found.excluded_by)}")
+    if found is not None and found.missing_audience:
+        return Reason("not_in_audience", f"it is not in the audience: {', '.join(found.missing_audience)}")
+    if case.state.unmatched or (found is not None and not found.has_match):
+        return Reason("unmatched", f"it has no {case.plan.match_property}, by which {case.sync} finds records")
+    return _never(case)
+
+
+def _never(case: Case) -> Reason:
+    if case.readable and not case.stored:
+        return Reason("never_synced", f"{case.sync} has never run", f"revetl sync --first {case.sync}")
+    if case.presence is not None:
+        return Reason("new", "it is in the model since the last run: the next run sends it", f"revetl sync -s {case.sync}")
+    asked = f" ({case.note})" if case.note else ""
+    return Reason("never_sent", f"no run ever sent it: it was in no model or audience of {case.sync} when runs read them{asked}")
+
+
+def _wishes(case: Case) -> Iterator[Reason]:
+    """Yield how the models differ now from what was acknowledged."""
+    if case.plan is None:
+        yield Reason("not_mapped", f"{case.sync} is not mapped any more; what is there stays", f"revetl retire {case.sync}")
+        return
+    found, sync = case.presence, f"revetl sync -s {case.sync}"
+    if found is None:
+        return
+    ends = "is kept there" if case.plan.on_leave is OnLeave.KEEP else f"gets {case.plan.on_leave}"
+    if not found.in_model:
+        yield Reason("not_in_model", f"it is not in {case.plan.base.model} any more: with the next run it {ends}", sync)
+    elif found.excluded_by:
+        yield Reason("excluded", f"it is excluded by {', '.join(found.excluded_by)} now: with the next run it {ends}", sync)
+    elif found.missing_audience:
+        gone = ", ".join(found.missing_audience)
+        yield Reason("not_in_audience", f"it is not in the audience any more ({gone}): with the next run it {ends}", sync)
+    elif not found.has_match:
+        yield Reason("unmatched", f"it has no {case.plan.match_property} any more: nothing of it is sent", "")
+    elif differing := _differing(case):
+        yield Reason("changed", f"the models changed since the last run ({', '.join(differing)}): the next run sends it", sync)
+
+
+def _differing(case: Case) -> tuple[str, ...]:
+    found = case.presence
+    if found is None or case.plan is None or not case.state.known:
+        return ()
+    fields = [name for name, value in found.values.items() if value != case.state.values.get(name)]
+    return (*fields, *sorted(set(found.cohorts) ^ set(case.state.cohorts)))
+
+
+def _unchanged(case: Case) -> Reason:
+    last = next((flow for flow in reversed(case.flows) if flow.outcome == "delivered"), None)
+    if last is None:
+        return Reason("adopted", "taken as it stood there; no change of it was sent since")
+    return Reason("unchanged", f"delivered, and unchanged since {moment(last.time)} (run {last.run})")
