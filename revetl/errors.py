@@ -123,8 +123,21 @@ CATALOG: dict[str, str] = {
     "RVT-650": "A destination's module cannot be loaded",
     "RVT-651": "A destination does not do what a sync needs",
     "RVT-652": "A list there cannot be written",
+    "RVT-680": "There is no stand-in of that name",
+    "RVT-681": "A stand-in has no such option",
+    "RVT-682": "The stand-ins did not start",
+    "RVT-683": "A rehearsal's state cannot be read",
+    "RVT-684": "The stand-ins cannot serve there",
     # 7xx guards
     # 8xx commands
+    "RVT-800": "A command is not part of this installation",
+    "RVT-801": "An option's value cannot be read",
+    "RVT-802": "revetl.yml is there already",
+    "RVT-803": "No model has a key to start with",
+    "RVT-804": "A question has nobody to answer it",
+    "RVT-805": "There is no such error code",
+    "RVT-806": "There is nothing to compare with",
+    "RVT-899": "Something unexpected happened",
 }
 
 

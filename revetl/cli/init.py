@@ -1,0 +1,115 @@
+"""``revetl init``: revetl.yml, and the first lines of meta to add."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from revetl.cli.common import Call, common
+from revetl.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from revetl.engine.scaffold import Candidate
+
+
+@click.command("init")
+@common
+@click.option("--destination", metavar="TYPE", help="Which tool, such as mailchimp.")
+@click.option("--model", metavar="NAME", help="Which model says who exists.")
+@click.option("--no-input", is_flag=True, help="Ask nothing.")
+def command(call: Call, destination: str | None, model: str | None, no_input: bool) -> int:  # noqa: FBT001
+    """Write revetl.yml beside dbt_project.yml and show the meta to add to a model.
+
+    No file that is there is ever changed.
+    """
+    from revetl.destinations import registry
+    from revetl.engine import rehearsal, scaffold
+
+    root, options = call.project_dir, call.options()
+    path = options.config_path or root / "revetl.yml"
+    if path.exists():
+        raise UsageError("RVT-802", f"{path} is there already", kept="nothing was changed", hint="revetl check")
+    target, found = _project(call)
+    asks = not no_input and sys.stdin.isatty()
+    kind = _choose("destination", destination, tuple(registry()), asks=asks)
+    chosen = _candidate(found, model, asks=asks)
+    tool = registry()[kind]
+    text = scaffold.configuration(tool, chosen, target, stand_in=kind in rehearsal.SETTINGS)
+    meta = scaffold.meta_lines(tool, chosen)
+    _write(path, text)
+    call.screen.show(f"wrote {path}", "", text, f"add to {chosen.file}:", "", meta)
+    call.screen.show("then: dbt parse && revetl check, and revetl sync --sandbox to rehearse")
+    call.screen.document(
+        "init", path=path, destination=kind, model=chosen.model, file=chosen.file, revetl_yml=text, meta=meta,
+        exit_code=0,
+    )  # fmt: skip
+    return 0
+
+
+def _project(call: Call) -> tuple[str, Sequence[Candidate]]:
+    """Return the profile's target and the models that a sync may stand on.
+
+    Raises:
+        RevetlError: there is no project, or no manifest; RVT-803, no model has a key.
+    """
+    from revetl.engine.scaffold import candidates
+    from revetl.engine.workspace import read_project
+    from revetl.warehouse.dbt_project import read_dbt_project
+    from revetl.warehouse.profiles import load_profile
+
+    options = call.options()
+    root = options.project_dir
+    dbt = read_dbt_project(root, env=options.env, cli_vars=options.variables)
+    project = read_project(root / dbt.target_path / "manifest.json")
+    parts = (options.profiles_dir, options.profile, options.target, options.env, options.variables)
+    try:
+        target = load_profile(root, *parts).target
+    except ConfigError as error:
+        target = options.target or "dev"
+        call.screen.say(f"{error.what}: taking the target {target}", level="warn", code=error.code)
+    found = candidates(project)
+    if not found:
+        raise UsageError(
+            "RVT-803", "no model has a key: a column with dbt's tests unique and not_null, or a primary key",
+            kept="nothing was written", hint="add data_tests: [unique, not_null] to the key of a model, then dbt parse",
+        )  # fmt: skip
+    return target, found
+
+
+def _candidate(found: Sequence[Candidate], model: str | None, *, asks: bool) -> Candidate:
+    by_name = {candidate.model: candidate for candidate in found}
+    if model is None and len(by_name) == 1:
+        return found[0]
+    return by_name[_choose("model", model, tuple(by_name), asks=asks)]
+
+
+def _choose(what: str, given: str | None, choices: Sequence[str], *, asks: bool) -> str:
+    """Return the choice given, or ask for one.
+
+    Raises:
+        UsageError: RVT-100, what was given is none of them; RVT-804, nothing was given and nobody can be asked.
+    """
+    listed = ", ".join(choices[:12]) + (", …" if len(choices) > 12 else "")
+    if given is not None and given not in choices:
+        raise UsageError("RVT-100", f"--{what} {given}: there is none of that name", hint=f"there are: {listed}")
+    if given is not None:
+        return given
+    if not asks:
+        raise UsageError("RVT-804", f"--{what} is wanted", kept="nothing was written", hint=f"there are: {listed}")
+    answer: str = click.prompt(f"{what} ({listed})", type=click.Choice(choices), default=choices[0], err=True,
+                               show_choices=False)  # fmt: skip
+    return answer
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UsageError("RVT-802", f"{path} is there already", kept="nothing was changed") from None
+    except OSError as error:
+        raise UsageError("RVT-801", f"{path} cannot be written: {error.strerror}", hint="check its rights") from None

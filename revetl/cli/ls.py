@@ -1,0 +1,31 @@
+"""``revetl ls``: syncs, properties and cohorts."""
+
+from __future__ import annotations
+
+import click
+
+from revetl.cli.common import Call, common
+
+RESOURCES = ("syncs", "properties", "cohorts")
+
+
+@click.command("ls")
+@common
+@click.option("--resource", type=click.Choice(RESOURCES), multiple=True, help="What to list.  [default: all]")
+def command(call: Call, resource: tuple[str, ...]) -> int:
+    """List syncs, the properties they carry and the cohorts they know."""
+    from revetl.cli import listing, render_check
+    from revetl.engine.workspace import load
+
+    workspace = load(call.options(), profile=False)
+    plans = workspace.syncs if workspace.resolved.syncs else ()
+    wanted = resource or RESOURCES
+    makers = {"syncs": listing.sync_rows, "properties": listing.property_rows, "cohorts": listing.cohort_rows}
+    rows = {name: makers[name](plans) for name in RESOURCES if name in wanted}
+    for name, found in rows.items():
+        call.screen.show(getattr(render_check, name)(found))
+    errors = len(workspace.resolved.errors)
+    if errors:
+        call.screen.say(f"{errors} errors leave something out: revetl check", level="warn")
+    call.screen.document("ls", target=workspace.target, **rows, exit_code=0)
+    return 0

@@ -1,0 +1,41 @@
+"""``revetl plan``: what a sync would send."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from revetl.cli.canary import canary
+from revetl.cli.common import Call, common
+from revetl.types import Plan, Severity
+
+
+@click.command("plan")
+@common
+@canary
+def command(call: Call, **given: Any) -> int:
+    """Show what a sync would send, by sync, operation and cause, with samples, calls and time; send nothing.
+
+    Exit 2 where a sync cannot run, 3 where a guard would hold something.
+    """
+    from revetl import run
+    from revetl.cli import render_run
+    from revetl.cli.progress import watching
+
+    with watching(call.screen) as watch:
+        found = run.plan(call.options(**given), on_progress=watch)
+    code = exit_code(found)
+    call.screen.show(*render_run.plan(found))
+    call.screen.document(
+        "plan", target=found.target, syncs=found.previews, problems=found.problems, exit_code=code,
+        changes=sum(preview.changes for preview in found.previews),
+    )  # fmt: skip
+    return code
+
+
+def exit_code(found: Plan) -> int:
+    """Return 2 where a sync cannot run, else 3 where something would be held, else 0."""
+    if any(problem.severity is Severity.ERROR for problem in found.problems):
+        return 2
+    return 3 if any(preview.held for preview in found.previews) else 0
