@@ -82,7 +82,7 @@ def identities(shape: Shape) -> str:
         shape,
         f"SELECT {', '.join(f'x.{k}' for k in shape.ks)}, x.key, 'identity', NULL, {cause}, x.m, x.i, o.m, o.i, "
         f"x.remote_id, x.created, NULL, {verdict} FROM {shape.temp('delta')} x "
-        f"JOIN {shape.temp('olds')} o ON o.key = x.key AND o.i <> x.i WHERE x.wanted AND {MATCHED}",
+        f"JOIN {shape.temp('olds')} o ON o.key = x.key AND o.i <> x.i AND NOT o.taken WHERE x.wanted AND {MATCHED}",
     )
 
 

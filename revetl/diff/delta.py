@@ -25,29 +25,45 @@ def snapshot(shape: Shape) -> str:
 
 
 def pending(shape: Shape) -> list[str]:
-    """Return statements that make ``pend`` (records) and ``mpend`` (memberships) of the keys of unknown outcome."""
+    """Return statements about keys of unknown outcome: ``pend`` (records), ``mpend`` (memberships), ``near``.
+
+    ``near`` has every identity that a lost request may still change when it lands late: whoever holds it is in doubt,
+    too, not only the key that the request was for.
+    """
     keys = ", ".join(f"{e} AS {k}" for e, k in zip(shape.key_from_text("p.key"), shape.ks, strict=True))
     of_sync = f"FROM {STATE}.pending p WHERE p.sync = {quote_text(shape.sync)}"
     return [
         f"CREATE OR REPLACE TEMP TABLE pend_{shape.id} AS SELECT {keys}, p.key, flatten(list(p.touched)) AS touched, "
         f"flatten(list(p.tried)) AS tried {of_sync} AND p.op IN ('identity', 'upsert', 'leave') GROUP BY p.key",
+        f"CREATE OR REPLACE TEMP TABLE near_{shape.id} AS SELECT p.key, p.op, p.cohort, unnest(p.near) AS i {of_sync}",
         f"CREATE OR REPLACE TEMP TABLE mpend_{shape.id} AS SELECT {keys}, p.cohort, p.tried "
         f"{of_sync} AND p.op IN ('join', 'part')",
     ]
 
 
-def changed(shape: Shape) -> list[str]:
-    """Return statements that make ``changed``: the keys that differ, and those that must be sent again anyway."""
+def changed(shape: Shape, *, doubt: bool) -> list[str]:
+    """Return statements that make ``changed``: the keys that differ, and (``doubt``) those in doubt."""
     ks, columns = ", ".join(shape.ks), ", ".join(("m", *shape.fs))
     both = ", ".join(f"coalesce(d.{k}, s.{k}) AS {k}" for k in shape.ks)
     k0 = shape.ks[0]
     differs = "true" if shape.resend else "d.h IS DISTINCT FROM s.h"
-    return [
+    found = [
         f"CREATE OR REPLACE TEMP TABLE changed_{shape.id} AS "
         f"SELECT {both}, d.{k0} IS NOT NULL AS wanted, s.{k0} IS NOT NULL AS known "
         f"FROM (SELECT {ks}, hash({columns}) AS h FROM {shape.temp('desired')}) d "
         f"FULL JOIN (SELECT {ks}, hash({columns}) AS h FROM ({snapshot(shape)})) s ON {shape.same_key('d', 's')} "
-        f"WHERE {differs}",
+        f"WHERE {differs}"
+    ]
+    if not doubt:
+        return found
+    near = f"(SELECT i FROM {shape.temp('near')} WHERE op <> 'join')"
+    return [
+        *found,
+        f"INSERT INTO {shape.temp('changed')} "
+        f"SELECT {', '.join(f'd.{k}' for k in shape.ks)}, true, s.{k0} IS NOT NULL FROM {shape.temp('desired')} d "
+        f"LEFT JOIN ({snapshot(shape)}) s ON {shape.same_key('d', 's')} "
+        f"ANTI JOIN {shape.temp('changed')} c ON {shape.same_key('d', 'c')} "
+        f"WHERE {shape.normalised('d.m')} IN {near}",
         f"INSERT INTO {shape.temp('changed')} "
         f"SELECT {', '.join(f'p.{k}' for k in shape.ks)}, d.{k0} IS NOT NULL, s.{k0} IS NOT NULL "
         f"FROM {shape.temp('pend')} p "
@@ -80,7 +96,8 @@ def delta(shape: Shape) -> str:
         *before,
         "r.remote_id, r.created, coalesce(p.touched, []) || coalesce(o.touched, []) AS touched, p.tried",
         f"h.{shape.ks[0]} IS NOT NULL OR len(list_filter(coalesce(o.keys, []), lambda k: k <> {key})) > 0 AS over",
-        f"p.{shape.ks[0]} IS NOT NULL AS pend",
+        f"p.{shape.ks[0]} IS NOT NULL OR coalesce({identity} IN (SELECT i FROM {shape.temp('near')} "
+        "WHERE op <> 'join'), false) AS pend",
     ]
     return (
         f"CREATE OR REPLACE TEMP TABLE delta_{shape.id} AS SELECT {', '.join(columns)} "
@@ -95,37 +112,64 @@ def delta(shape: Shape) -> str:
     )
 
 
-def member_changes(shape: Shape) -> list[str]:
-    """Return statements that make ``mchg``: memberships to begin (``wish``) or to end, and those in doubt."""
+def member_changes(shape: Shape, *, doubt: bool) -> list[str]:
+    """Return statements that make ``mchg``: memberships to begin (``wish``) or to end, and (``doubt``) those in doubt."""
     k0 = shape.ks[0]
     both = ", ".join(f"coalesce(d.{k}, s.{k}) AS {k}" for k in shape.ks)
     known = f"SELECT {', '.join(shape.ks)}, cohort FROM {shape.table('members')}"
     if not shape.stored:
         known = f"SELECT {', '.join(shape.ks)}, cohort FROM {shape.temp('mwish')} WHERE false"
     pair = f"{shape.same_key('d', 's')} AND d.cohort = s.cohort"
-    return [
+    found = [
         f"CREATE OR REPLACE TEMP TABLE mchg_{shape.id} AS "
         f"SELECT {both}, coalesce(d.cohort, s.cohort) AS cohort, d.{k0} IS NOT NULL AS wish, false AS pend, "
         f"CAST(NULL AS STRUCT(m VARCHAR, i VARCHAR)[]) AS tried "
-        f"FROM {shape.temp('mwish')} d FULL JOIN ({known}) s ON {pair} WHERE d.{k0} IS NULL OR s.{k0} IS NULL",
+        f"FROM {shape.temp('mwish')} d FULL JOIN ({known}) s ON {pair} WHERE d.{k0} IS NULL OR s.{k0} IS NULL"
+    ]
+    if not doubt:
+        return found
+    return [
+        *found,
         f"UPDATE {shape.temp('mchg')} AS c SET pend = true, tried = p.tried FROM {shape.temp('mpend')} p "
         f"WHERE {shape.same_key('c', 'p')} AND c.cohort = p.cohort",
         f"INSERT INTO {shape.temp('mchg')} SELECT {', '.join(f'p.{k}' for k in shape.ks)}, p.cohort, "
         f"d.{k0} IS NOT NULL, true, p.tried FROM {shape.temp('mpend')} p "
         f"LEFT JOIN {shape.temp('mwish')} d ON {shape.same_key('p', 'd')} AND d.cohort = p.cohort "
         f"ANTI JOIN {shape.temp('mchg')} c ON {shape.same_key('p', 'c')} AND c.cohort = p.cohort",
+        *_members_nearby(shape),
     ]
 
 
-def statements(shape: Shape, desired_sql: str, members_sql: str) -> Sequence[str]:
-    """Return everything that must run, in order, while the models can be read."""
+def _members_nearby(shape: Shape) -> list[str]:
+    """Return statements that assert the memberships of whoever holds an identity in doubt."""
+    ks = ", ".join(f"d.{k}" for k in shape.ks)
+    tried = "CAST(NULL AS STRUCT(m VARCHAR, i VARCHAR)[])"
+    holders = (
+        f"(SELECT DISTINCT {ks}, n.op, n.cohort FROM {shape.temp('desired')} d JOIN {shape.temp('near')} n "
+        f"ON n.i = {shape.normalised('d.m')} WHERE n.op <> 'join' OR n.key <> {shape.key_text('d')})"
+    )
+    fresh = f"ANTI JOIN {shape.temp('mchg')} c ON {shape.same_key('d', 'c')} AND c.cohort"
+    return [
+        f"INSERT INTO {shape.temp('mchg')} SELECT DISTINCT {ks}, w.cohort, true, true, {tried} FROM {holders} d "
+        f"JOIN {shape.temp('mwish')} w ON {shape.same_key('d', 'w')} {fresh} = w.cohort",
+        f"INSERT INTO {shape.temp('mchg')} SELECT DISTINCT {ks}, d.cohort, false, true, {tried} FROM {holders} d "
+        f"ANTI JOIN {shape.temp('mwish')} w ON {shape.same_key('d', 'w')} AND w.cohort = d.cohort {fresh} = d.cohort "
+        "WHERE d.cohort IS NOT NULL",
+    ]
+
+
+def statements(shape: Shape, desired_sql: str, members_sql: str, *, doubt: bool) -> Sequence[str]:
+    """Return everything that must run, in order, while the models can be read.
+
+    ``doubt``: some key of the sync has an unknown outcome; without, looking for them would cost a pass for nothing.
+    """
     return [
         f"CREATE OR REPLACE TEMP VIEW desired_{shape.id} AS {desired_sql}",
         f"CREATE OR REPLACE TEMP VIEW mwish_{shape.id} AS {members_sql}",
         *pending(shape),
-        *changed(shape),
+        *changed(shape, doubt=doubt),
         delta(shape),
-        *member_changes(shape),
+        *member_changes(shape, doubt=doubt),
         *_neighbours(shape),
     ]
 
@@ -140,10 +184,12 @@ def _neighbours(shape: Shape) -> list[str]:
         f"WHERE {identity} IN (SELECT i FROM {shape.temp('delta')} "
         f"WHERE wanted AND i IS NOT NULL AND (NOT known OR i IS DISTINCT FROM si OR pend)) "
         f"GROUP BY 1 HAVING count(*) > 1",
-        # where records stand or stood that are leaving or being renamed
-        f"CREATE OR REPLACE TEMP TABLE olds_{shape.id} AS SELECT key, sm AS m, si AS i FROM {shape.temp('delta')} "
-        f"WHERE known AND sm IS NOT NULL UNION "
-        f"SELECT key, t.m, t.i FROM (SELECT key, unnest(tried) AS t FROM {shape.temp('delta')}) ",
+        # where records stand or may stand that are leaving or being renamed; taken: by another record since then
+        f"CREATE OR REPLACE TEMP TABLE olds_{shape.id} AS SELECT key, m, i, bool_and(taken) AS taken FROM ("
+        f"SELECT key, sm AS m, si AS i, false AS taken FROM {shape.temp('delta')} WHERE known AND sm IS NOT NULL "
+        f"UNION ALL SELECT x.key, x.t.m, x.t.i, EXISTS (SELECT 1 FROM ({snapshot(shape)}) s "
+        f"WHERE {shape.normalised('s.m')} = x.t.i AND {shape.key_text('s')} <> x.key) "
+        f"FROM (SELECT key, unnest(tried) AS t FROM {shape.temp('delta')}) x) GROUP BY ALL",
         # wanted records that hold such an identity
         f"CREATE OR REPLACE TEMP TABLE holders_{shape.id} AS SELECT {ks}, {identity} AS i "
         f"FROM {shape.temp('desired')} d WHERE {identity} IN (SELECT o.i FROM {shape.temp('olds')} o "

@@ -73,7 +73,7 @@ def _feed(session: Session, survey: Survey, line: Line, sender: Sender, journal:
     prepared = {}
     if survey.preview.changes:
         remote.pin_account(store, plan, line, destination, sender, stored)
-        prepared = remote.prepare(store, plan, line, destination, sender, stored) if plan.cohorts else {}
+        prepared = remote.prepare(store, plan, line, destination, sender, stored)
     stage = staging.stage_of(plan, shape, destination, survey.spelt, outbox.run, session.mask, survey.span)
     return SyncFeed(plan, destination, line.lane, line.settings, outbox, journal, stage, prepared)
 

@@ -43,9 +43,16 @@ class Models:
         self._tables = tables
         self.note = note
 
+    @property
+    def asked(self) -> bool:
+        """Return whether every model could be asked."""
+        return self._con is not None and not self.note
+
     def presence(self, plan: SyncPlan, parts: Sequence[JSON], stored: StoredSync | None) -> Presence | None:
         """Return what the models say of a key, None where they cannot be asked."""
-        if self._con is None or len(parts) != len(plan.key) or any(r.relation in self._tables.missing for r in plan.models):
+        if self._con is None or len(parts) != len(plan.key):
+            return None
+        if any(ref.relation in self._tables.missing for ref in plan.models):
             return None
         try:
             return self._presence(plan, parts, stored)

@@ -38,7 +38,8 @@ class Case:
     presence: Presence | None
     stopped: str | None = None  # what held the whole sync in its last run
     at: datetime | None = None
-    pid: int | None = None  # of the process that holds the state
+    running: bool = False  # a run holds the state
+    pid: int | None = None  # of that run's process
     note: str = ""  # why the models were not asked
 
 
@@ -46,7 +47,7 @@ def reason_of(case: Case) -> Reason:
     """Return the reason, the most pressing one of several."""
     if case.at is not None:
         return _then(case)
-    return next(_pressing(case), None) or _settled(case)
+    return next(pressing(case), None) or _settled(case)
 
 
 def _then(case: Case) -> Reason:
@@ -57,7 +58,7 @@ def _then(case: Case) -> Reason:
     if not case.flows:
         if after is not None:
             return Reason("not_yet_sent", f"nothing had been sent by {when}{until}")
-        now = next(_pressing(case), None) or _settled(case)
+        now = next(pressing(case), None) or _settled(case)
         return Reason(now.code, f"nothing was ever sent; now: {now.text}", now.hint)
     last = case.flows[-1]
     if last.outcome in {"delivered", "local"}:
@@ -76,24 +77,27 @@ def _outcome(flow: Flow) -> str:
     return f"{what} since {moment(flow.time)} (run {flow.run})" + (f", {why}" if why else "")
 
 
-def _pressing(case: Case) -> Iterator[Reason]:
+def pressing(case: Case) -> Iterator[Reason]:
     """Yield what keeps the key from being settled, the most pressing first."""
     running = next((flow for flow in reversed(case.flows) if flow.open), None)
     if running is not None:
         yield _open(case, running)
     for refusal in case.state.rejected:
-        what = f"{refusal.op} rejected since {moment(refusal.since)}, {refusal.attempts} tries: {refusal.code}: {refusal.reason}"
-        yield Reason(
-            "rejected", f"{what}; tried again when its value changes, or at {moment(refusal.next_at)}",
-            f"revetl errors --retry -s {case.sync}",
-        )  # fmt: skip
+        since = f"rejected since {moment(refusal.since)} ({refusal.attempts} tries)"
+        again = f"tried again when its value changes, or at {moment(refusal.next_at)}"
+        text = f"its {refusal.op} is {since}: {refusal.code}: {refusal.reason}; {again}"
+        yield Reason("rejected", text, f"revetl errors --retry -s {case.sync}")
     for doubt in case.state.doubts:
-        text = f"the outcome of its {doubt.op} in run {doubt.run} is unknown since {moment(doubt.since)}: sent again by the next run"
-        yield Reason("unknown", text, f"revetl sync -s {case.sync}")
+        where = f"in run {doubt.run} is unknown since {moment(doubt.since)}"
+        yield Reason("unknown", f"the outcome of its {doubt.op} {where}: the next run sends it again", _again(case))
     yield from _held(case)
     last = case.flows[-1] if case.flows else None
     if last is not None and last.outcome == "waiting":
-        yield Reason("waiting", f"{_outcome(last)}; the next run sends it", f"revetl sync -s {case.sync}")
+        yield Reason("waiting", f"{_outcome(last)}; the next run sends it", _again(case))
+
+
+def _again(case: Case) -> str:
+    return f"revetl sync -s {case.sync}"
 
 
 def _held(case: Case) -> Iterator[Reason]:
@@ -116,11 +120,11 @@ def _agrees(case: Case) -> bool:
 
 
 def _open(case: Case, flow: Flow) -> Reason:
-    how = f"is running (pid {case.pid})" if case.pid else "is running" if case.pid is not None else "never closed"
+    how = f"is running{f' (pid {case.pid})' if case.pid else ''}" if case.running else "never closed"
     answer = {"open": "has no answer yet", "delivered": "is delivered", "local": "needs no call"}.get(
         flow.outcome, f"is {flow.outcome}"
     )
-    hint = "" if case.pid else f"the next run closes it and settles the rest: revetl sync -s {case.sync}"
+    hint = "revetl status" if case.running else f"revetl sync -s {case.sync} closes it and settles the rest"
     return Reason("open", f"run {flow.run} {how}; its {flow.op} of this key {answer}", hint)
 
 
@@ -128,51 +132,61 @@ def _settled(case: Case) -> Reason:
     """Return the reason where nothing presses: the model, the sync, or that all is as it should be."""
     if case.state.known or (not case.readable and case.belief.there):
         return next(_wishes(case), None) or _unchanged(case)
+    return next(_absent(case), None) or _never(case)
+
+
+def _absent(case: Case) -> Iterator[Reason]:
+    """Yield why no record of it is acknowledged."""
     if case.plan is None:
-        return Reason("not_mapped", f"{case.sync} is not mapped any more", f"revetl retire {case.sync}")
+        yield Reason("not_mapped", f"{case.sync} is not mapped any more", f"revetl retire {case.sync}")
+        return
     if case.belief.left is not None:
-        return Reason("left", f"it left the model; settled there at {moment(case.belief.left)}")
+        yield Reason("left", f"it left the model; settled there at {moment(case.belief.left)}")
     found = case.presence
     if found is not None and not found.in_model:
-        return Reason("not_in_model", f"it is not in {case.plan.base.model}")
+        yield Reason("not_in_model", f"it is not in {case.plan.base.model}")
     if found is not None and found.excluded_by:
-        return Reason("excluded", f"it is excluded by {', '.join(found.excluded_by)}")
+        yield Reason("excluded", f"it is excluded by {', '.join(found.excluded_by)}")
     if found is not None and found.missing_audience:
-        return Reason("not_in_audience", f"it is not in the audience: {', '.join(found.missing_audience)}")
-    if case.state.unmatched or (found is not None and not found.has_match):
-        return Reason("unmatched", f"it has no {case.plan.match_property}, by which {case.sync} finds records")
-    return _never(case)
+        yield Reason("not_in_audience", f"it is not in the audience: {', '.join(found.missing_audience)}")
+    if (found is None and case.state.unmatched) or (found is not None and not found.has_match):
+        yield Reason("unmatched", f"it has no {case.plan.match_property}, by which {case.sync} finds records")
 
 
 def _never(case: Case) -> Reason:
     if case.readable and not case.stored:
         return Reason("never_synced", f"{case.sync} has never run", f"revetl sync --first {case.sync}")
     if case.presence is not None:
-        return Reason("new", "it is in the model since the last run: the next run sends it", f"revetl sync -s {case.sync}")
+        text = "it came into the model after the last run: the next run sends it"
+        return Reason("new", text, _again(case))
     asked = f" ({case.note})" if case.note else ""
-    return Reason("never_sent", f"no run ever sent it: it was in no model or audience of {case.sync} when runs read them{asked}")
+    text = f"no run ever sent it: it was in no model or audience of {case.sync} when runs read them{asked}"
+    return Reason("never_sent", text)
 
 
 def _wishes(case: Case) -> Iterator[Reason]:
     """Yield how the models differ now from what was acknowledged."""
+    found, again = case.presence, _again(case)
     if case.plan is None:
-        yield Reason("not_mapped", f"{case.sync} is not mapped any more; what is there stays", f"revetl retire {case.sync}")
+        text = f"{case.sync} is not mapped any more; what is there stays"
+        yield Reason("not_mapped", text, f"revetl retire {case.sync}")
         return
-    found, sync = case.presence, f"revetl sync -s {case.sync}"
     if found is None:
         return
     ends = "is kept there" if case.plan.on_leave is OnLeave.KEEP else f"gets {case.plan.on_leave}"
+    then = f"with the next run it {ends}"
     if not found.in_model:
-        yield Reason("not_in_model", f"it is not in {case.plan.base.model} any more: with the next run it {ends}", sync)
-    elif found.excluded_by:
-        yield Reason("excluded", f"it is excluded by {', '.join(found.excluded_by)} now: with the next run it {ends}", sync)
-    elif found.missing_audience:
+        yield Reason("not_in_model", f"it is not in {case.plan.base.model} any more: {then}", again)
+    if found.excluded_by:
+        yield Reason("excluded", f"it is excluded by {', '.join(found.excluded_by)} now: {then}", again)
+    if found.missing_audience:
         gone = ", ".join(found.missing_audience)
-        yield Reason("not_in_audience", f"it is not in the audience any more ({gone}): with the next run it {ends}", sync)
-    elif not found.has_match:
-        yield Reason("unmatched", f"it has no {case.plan.match_property} any more: nothing of it is sent", "")
-    elif differing := _differing(case):
-        yield Reason("changed", f"the models changed since the last run ({', '.join(differing)}): the next run sends it", sync)
+        yield Reason("not_in_audience", f"it is not in the audience any more ({gone}): {then}", again)
+    if found.in_model and not found.has_match:
+        yield Reason("unmatched", f"it has no {case.plan.match_property} any more: nothing of it is sent")
+    if differing := _differing(case):
+        what = ", ".join(differing)
+        yield Reason("changed", f"the models changed since the last run ({what}): the next run sends it", again)
 
 
 def _differing(case: Case) -> tuple[str, ...]:

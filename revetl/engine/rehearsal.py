@@ -11,6 +11,7 @@ import orjson
 from revetl.contract import Http, Reply
 from revetl.diff.shape import Shape
 from revetl.engine.workspace import Workspace
+from revetl.errors import ConfigError
 from revetl.types import JSON, SyncPlan
 
 # What a rehearsal puts in place of the settings of a real account.
@@ -44,7 +45,7 @@ def origins(workspace: Workspace, plans: Sequence[SyncPlan]) -> Iterator[Mapping
 
 def _mailchimp(plan: SyncPlan, shape: Shape, settings: Any) -> Iterator[Http]:
     kinds = {"DATE": "date", "DECIMAL": "number", "DOUBLE": "number", "INTEGER": "number", "BIGINT": "number"}
-    path = f"/3.0/lists/{settings.list_id}/merge-fields"
+    path = f"/lists/{settings.list_id}/merge-fields"
     for slot in shape.slots:
         if slot.field.isupper():
             kind = kinds.get(slot.type.partition("(")[0], "text")
@@ -86,6 +87,13 @@ def make_fields(
         body = orjson.loads(call.content or b"{}")
         name = body.get("tag") or body["name"]
         if name not in known:
-            yield call
+            reply = yield call
+            if not reply.ok:
+                raise ConfigError(
+                    "RVT-432",
+                    f"{plan.name}: the stand-in does not take the field {name}: {reply.content[:200].decode()}",
+                    kept="nothing was sent",
+                    hint="the tool itself would refuse this name or type too",
+                )
             made.append(name)
     return made

@@ -64,7 +64,12 @@ def read(plan: SyncPlan, shaped: Shaped, store: Store) -> int | Held:
         return stop(plan, "key", f"{nulls} rows of {plan.base.model} have a null in their key", nulls)
     shape = shaped.shape
     store.run_all(
-        delta.statements(shape, desired.desired(plan, shaped.names, shape), desired.members(plan, shaped.names, shape))
+        delta.statements(
+            shape,
+            desired.desired(plan, shaped.names, shape),
+            desired.members(plan, shaped.names, shape),
+            doubt=bool(store.one("SELECT count(*) FROM revetl_state.pending WHERE sync = ?", [plan.name])),
+        )
     )
     wanted = int(store.one(delta.count(shape)))
     return _duplicates(plan, shaped, store, wanted) or wanted

@@ -168,15 +168,19 @@ def _pending(store: Store, run: str, sync: StoredSync, name: str, late_apply: fl
     store.run_all(
         [
             f"DELETE FROM {STATE}.pending AS p USING ({clean}) q WHERE {same} "
-            f"AND q.started_at >= p.since + INTERVAL ({late_apply}) SECONDS",
+            f"AND q.started_at >= p.since + INTERVAL ({late_apply}) SECONDS AND NOT EXISTS (SELECT 1 FROM final f "
+            f"WHERE f.sync = '{name}' AND f.status NOT IN ('delivered', 'local') "
+            "AND (list_contains(p.near, f.i) OR list_contains(p.near, f.bi)))",
             f"CREATE OR REPLACE TEMP TABLE doubt AS SELECT f.sync, f.key, {kind} AS kind, f.cohort, "
             f"max(f.ts) AS since, '{run}' AS run, "
             f"flatten(list(list_filter(CAST([{touched}] AS INTEGER[]), lambda n: n IS NOT NULL))) AS touched, "
-            "list({'m': f.m, 'i': f.i}) AS tried FROM final f "
+            "list({'m': f.m, 'i': f.i}) AS tried, list_filter(list_distinct(list(f.i) || list(f.bi)), "
+            "lambda i: i IS NOT NULL) AS near FROM final f "
             f"LEFT JOIN {STATE}.after_{sync.id} a ON a.seq = f.seq "
             f"WHERE f.sync = '{name}' AND (f.status = 'unknown' OR f.code = '{REPEATED}') GROUP BY ALL",
             "UPDATE doubt AS q SET touched = list_distinct(q.touched || p.touched), "
-            f"tried = list_distinct(q.tried || p.tried) FROM {STATE}.pending p WHERE {same}",
+            "tried = list_distinct(q.tried || p.tried), near = list_distinct(q.near || p.near) "
+            f"FROM {STATE}.pending p WHERE {same}",
             f"DELETE FROM {STATE}.pending AS p USING doubt q WHERE {same}",
             f"INSERT INTO {STATE}.pending SELECT * FROM doubt",
         ]

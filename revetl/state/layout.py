@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from revetl.state.reading import Reads
 from revetl.state.schema import STATE
 from revetl.state.store import Store
 
@@ -41,7 +42,7 @@ class StoredSync:
     cohorts: Mapping[str, tuple[str, str | None]] = None  # type: ignore[assignment]  # name → (label, remote id)
 
 
-def load_sync(store: Store, sync: str) -> StoredSync | None:
+def load_sync(store: Reads, sync: str) -> StoredSync | None:
     """Return what is known about a sync, None before its first run."""
     found = store.rows(
         "SELECT id, sync, keys, normalise, wire_version, relations, account, flow, last_rows "
@@ -63,7 +64,7 @@ def load_sync(store: Store, sync: str) -> StoredSync | None:
     )  # fmt: skip
 
 
-def known_syncs(store: Store) -> tuple[StoredSync, ...]:
+def known_syncs(store: Reads) -> tuple[StoredSync, ...]:
     """Return every sync that state knows, by name."""
     names = [row[0] for row in store.rows(f"SELECT sync FROM {STATE}.syncs ORDER BY sync")]
     return tuple(found for name in names if (found := load_sync(store, name)))

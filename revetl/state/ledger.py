@@ -10,6 +10,7 @@ from pathlib import Path
 
 from revetl.errors import StateError
 from revetl.state.files import sha256_of, sync_directory
+from revetl.state.reading import Reads
 from revetl.state.schema import STATE
 from revetl.state.store import Store
 
@@ -80,13 +81,13 @@ def append(store: Store, run: str, file: str, why: str = "") -> None:
     )
 
 
-def links(store: Store) -> Sequence[Link]:
+def links(store: Reads) -> Sequence[Link]:
     """Return the chain, oldest first."""
     rows = store.rows(f"SELECT n, run, file, sha256, previous, hash, why FROM {STATE}.chain ORDER BY n")
     return [Link(*row) for row in rows]
 
 
-def verify(store: Store, head_chain: str | None) -> Sequence[str]:
+def verify(store: Reads, head_chain: str | None) -> Sequence[str]:
     """Return what does not hold: a changed or missing file, a broken link, a chain that does not reach the head."""
     found: list[str] = []
     previous = "0" * 64

@@ -31,7 +31,7 @@ FIRST = [
     "CREATE TABLE {s}.started (run VARCHAR, lo BIGINT, hi BIGINT)",
     "CREATE TABLE {s}.jobs (run VARCHAR, sync VARCHAR, lo BIGINT, hi BIGINT, job VARCHAR, ts TIMESTAMPTZ)",
     "CREATE TABLE {s}.pending (sync VARCHAR, key VARCHAR, op VARCHAR, cohort VARCHAR, since TIMESTAMPTZ, run VARCHAR, "
-    "touched INTEGER[], tried STRUCT(m VARCHAR, i VARCHAR)[])",
+    "touched INTEGER[], tried STRUCT(m VARCHAR, i VARCHAR)[], near VARCHAR[])",
     "CREATE TABLE {s}.rejected (sync VARCHAR, key VARCHAR, op VARCHAR, cohort VARCHAR, code VARCHAR, reason VARCHAR, "
     "digest VARCHAR, since TIMESTAMPTZ, attempts INTEGER, next_at TIMESTAMPTZ, run VARCHAR)",
     "CREATE TABLE {s}.unmatched (sync VARCHAR, key VARCHAR)",

@@ -36,12 +36,16 @@ class Store:
         directory: Path | None,
         clock: Callable[[], datetime],
         crash: Callable[[str], None] = no_crash,
+        *,
+        trusting: bool = False,
     ) -> None:
         """Attach (or make) the state in ``directory``; None keeps it in memory, for simulations.
 
+        ``trusting`` takes a head record that cannot be read for none: only ``recover`` may.
+
         Raises:
-            StateError: RVT-504 the file cannot be opened, RVT-505 a newer revetl wrote it, RVT-506 it is behind
-                its head, RVT-507 it is missing although the head says that there was one.
+            StateError: RVT-503 the head cannot be read, RVT-504 the file cannot be opened, RVT-505 a newer revetl
+                wrote it, RVT-506 it is behind its head, RVT-507 it is missing although the head says that there was one.
         """
         self.con = con
         self.directory = directory
@@ -51,10 +55,20 @@ class Store:
             private_directory(directory)
             private_directory(directory / "ledger")
         self._attach()
-        self.head = read_head(directory / "head.json") if directory else None
+        self.head = self._read_head(trusting=trusting)
         self._check_versions()
 
     # --- opening --------------------------------------------------------------------------------------------------
+
+    def _read_head(self, *, trusting: bool) -> Head | None:
+        if self.directory is None:
+            return None
+        try:
+            return read_head(self.directory / "head.json")
+        except StateError:
+            if trusting:
+                return None
+            raise
 
     def _attach(self) -> None:
         attached = {row[0] for row in self.rows("SELECT database_name FROM duckdb_databases()")}

@@ -32,6 +32,7 @@ def _settle(made: World, seed: int) -> None:
         made.run()
         made.clock.advance(8 * 86_400.0)  # beyond the longest gap between two tries of a rejected change
         made.vendor.land(made.clock.now())
+        made.untangle()
     people, tags = truth(made)
     found = {email: set(kept) for email, kept in made.vendor.tags.items() if kept}
     if made.vendor.people != people or found != tags:

@@ -1,0 +1,30 @@
+"""What state knows and configuration names no more: gathered for ``status``, ``plan``, ``check`` and ``retire``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from revetl.engine.workspace import Workspace
+from revetl.plan.orphans import KnownSync, Orphan, orphans
+from revetl.state.layout import known_syncs
+from revetl.state.reading import Reads
+from revetl.state.schema import STATE
+
+
+def known(state: Reads) -> Mapping[str, KnownSync]:
+    """Return what state knows of every sync: its fields, and the cohorts that have members or an id there."""
+    found = {}
+    for sync in known_syncs(state):
+        members = {row[0] for row in state.rows(f"SELECT DISTINCT cohort FROM {STATE}.members_{sync.id}")}
+        fields = tuple(field.field for field in sync.fields)
+        found[sync.sync] = KnownSync(sync.sync, fields, tuple(sorted({*members, *(sync.cohorts or ())})))
+    return found
+
+
+def leftovers(workspace: Workspace, state: Reads) -> tuple[Orphan, ...]:
+    """Return what is orphaned; what is only broken, or not part of the target, is not."""
+    resolved = workspace.resolved
+    if resolved.fatal:
+        return ()
+    still = resolved.broken | frozenset(resolved.skipped)
+    return tuple(orphan for orphan in orphans(known(state), resolved.syncs, still) if not orphan.renamed)

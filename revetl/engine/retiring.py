@@ -1,0 +1,106 @@
+"""``retire``: what is no longer mapped is settled. ``keep``: what stands there stays, and revetl forgets it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from revetl.engine.leftovers import leftovers
+from revetl.engine.session import Clock, Session, open_session, utc_now
+from revetl.engine.workspace import Workspace
+from revetl.errors import UsageError
+from revetl.plan.orphans import Orphan
+from revetl.state.layout import StoredSync, drop_sync, load_sync
+from revetl.state.schema import STATE
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """One thing that was settled: its kind (sync, field, cohort) and how many records or memberships stay there."""
+
+    sync: str
+    kind: str
+    name: str
+    rows: int
+
+
+def full_name(orphan: Orphan) -> str:
+    """Return the name by which ``retire`` knows an orphan."""
+    return orphan.sync if orphan.kind == "sync" else f"{orphan.sync}.{orphan.name}"
+
+
+def retire(workspace: Workspace, name: str, *, keep: bool, clock: Clock = utc_now) -> tuple[Retired, ...]:
+    """Settle what ``name`` names: a sync that is gone, ``SYNC.FIELD`` or ``SYNC.COHORT``, or a sync for all of these.
+
+    Raises:
+        UsageError: RVT-860 nothing orphaned has the name, RVT-861 clearing is not there yet.
+        TryLater: RVT-502, a run works on the target.
+    """
+    if not keep:
+        raise UsageError(
+            "RVT-861", "clearing what is no longer mapped is not there yet", kept="nothing was changed or sent",
+            hint=f"revetl retire {name} --keep; or map it again, let it end in the model, sync, and unmap it",
+        )  # fmt: skip
+    with open_session(workspace, clock=clock, warehouse=False) as session:
+        chosen = _chosen(name, leftovers(workspace, session.store))
+        done = tuple(_settle(session, orphan) for orphan in chosen)
+        session.store.con.execute(f"CHECKPOINT {STATE}")
+    return done
+
+
+def _chosen(name: str, found: Sequence[Orphan]) -> Sequence[Orphan]:
+    chosen = [o for o in found if name in {o.sync, full_name(o)}] or [o for o in found if name == o.name]
+    if len({o.sync for o in chosen}) > 1:
+        listed = ", ".join(full_name(orphan) for orphan in chosen)
+        raise UsageError("RVT-860", f"{name} is orphaned in several syncs", hint=f"one of: {listed}")
+    if chosen:
+        return chosen
+    names = [full_name(orphan) for orphan in found]
+    near = get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"orphaned: {', '.join(names) or 'nothing'}"
+    raise UsageError(
+        "RVT-860", f"nothing that is no longer mapped is called {name}", kept="nothing was changed", hint=hint
+    )
+
+
+def _settle(session: Session, orphan: Orphan) -> Retired:
+    store = session.store
+    sync = load_sync(store, orphan.sync)
+    if sync is None:
+        return Retired(orphan.sync, orphan.kind, orphan.name, 0)
+    if orphan.kind == "field":
+        rows = _forget_field(session, sync, orphan.name)
+    elif orphan.kind == "cohort":
+        rows = _forget_cohort(session, sync, orphan.name)
+    else:
+        rows = int(store.one(f"SELECT count(*) FROM {STATE}.snap_{sync.id}"))
+        drop_sync(store, sync)
+    return Retired(orphan.sync, orphan.kind, orphan.name, rows)
+
+
+def _forget_field(session: Session, sync: StoredSync, name: str) -> int:
+    """Drop a field's column and row; its number may be given out again, so doubts must not remember it."""
+    store = session.store
+    ordinal = next(field.ordinal for field in sync.fields if field.field == name)
+    rows = int(store.one(f"SELECT count(f{ordinal}) FROM {STATE}.snap_{sync.id}"))
+    with store.transaction():
+        for table in ("snap", "after"):
+            store.con.execute(f"ALTER TABLE {STATE}.{table}_{sync.id} DROP COLUMN f{ordinal}")
+        store.con.execute(f"DELETE FROM {STATE}.fields WHERE sync_id = ? AND ordinal = ?", [sync.id, ordinal])
+        store.con.execute(
+            f"UPDATE {STATE}.pending SET touched = list_filter(touched, lambda n: n <> {ordinal}) WHERE sync = ?",
+            [sync.sync],
+        )
+    return rows
+
+
+def _forget_cohort(session: Session, sync: StoredSync, name: str) -> int:
+    store = session.store
+    rows = int(store.one(f"SELECT count(*) FROM {STATE}.members_{sync.id} WHERE cohort = ?", [name]))
+    with store.transaction():
+        store.con.execute(f"DELETE FROM {STATE}.members_{sync.id} WHERE cohort = ?", [name])
+        store.con.execute(f"DELETE FROM {STATE}.cohorts WHERE sync_id = ? AND cohort = ?", [sync.id, name])
+        for table in ("pending", "rejected"):
+            store.con.execute(f"DELETE FROM {STATE}.{table} WHERE sync = ? AND cohort = ?", [sync.sync, name])
+    return rows

@@ -1,0 +1,1 @@
+"""What revetl remembers, and the only room that writes it: snapshot, outbox, pending, rejected, runs, ledger, head."""
