@@ -1,0 +1,58 @@
+"""The nouns of revetl, frozen. This module imports nothing of ours.
+
+Vocabulary: an *entity* is what a row stands for; a *sync* keeps one entity in step with one object of one
+destination and is named ``destination.sync``; a *record* is the desired state of one entity instance in a sync; a
+*change* is one operation on one key of a sync; an *outcome* says what became of a change.
+"""
+
+from __future__ import annotations
+
+from revetl.types.base import EMPTY, JSON
+from revetl.types.changes import Batch, Change, Cohort, Outcome, RemoteField, RemoteRecord
+from revetl.types.project import BuildResult, Check, Column, Node, Problem, Project, Relation
+from revetl.types.results import Count, Held, Plan, Progress, RunResult, Sample, SyncPreview, SyncResult
+from revetl.types.syncs import CohortPlan, Constant, FieldPlan, Guards, Limits, ModelRef, SyncPlan
+from revetl.types.words import Cause, Effect, Mode, OnLeave, OnNull, Op, Proof, Severity, Status, Write
+
+__all__ = [
+    "EMPTY",
+    "JSON",
+    "Batch",
+    "BuildResult",
+    "Cause",
+    "Change",
+    "Check",
+    "Cohort",
+    "CohortPlan",
+    "Column",
+    "Constant",
+    "Count",
+    "Effect",
+    "FieldPlan",
+    "Guards",
+    "Held",
+    "Limits",
+    "Mode",
+    "ModelRef",
+    "Node",
+    "OnLeave",
+    "OnNull",
+    "Op",
+    "Outcome",
+    "Plan",
+    "Problem",
+    "Progress",
+    "Project",
+    "Proof",
+    "Relation",
+    "RemoteField",
+    "RemoteRecord",
+    "RunResult",
+    "Sample",
+    "Severity",
+    "Status",
+    "SyncPlan",
+    "SyncPreview",
+    "SyncResult",
+    "Write",
+]

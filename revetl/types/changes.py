@@ -1,0 +1,151 @@
+"""What goes to a destination, what comes back, and what stands there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from revetl.types.base import EMPTY, JSON
+from revetl.types.words import Cause, Mode, OnLeave, Op, Proof, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """A cohort as a destination's action sees it."""
+
+    name: str
+    label: str
+    style: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """One operation on one key of a sync, ready to be sent.
+
+    ``body`` is a JSON object, field of the destination → wire value, made when the change was written to the outbox.
+    """
+
+    seq: int
+    sync: str
+    key: str  # the typed key as a JSON array, such as ["c-17"] or [4, "eu"]
+    op: Op
+    match: str  # the identity there after the change (for LEAVE and PART: where the record is now)
+    identity: str  # ``match`` normalised as the destination compares it
+    cohort: str | None = None
+    cause: Cause = Cause.DATA
+    before_match: str | None = None  # for IDENTITY: the identity there until now
+    before_identity: str | None = None
+    remote_id: str | None = None
+    created: bool | None = None  # True: revetl created the record; None: revetl never wrote it
+    body: bytes = b"{}"
+
+    @cached_property
+    def fields(self) -> dict[str, JSON]:
+        """Return the body parsed: field → wire value."""
+        parsed: dict[str, JSON] = json.loads(self.body)
+        return parsed
+
+    @property
+    def tokens(self) -> tuple[tuple[str, ...], ...]:
+        """Return what no two calls in flight may share: the key, and each identity it touches."""
+        found = [("key", self.sync, self.key), ("identity", self.sync, self.identity)]
+        if self.before_identity is not None:
+            found.append(("identity", self.sync, self.before_identity))
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one change."""
+
+    change: Change
+    status: Status
+    code: str = ""  # the vendor's or revetl's short code of a refusal
+    reason: str = ""  # a sentence for people; scrubbed of secrets by the sender
+    proof: Proof | None = None
+    remote_id: str | None = None
+    created: bool | None = None  # True where the reply says that this call created the record
+    http_status: int | None = None
+    request_id: str | None = None
+    repeated: bool = False  # an earlier attempt was lost on its way and may still land
+
+    @classmethod
+    def delivered(
+        cls,
+        change: Change,
+        *,
+        proof: Proof = Proof.ROW,
+        remote_id: str | None = None,
+        created: bool | None = None,
+    ) -> Outcome:
+        """Return a delivery, proven by ``proof``."""
+        return cls(change, Status.DELIVERED, proof=proof, remote_id=remote_id, created=created)
+
+    @classmethod
+    def rejected(cls, change: Change, *, code: str, reason: str, remote_id: str | None = None) -> Outcome:
+        """Return a refusal of this change alone."""
+        return cls(change, Status.REJECTED, code=code, reason=reason, remote_id=remote_id)
+
+    @classmethod
+    def unknown(cls, change: Change, *, code: str, reason: str) -> Outcome:
+        """Return an outcome of which nothing is proven."""
+        return cls(change, Status.UNKNOWN, code=code, reason=reason)
+
+    @classmethod
+    def waiting(cls, change: Change, *, code: str, reason: str) -> Outcome:
+        """Return a change that provably was not applied and is tried again by a later run."""
+        return cls(change, Status.WAITING, code=code, reason=reason)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteField:
+    """A field of a destination's object, as its API describes it."""
+
+    name: str
+    type: str = "any"  # text | integer | number | boolean | date | timestamp | list | json | any
+    label: str = ""
+    writable: bool = True
+    required: bool = False
+    options: tuple[str, ...] = ()
+    max_length: int | None = None  # characters
+    unique: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteRecord:
+    """What stands at a destination under one identity."""
+
+    identity: str  # normalised
+    remote_id: str | None = None
+    fields: Mapping[str, JSON] = EMPTY  # field → wire value as the API returns it
+    cohorts: frozenset[str] = frozenset()  # labels
+    opted_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Changes that travel together: one sync, object, operation and (for JOIN and PART) cohort; keys are unique."""
+
+    sync: str
+    object: str
+    op: Op
+    changes: Sequence[Change]
+    settings: Any  # the destination's validated settings
+    mode: Mode = Mode.UPSERT
+    cohort: Cohort | None = None
+    on_leave: OnLeave = OnLeave.KEEP
+    match_field: str = ""
+    prepared: Mapping[str, JSON] = field(default_factory=dict)  # what the destination's ``prepare`` returned
+
+    @property
+    def lo(self) -> int:
+        """Return the first sequence number."""
+        return self.changes[0].seq
+
+    @property
+    def hi(self) -> int:
+        """Return the last sequence number."""
+        return self.changes[-1].seq
