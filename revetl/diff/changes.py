@@ -111,7 +111,7 @@ def memberships(shape: Shape) -> str:
     frozen = f"{shape.normalised('w.m')} IN (SELECT i FROM {shape.temp('collide')})"
     taken = (
         f"EXISTS (SELECT 1 FROM {shape.temp('takes')} t "
-        f"WHERE NOT w.wanted AND t.cohort = w.cohort AND t.i = {shape.normalised('w.sm')})"
+        f"WHERE NOT w.wanted AND t.cohort = w.cohort AND t.i = {shape.normalised('coalesce(w.sm, w.tried[1].m)')})"
     )
     return _insert(
         shape,

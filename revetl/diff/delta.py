@@ -194,15 +194,16 @@ def _neighbours(shape: Shape) -> list[str]:
         f"CREATE OR REPLACE TEMP TABLE holders_{shape.id} AS SELECT {ks}, {identity} AS i "
         f"FROM {shape.temp('desired')} d WHERE {identity} IN (SELECT o.i FROM {shape.temp('olds')} o "
         f"JOIN {shape.temp('delta')} x ON x.key = o.key WHERE NOT x.wanted)",
-        # cohorts that such a holder wants: what it takes over is not ended
-        f"CREATE OR REPLACE TEMP TABLE takes_{shape.id} AS SELECT DISTINCT h.i, v.cohort "
-        f"FROM {shape.temp('holders')} h "
-        f"JOIN {shape.temp('mwish')} v ON {shape.same_key('h', 'v')}",
         # identity, now and before, of each key whose membership changes
         f"CREATE OR REPLACE TEMP TABLE who_{shape.id} AS SELECT c.*, d.{shape.ks[0]} IS NOT NULL AS wanted, "
         f"d.m, s.m AS sm FROM {shape.temp('mchg')} c "
         f"LEFT JOIN (SELECT {ks}, d.m FROM {shape.temp('desired')} d) d ON {shape.same_key('c', 'd')} "
         f"LEFT JOIN ({snapshot(shape)}) s ON {shape.same_key('c', 's')}",
+        # memberships that whoever holds the identity now wants: they are not ended
+        f"CREATE OR REPLACE TEMP TABLE takes_{shape.id} AS SELECT DISTINCT {identity} AS i, v.cohort "
+        f"FROM {shape.temp('desired')} d JOIN {shape.temp('mwish')} v ON {shape.same_key('d', 'v')} "
+        f"WHERE {identity} IN (SELECT {shape.normalised('coalesce(w.sm, w.tried[1].m)')} FROM {shape.temp('who')} w "
+        "WHERE NOT w.wanted)",
     ]
 
 
