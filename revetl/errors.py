@@ -167,6 +167,11 @@ CATALOG: dict[str, str] = {
     "RVT-864": "There is no such sync or cohort",
     "RVT-865": "An approval lacks a bound or a reason",
     "RVT-866": "There is no state to recover",
+    "RVT-870": "The demo needs dbt",
+    "RVT-871": "dbt failed in the demo",
+    "RVT-872": "The demo does not write there",
+    "RVT-873": "The demo's project is not as it ships",
+    "RVT-874": "The demo did not go as it tells",
     "RVT-899": "Something unexpected happened",
 }
 

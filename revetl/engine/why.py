@@ -145,7 +145,8 @@ class _Search:
         stored, view = self.stored.get(sync), self.seen.view
         if stored is None:
             return []
-        found = [key for key in keys if _somewhere(key_state(view, stored, key, parts_of(key)))]
+        fitting = [key for key in keys if self._fits(sync, key)]
+        found = [key for key in fitting if _somewhere(key_state(view, stored, key, parts_of(key)))]
         return found if asked.startswith("[") else [*found, *keys_of_identity(view, stored, asked)]
 
     def _in_models(self, sync: str, asked: str, keys: Sequence[str]) -> list[str]:
