@@ -24,7 +24,7 @@ _DIR = click.Path(file_okay=False, path_type=Path)
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a command: where its words and results go, and the options it shares with the others."""
+    """One call of a command: where its words and results go, and the options it shares with the others, if any."""
 
     screen: Screen
     shared: Mapping[str, Any]
@@ -48,8 +48,12 @@ class Call:
 
 
 def nearest_project(start: Path) -> Path:
-    """Return the nearest of ``start`` and its parents that has a dbt_project.yml; ``start`` where none has."""
-    return next((place for place in (start, *start.parents) if (place / "dbt_project.yml").is_file()), start)
+    """Return the nearest of ``start`` and its parents that has a dbt_project.yml, ``start`` where none has.
+
+    The path is relative to ``start``, so that messages show ``revetl.yml`` and ``../revetl.yml``.
+    """
+    found = next((place for place in (start, *start.parents) if (place / "dbt_project.yml").is_file()), start)
+    return Path(os.path.relpath(found, start))
 
 
 def read_vars(_: click.Context, __: click.Parameter, text: str | None) -> Mapping[str, JSON]:
@@ -97,7 +101,7 @@ _SHARED = ("project_dir", "profiles_dir", "profile", "target", "variables", "sel
 
 def voiced(function: F) -> F:
     """Give a command ``--output``, ``--log-format``, ``--no-color`` and ``--quiet``; its first argument is a Call."""
-    return _with(function, _VOICE)
+    return _with(function, _VOICE, ())
 
 
 def common(function: F) -> F:
@@ -105,10 +109,10 @@ def common(function: F) -> F:
 
     A whole number that the command returns is the process's exit code.
     """
-    return _with(function, (*_OPTIONS, *_VOICE))
+    return _with(function, (*_OPTIONS, *_VOICE), _SHARED)
 
 
-def _with(function: F, options: tuple[Callable[[F], F], ...]) -> F:
+def _with(function: F, options: tuple[Callable[[F], F], ...], names: tuple[str, ...]) -> F:
     @wraps(function)
     def wrapped(**given: Any) -> Any:
         from revetl.cli.screen import make_screen
@@ -117,7 +121,7 @@ def _with(function: F, options: tuple[Callable[[F], F], ...]) -> F:
             output=given.pop("output"), log_format=given.pop("log_format"),
             color=not given.pop("no_color"), quiet=given.pop("quiet"),
         )  # fmt: skip
-        shared = {name: given.pop(name, None) for name in _SHARED}
+        shared = {name: given.pop(name) for name in names}
         return function(Call(screen, shared), **given)
 
     decorated: Any = wrapped

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import traceback
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -62,17 +63,28 @@ def show(error: RevetlError, screen: Screen, command: str) -> None:
 
 
 def write_traceback(error: BaseException, root: Path) -> Path | None:
-    """Write the traceback below ``.revetl/logs/``, for its owner alone; return where, None where it cannot be."""
-    from revetl.state.files import private_directory, replace_file
+    """Write the traceback below the project's ``.revetl/logs/``, for its owner alone; return where.
+
+    Where there is no project it goes to the system's temporary directory; None where it cannot be written.
+    """
+    from revetl.state.files import replace_file
 
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}.log"
     try:
-        private_directory(root / ".revetl")
-        path = private_directory(root / ".revetl" / "logs") / name
+        path = _logs(root) / name
         replace_file(path, "".join(traceback.format_exception(error)).encode("utf-8", "backslashreplace"))
     except (OSError, RevetlError):  # the disk may be what failed; the message still comes
         return None
     return path
+
+
+def _logs(root: Path) -> Path:
+    from revetl.state.files import private_directory
+
+    if not (root / "dbt_project.yml").is_file():
+        return Path(tempfile.mkdtemp(prefix="revetl-"))
+    private_directory(root / ".revetl")
+    return private_directory(root / ".revetl" / "logs")
 
 
 def project_dir(words: Sequence[str]) -> Path:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from revetl.cli.words import clean, in_actions
@@ -16,11 +16,11 @@ from revetl.types import Problem, Severity
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 
 
-def workflow_commands(problems: Iterable[Problem], base: str = "") -> Iterator[str]:
-    """Yield one workflow command a problem; ``base`` is the project's path inside the repository."""
+def workflow_commands(problems: Iterable[Problem], locate: Callable[[str], str] = str) -> Iterator[str]:
+    """Yield one workflow command a problem; ``locate`` turns a problem's file into its path in the repository."""
     for problem in problems:
         file, line = _place(problem.file)
-        where = {"file": f"{base}/{file}".lstrip("/") if file else "", "line": line, "title": problem.code}
+        where = {"file": locate(file) if file else "", "line": line, "title": problem.code}
         about = ".".join(part for part in (problem.model, problem.column) if part)
         words = ": ".join(part for part in (about, problem.message) if part)
         message = f"{words}\n{problem.remedy}" if problem.remedy else words
@@ -35,10 +35,15 @@ def annotate(problems: Iterable[Problem], project_dir: Path, env: Mapping[str, s
     known = os.environ if env is None else env
     if not in_actions(known):
         return
-    root = Path(known.get("GITHUB_WORKSPACE") or Path.cwd())
-    resolved = project_dir.resolve()
-    base = resolved.relative_to(root.resolve()).as_posix() if resolved.is_relative_to(root.resolve()) else ""
-    for line in workflow_commands(problems, "" if base == "." else base):
+    root = Path(known.get("GITHUB_WORKSPACE") or Path.cwd()).resolve()
+
+    def locate(file: str) -> str:
+        """Return the path inside the repository: models' files are relative to the project, revetl.yml to here."""
+        inside = project_dir / file
+        path = (inside if inside.exists() else Path(file)).resolve()
+        return path.relative_to(root).as_posix() if path.is_relative_to(root) else file
+
+    for line in workflow_commands(problems, locate):
         sys.stderr.write(line + "\n")
 
 

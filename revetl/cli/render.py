@@ -23,7 +23,7 @@ def table(*columns: str, right: Iterable[str] = (), title: str = "") -> Table:
     numbers = set(right)
     made = Table(
         box=SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold",
-        pad_edge=False, show_edge=False,
+        pad_edge=False, padding=(0, 1, 0, 0), show_edge=False,
     )  # fmt: skip
     for column in columns:
         made.add_column(column, justify="right" if column in numbers else "left", overflow="fold")

@@ -82,8 +82,7 @@ def _sample(sample: Sample) -> Iterator[RenderableType]:
             continue
         if before is not None:
             yield Text(f"  - {clean(field)}: {clean(before, _VALUE)}", style="red")
-        if after is not None or before is None:
-            yield Text(f"  + {clean(field)}: {'(empty)' if after is None else clean(after, _VALUE)}", style="green")
+        yield Text(f"  + {clean(field)}: {'(empty)' if after is None else clean(after, _VALUE)}", style="green")
 
 
 def _left_out(preview: SyncPreview) -> Iterator[str]:
@@ -132,8 +131,8 @@ def _state(sync: SyncResult) -> str:
     if sync.held:
         return "held"
     if sync.waiting or sync.unknown:
-        return "unfinished"
-    return "done" if not sync.rejected else "done, with rejections"
+        return "waiting"
+    return "done"
 
 
 def remarks(sync: SyncResult) -> Iterator[RenderableType]:

@@ -68,6 +68,12 @@ class Screen:
         return line(text, code=code, level=level, data=data)
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave the end to the one place where commands end."""
+        raise BrokenPipeError
+
+
 def make_screen(*, output: str = "text", log_format: str = "text", color: bool = True, quiet: bool = False) -> Screen:
     """Return the screen of this process."""
     return Screen(console(sys.stdout, color=color), console(sys.stderr, color=color), output, log_format, quiet, color)
@@ -83,7 +89,7 @@ def console(file: IO[str], *, color: bool = True, width: int | None = None) -> C
     plain_wanted = not color or bool(os.environ.get("NO_COLOR"))
     if width is None and not os.environ.get("COLUMNS") and not file.isatty():
         width = _WIDE
-    return Console(
+    return _Console(
         file=file, markup=False, emoji=False, highlight=False, soft_wrap=False, width=width, no_color=plain_wanted,
         color_system=None if plain_wanted else "auto", legacy_windows=False,
     )  # fmt: skip

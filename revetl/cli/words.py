@@ -24,7 +24,7 @@ def clean(value: object, limit: int | None = None) -> str:
     text = _ESCAPES.sub("", str(value))
     text = "".join(_safe(character) for character in text)
     if in_actions():
-        text = text.replace("::", ": :").replace("##[", "## [")
+        text = re.sub(r":(?=:)", ": ", text).replace("##[", "## [")
     return text if limit is None or len(text) <= limit else text[: max(limit - 1, 0)] + "…"
 
 

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from revetl.destinations import registry
+from tests.unit.cli.shop import Revetl, Shop, column, model, subscribers
+
+
+def with_key(name: str, *columns: str) -> dict[str, object]:
+    """Return a model without revetl meta whose primary key dbt knows."""
+    return {**model(name, {}, *(column(c) for c in columns)), "primary_key": [columns[0]]}
+
+
+@pytest.fixture
+def fresh(shop: Shop) -> Shop:
+    """Return a project that does not know revetl yet."""
+    (shop.root / "revetl.yml").unlink()
+    shop.manifest(
+        with_key("dim_customers", "id", "email"), with_key("orders", "order_id"), model("raw", {}, column("a"))
+    )
+    return shop
+
+
+@pytest.mark.parametrize("kind", list(registry()))
+def test_what_init_writes_and_shows_passes_check(
+    revetl: Revetl, fresh: Shop, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """For each destination: revetl.yml as written with the meta as shown is a project without errors."""
+    done = revetl("init", "--destination", kind, "--model", "dim_customers", "--no-input", "--output", "json")
+    assert done.exit_code == 0, done.output
+    shown = json.loads(done.stdout)
+    assert (fresh.root / "revetl.yml").read_text() == shown["revetl_yml"]
+    (said,) = yaml.safe_load(shown["meta"])["models"]
+    columns = {c["name"]: c["config"]["meta"]["revetl"] for c in said["columns"]}
+    meta = said["config"]["meta"]["revetl"]
+    fresh.manifest(model(said["name"], meta, *(column(name, **columns.get(name, {})) for name in ("id", "email"))))
+    for target in ("dev", "prod"):
+        checked = json.loads(revetl("check", "--output", "json", "-t", target).stdout)
+        assert [p for p in checked["problems"] if p["severity"] == "error"] == []
+        if target == "dev":
+            assert checked["syncs"] == [f"{kind}.customer"]
+
+
+def test_init_shows_what_it_wrote_and_what_to_add(revetl: Revetl, fresh: Shop) -> None:
+    """The file, its text, the YAML file to edit, the lines for it, and what to type next."""
+    done = revetl("init", "--destination", "mailchimp", "--model", "dim_customers", "--no-input")
+    assert "wrote revetl.yml" in done.stdout
+    assert "add to models/dim_customers.yml:" in done.stdout
+    assert "{{ env_var('MAILCHIMP_API_KEY') }}" in done.stdout
+    assert "revetl check" in done.stdout
+
+
+def test_a_file_that_is_there_is_never_changed(revetl: Revetl, shop: Shop) -> None:
+    """RVT-802, and not a byte of revetl.yml differs."""
+    before = (shop.root / "revetl.yml").read_bytes()
+    done = revetl("init", "--destination", "mailchimp", "--no-input")
+    assert done.exit_code == 2
+    assert "error[RVT-802]" in done.stderr
+    assert (shop.root / "revetl.yml").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "named"),
+    [
+        (["--no-input"], "RVT-804", "mailchimp"),
+        (["--destination", "mailchimp", "--no-input"], "RVT-804", "dim_customers"),
+        (["--destination", "mailshrimp", "--no-input"], "RVT-100", "mailchimp"),
+        (["--destination", "mailchimp", "--model", "raw"], "RVT-100", "dim_customers"),
+    ],
+)
+def test_what_is_missing_or_unknown_is_listed(revetl: Revetl, fresh: Shop, words: Any, code: Any, named: str) -> None:
+    """Without a person to ask, the error lists what there is; nothing is written."""
+    done = revetl("init", *words)
+    assert done.exit_code == 2
+    assert f"error[{code}]" in done.stderr
+    assert named in done.stderr
+    assert not (fresh.root / "revetl.yml").exists()
+
+
+def test_models_with_an_address_come_first(revetl: Revetl, fresh: Shop) -> None:
+    """The list begins with what a first sync most likely stands on; models without a key are not in it."""
+    hint = revetl("init", "--destination", "mailchimp", "--no-input").stderr.partition("hint: ")[2]
+    assert hint == "there are: dim_customers, orders\n"
+
+
+def test_a_project_without_keys_says_what_to_add(revetl: Revetl, fresh: Shop) -> None:
+    """RVT-803 names the tests that make a key."""
+    fresh.manifest({**subscribers(), "primary_key": []})
+    done = revetl("init", "--destination", "mailchimp", "--no-input")
+    assert "error[RVT-803]" in done.stderr
+    assert "data_tests: [unique, not_null]" in done.stderr
+
+
+def test_without_a_manifest_dbt_comes_first(revetl: Revetl, fresh: Shop) -> None:
+    """RVT-200 with the command that makes one."""
+    (fresh.root / "target" / "manifest.json").unlink()
+    done = revetl("init", "--no-input")
+    assert "error[RVT-200]" in done.stderr
+    assert "dbt" in done.stderr.partition("hint:")[2]
