@@ -26,8 +26,8 @@ def plan(found: Plan) -> Iterator[RenderableType]:
         yield from details(preview)
     total = sum(preview.changes for preview in found.previews)
     calls = sum(preview.calls for preview in found.previews)
-    words = f"{many(total, 'change')} in about {many(calls, 'call')}" if total else "nothing to send"
-    yield Text.assemble((words, "bold"), f" · {tally(found.problems)} · nothing was sent")
+    words = f"would send {many(total, 'change')} in about {many(calls, 'call')}" if total else "nothing to send"
+    yield Text.assemble((words, "bold"), f" · {tally(found.problems)}")
 
 
 def previews(found: Plan) -> Table:
