@@ -310,6 +310,7 @@ class Context:
     cohort_style: str | None = None
     ids: Mapping[str, str] = field(default_factory=dict)  # what earlier runs' ``prepare`` stored: cohort → remote id
     prepared: Mapping[str, JSON] = field(default_factory=dict)
+    create: bool = True  # False: ``prepare`` only finds; what is missing is left out, nothing is renamed
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime
 from random import Random
 
 from revetl.diff.shape import Shape
 from revetl.engine import execute as executing
 from revetl.engine import remote, results
+from revetl.engine.adopting import adopt
 from revetl.engine.execute import Executed, first_sync
 from revetl.engine.inspect import Inspection, Remote, inspect
 from revetl.engine.lanes import Line, line_of
@@ -26,10 +28,11 @@ from revetl.send.wire import Wire
 from revetl.state.close import close_run
 from revetl.state.journal import Journal
 from revetl.state.outbox import Outbox, begin_run, staged_rows
-from revetl.types import Plan, Progress, RemoteField, RunResult, SyncPlan
+from revetl.types import Plan, Progress, RemoteField, RunResult, SyncPlan, SyncPreview
 
 __all__ = ["Options", "plan", "sync"]
 
+READ_BACK_ROWS = 10_000  # a plan reads no more than that back by itself
 Watch = Callable[[Progress], None]
 
 
@@ -42,8 +45,8 @@ def _never() -> str | None:
     return None
 
 
-def plan(options: Options, *, on_progress: Watch = _quiet, clock: Clock = utc_now) -> Plan:
-    """Return what a run would do; nothing is sent and nothing is staged.
+def plan(options: Options, *, on_progress: Watch = _quiet, clock: Clock = utc_now, wire: Wire | None = None) -> Plan:
+    """Return what a run would do; nothing is written anywhere and nothing is staged.
 
     Raises:
         RevetlError: the project, the state or the warehouse cannot be used.
@@ -53,7 +56,27 @@ def plan(options: Options, *, on_progress: Watch = _quiet, clock: Clock = utc_no
     with open_session(workspace, clock=clock) as session:
         found = inspect(session, plans, _remembered(session), on_progress)
         previews = found.previews()
+    if not options.offline:
+        previews = tuple(_met(workspace, preview, on_progress, clock, wire) for preview in previews)
     return Plan(workspace.target, plans, previews, workspace.resolved.problems)
+
+
+def _met(
+    workspace: Workspace, preview: SyncPreview, on_progress: Watch, clock: Clock, wire: Wire | None
+) -> SyncPreview:
+    """Return a first sync's preview with what it would meet there: create, same, overwrite; nothing is written."""
+    name = preview.sync
+    reads = {p.name: workspace.registry[p.type].read_back for p in workspace.resolved.syncs}
+    if not preview.first or not preview.changes or reads[name] is None:
+        return preview
+    if preview.rows > READ_BACK_ROWS:
+        return replace(
+            preview, notes=(*preview.notes, f"{preview.rows} rows: compare with `revetl adopt --dry-run {name}`")
+        )
+    found = adopt(workspace.options, (name,), on_progress=on_progress, clock=clock, wire=wire, keep=False)[0]
+    if found.error:
+        return replace(preview, notes=(*preview.notes, f"it could not be read back: {found.error}"))
+    return replace(preview, remote={"create": found.missing, "same": found.same, "overwrite": found.differing})
 
 
 def sync(

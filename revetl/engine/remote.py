@@ -21,8 +21,8 @@ from revetl.types import JSON, RemoteField, SyncPlan
 DAY = 86_400.0
 
 
-def context_of(plan: SyncPlan, line: Line, stored: StoredSync | None) -> Context:
-    """Return what the destination's generators are told of a sync."""
+def context_of(plan: SyncPlan, line: Line, stored: StoredSync | None, *, create: bool | None = None) -> Context:
+    """Return what the destination's generators are told of a sync; ``create`` overrides its ``create_cohorts``."""
     known = stored.cohorts if stored else {}
     return Context(
         sync=plan.name, object=plan.object, settings=line.settings,
@@ -31,6 +31,7 @@ def context_of(plan: SyncPlan, line: Line, stored: StoredSync | None) -> Context
         cohorts=tuple((cohort.name, cohort.label) for cohort in plan.cohorts),
         cohort_style=plan.cohort_style,
         ids={name: remote_id for name, (_, remote_id) in known.items() if remote_id},
+        create=plan.create_cohorts if create is None else create,
     )  # fmt: skip
 
 

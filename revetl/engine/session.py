@@ -95,6 +95,7 @@ def open_session(
     clock: Clock = utc_now,
     warehouse: bool = True,
     checked: bool = True,
+    anew: bool = False,
     crash: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Session]:
     """Lock the target, open its state (and its warehouse), and close what a killed run left open.
@@ -110,8 +111,8 @@ def open_session(
         con = connect(workspace.config.memory_limit, scratch)
         try:
             source = _source(workspace) if warehouse else None
-            store = Store(con, directory, clock, crash)
-            if checked:
+            store = Store(con, directory, clock, crash, anew=anew)
+            if checked and not (anew and not store.chain_end().strip("0")):
                 store.check_head()
             if source is not None:
                 source.attach(con)

@@ -42,6 +42,7 @@ class Options:
     retry: bool = False  # send rejected rows again now
     approve: Sequence[str] = ()  # hashes of refusals
     strict: bool = False
+    offline: bool = False  # ``plan`` asks no destination, not even what a first sync would meet there
     rebase_relations: bool = False
     results: Sequence[Path] = ()  # run_results.json files beside target/run_results.json
     deadline: float | None = None  # seconds

@@ -44,7 +44,7 @@ def export(view: View, path: Path, form: str, filters: Filters) -> int:
         view.con.execute(f"CREATE OR REPLACE TEMP TABLE exported AS {sql}", values)
         with beside.open("xb"):
             beside.chmod(0o600)
-        view.con.execute(f"COPY exported TO {quote_text(str(beside))} ({OPTIONS[form]})")
+        view.con.execute(f"COPY exported TO {quote_text(str(beside))} ({OPTIONS[form]}, USE_TMP_FILE false)")
         beside.replace(path)
         sync_directory(path.absolute().parent)
     except OSError as error:

@@ -92,9 +92,9 @@ class Journal:
             for o in outcomes
             if o.status is Status.DELIVERED and (o.remote_id is not None or o.created is not None)
         ]
-        insert_rows(self.store, "acks", ranges)
-        insert_rows(self.store, "exceptions", others)
-        insert_rows(self.store, "remote_new", remote)
+        insert_rows(self.store, f"{STATE}.acks", ranges)
+        insert_rows(self.store, f"{STATE}.exceptions", others)
+        insert_rows(self.store, f"{STATE}.remote_new", remote)
 
 
 def insert_rows(store: Store, table: str, rows: Sequence[Sequence[object]]) -> None:
@@ -102,7 +102,7 @@ def insert_rows(store: Store, table: str, rows: Sequence[Sequence[object]]) -> N
     for start in range(0, len(rows), 1000):
         some = rows[start : start + 1000]
         marks = ", ".join(["(" + ", ".join("?" * len(some[0])) + ")"] * len(some))
-        store.con.execute(f"INSERT INTO {STATE}.{table} VALUES {marks}", [value for row in some for value in row])
+        store.con.execute(f"INSERT INTO {table} VALUES {marks}", [value for row in some for value in row])
 
 
 def ranges_of(outcomes: Iterable[Outcome]) -> list[tuple[int, int, Outcome]]:

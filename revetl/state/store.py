@@ -38,9 +38,11 @@ class Store:
         crash: Callable[[str], None] = no_crash,
         *,
         trusting: bool = False,
+        anew: bool = False,
     ) -> None:
         """Attach (or make) the state in ``directory``; None keeps it in memory, for simulations.
 
+        ``anew`` accepts that a state which once was is missing: ``adopt`` begins again from what is there.
         ``trusting`` takes a head record that cannot be read for none: only ``recover`` may.
 
         Raises:
@@ -54,9 +56,11 @@ class Store:
         if directory is not None:
             private_directory(directory)
             private_directory(directory / "ledger")
-        self._attach()
+        self._attach(anew=anew)
         self.head = self._read_head(trusting=trusting)
         self._check_versions()
+        if anew and self.head is not None and not self.last_seq():
+            self.set_meta("seq", str(self.head.seq))  # numbers of changes are never given twice
 
     # --- opening --------------------------------------------------------------------------------------------------
 
@@ -70,12 +74,12 @@ class Store:
                 return None
             raise
 
-    def _attach(self) -> None:
+    def _attach(self, *, anew: bool) -> None:
         attached = {row[0] for row in self.rows("SELECT database_name FROM duckdb_databases()")}
         if STATE in attached:
             return
         path = ":memory:" if self.directory is None else str(self.directory / "state.duckdb")
-        if self.directory and not Path(path).exists() and (self.directory / "head.json").exists():
+        if self.directory and not anew and not Path(path).exists() and (self.directory / "head.json").exists():
             raise StateError(
                 "RVT-507",
                 "the state file is missing although this target has been synced before",

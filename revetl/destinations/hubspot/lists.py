@@ -24,8 +24,11 @@ def prepare(context: Context) -> Generator[Any, Any, dict[str, JSON]]:
     """
     found: dict[str, str] = {}
     for name, label in context.cohorts:
-        known = yield from _known(context.ids.get(name), label)
-        found[name] = known or (yield from _by_name(context, label)) or (yield from _create(context, label))
+        there = (yield from _known(context, name, label)) or (yield from _by_name(context, label))
+        if there is None and context.create:
+            there = yield from _create(context, label)
+        if there is not None:
+            found[name] = there
     return {"cohorts": found}
 
 
@@ -41,15 +44,16 @@ def _list(reply: Reply, label: str) -> dict[str, JSON]:
     return found
 
 
-def _known(list_id: str | None, label: str) -> Generator[Any, Any, str | None]:
+def _known(context: Context, name: str, label: str) -> Generator[Any, Any, str | None]:
     """Return the list that an earlier run stored, under the present label; None where it is gone."""
+    list_id = context.ids.get(name)
     if list_id is None:
         return None
     path = f"/crm/v3/lists/{quote(list_id, safe='')}"
     reply = yield Http("GET", path, effect=Effect.READ, template="/crm/v3/lists/{listId}")
     if reply.status == 404:
         return None
-    if _list(reply, label).get("name") != label:
+    if _list(reply, label).get("name") != label and context.create:
         query, template = (("listName", label),), "/crm/v3/lists/{listId}/update-list-name"
         reply = yield Http("PUT", f"{path}/update-list-name", query=query, template=template)
         if not reply.ok:

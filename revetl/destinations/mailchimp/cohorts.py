@@ -31,10 +31,12 @@ def prepare(context: Context) -> Generator[Any, Any, dict[str, JSON]]:
         tag = context.ids.get(name)
         if tag not in known:
             tag = by_label.get(label.lower())
+        if tag is None and not context.create:
+            continue
         if tag is None:
             call = api.list_call(context.settings, "POST", "/segments", {"name": label, "static_segment": []})
             tag = str((yield from _segment(call, label))["id"])
-        elif known[tag] != label:
+        elif known[tag] != label and context.create:
             call = api.list_call(context.settings, "PATCH", f"/segments/{tag}", {"name": label})
             yield from _segment(call, label)
         found[name] = tag

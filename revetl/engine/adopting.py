@@ -1,0 +1,234 @@
+"""``adopt``: take what stands at the destination as acknowledged, and send nothing.
+
+What equals the model becomes the snapshot. What differs becomes a null there, so that the next plan shows it as
+something to send; what a person typed into a field that the model leaves null stays unknown to revetl and safe.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from random import Random
+
+from revetl.contract import Destination
+from revetl.diff.changes import MATCHED
+from revetl.diff.shape import STATE, Shape
+from revetl.encode import Encoding, Part, object_sql, same
+from revetl.engine import remote, shapes, staging, survey
+from revetl.engine.lanes import Line, line_of
+from revetl.engine.rehearsal import origins
+from revetl.engine.session import Clock, Session, new_run, open_session, utc_now
+from revetl.engine.shapes import Shaped
+from revetl.engine.workspace import Options, load
+from revetl.errors import RevetlError, UsageError
+from revetl.send.sender import Sender
+from revetl.send.threads import ThreadWire
+from revetl.send.wire import Wire
+from revetl.state.journal import Journal, insert_rows
+from revetl.state.layout import load_sync, next_id, set_sync
+from revetl.types import Progress, RemoteField, RemoteRecord, SyncPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """What was found for one sync: records by how they compare, memberships taken over, people opted out there."""
+
+    sync: str
+    rows: int = 0  # desired records with a match value
+    same: int = 0
+    differing: int = 0
+    missing: int = 0
+    memberships: int = 0
+    opted_out: int = 0
+    fields: Mapping[str, int] | None = None  # field → records in which it differs
+    error: str | None = None
+
+
+def adopt(
+    options: Options,
+    names: Sequence[str],
+    *,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    clock: Clock = utc_now,
+    wire: Wire | None = None,
+    keep: bool = True,
+) -> tuple[Adopted, ...]:
+    """Read back the syncs ``names`` and make what is there their snapshot; ``keep=False`` only compares.
+
+    Raises:
+        UsageError: RVT-890 a name is no sync of the target.
+        RevetlError: the project, the state or the warehouse cannot be used; a sync's own trouble is in its result.
+    """
+    workspace = load(replace(options, select=(), exclude=()))
+    plans = {p.name: p for p in workspace.resolved.syncs}
+    unknown = [name for name in names if name not in plans]
+    if unknown:
+        raise UsageError("RVT-890", f"{', '.join(unknown)}: no such sync for this target", hint="revetl ls")
+    wanted = tuple(plans[name] for name in names)
+    with ExitStack() as stack:
+        session = stack.enter_context(open_session(workspace, clock=clock, anew=True))
+        places = stack.enter_context(origins(workspace, wanted))
+        line = wire or ThreadWire()
+        stack.callback(line.close)
+        sender = Sender(line, Journal(session.store, "adopt"), random=Random(new_run(clock())))
+        found = []
+        for number, p in enumerate(wanted):
+            on_progress(Progress(p.name, "read"))
+            try:
+                own = line_of(workspace, p, workspace.registry[p.type], places.get(p.type) if p.sandbox else None)
+                found.append(_adopt(session, p, own, sender, number, keep=keep))
+            except RevetlError as error:
+                found.append(Adopted(p.name, error=str(error)))
+        if keep:
+            session.store.advance_head(session.store.head.run if session.store.head else "adopt")
+    return tuple(found)
+
+
+def _adopt(session: Session, plan: SyncPlan, line: Line, sender: Sender, number: int, *, keep: bool) -> Adopted:
+    destination, store = session.workspace.registry[plan.type], session.store
+    if destination.read_back is None:
+        raise UsageError(
+            "RVT-891", f"{plan.name}: {destination.title} cannot be read back", hint=f"revetl sync --first {plan.name}"
+        )
+    stored = load_sync(store, plan.name)
+    if keep and stored is not None and store.one(f"SELECT count(*) FROM {STATE}.snap_{stored.id}"):
+        raise UsageError(
+            "RVT-892", f"{plan.name} has been synced before: there is a snapshot already", hint="revetl plan"
+        )
+    shaped = _read(session, plan, number)
+    shape = shaped.shape
+    fields = remote.remembered_fields(store, plan, session.clock().timestamp())
+    if fields is None:
+        fields = remote.discover(store, plan, shape, line, destination, sender, session.clock().timestamp())
+    context = remote.context_of(plan, line, stored, create=False)
+    if destination.prepare is not None:
+        context = replace(context, prepared=sender.call(line.lane, destination.prepare(context)))
+    spelt = staging.encodings(plan, shape, destination, fields)
+    comparison = Comparison(plan, destination, shape, fields)
+    read_back = destination.read_back
+    for identities in comparison.load(session, spelt, read_back.max_records):
+        comparison.take(sender.call(line.lane, read_back.run(context, identities)))
+    if keep:
+        _keep(session, plan, shaped, destination, comparison, line, sender)
+    return comparison.result()
+
+
+def _read(session: Session, plan: SyncPlan, number: int) -> Shaped:
+    """Make the temporary tables of the desired records, as for a first sync."""
+    assert session.source is not None  # noqa: S101 - adopt opens the warehouse
+    store = session.store
+    tables = session.source.tables(store.con, [ref.relation for ref in plan.models])
+    try:
+        error = shapes.missing(plan, tables)
+        if error is not None:
+            raise error
+        destination = session.workspace.registry[plan.type]
+        shaped = shapes.shape_of(plan, None, tables, destination, next_id(store) + number)
+        held = survey.read(plan, shaped, store)
+    finally:
+        session.source.release(store.con)
+    if not isinstance(held, int):
+        raise UsageError("RVT-893", f"{plan.name}: {held.reason}", hint=held.release)
+    return shaped
+
+
+class Comparison:
+    """Desired records against what was read back, identity by identity."""
+
+    def __init__(
+        self, plan: SyncPlan, destination: Destination, shape: Shape, fields: Mapping[str, RemoteField]
+    ) -> None:
+        """Begin with nothing read."""
+        self.plan, self.shape, self.fields = plan, shape, fields
+        self._same = destination.same or same
+        self._ours: dict[str, tuple[str, Mapping[str, object]]] = {}  # identity → (key, field → wire value)
+        self._labels = {cohort.label.lower(): cohort.name for cohort in plan.cohorts}
+        self.kept: list[tuple[str, list[int], str | None]] = []  # (key, ordinals that are equal, remote id)
+        self.members: list[tuple[str, str]] = []  # (key, cohort)
+        self.differing: dict[str, int] = {}
+        self._counts = {"rows": 0, "same": 0, "differing": 0, "opted_out": 0}
+
+    def load(self, session: Session, spelt: Mapping[int, Encoding], size: int) -> Iterator[list[str]]:
+        """Yield identities, at most ``size`` at a time, with their desired values at hand."""
+        parts = [
+            Part(str(slot.ordinal), spelt[slot.ordinal].value, f"x.f{slot.ordinal} IS NOT NULL")
+            for slot in self.shape.slots
+        ]
+        rows = session.store.rows(
+            f"SELECT x.key, x.i, {object_sql(parts)} FROM {self.shape.temp('delta')} x WHERE x.wanted AND {MATCHED} "
+            f"AND x.i NOT IN (SELECT i FROM {self.shape.temp('collide')}) ORDER BY x.i"
+        )
+        self._counts["rows"] = len(rows)
+        for start in range(0, len(rows), size):
+            some = rows[start : start + size]
+            self._ours = {i: (key, json.loads(body)) for key, i, body in some}
+            yield list(self._ours)
+
+    def take(self, records: Iterable[RemoteRecord]) -> None:
+        """Compare what stands there."""
+        for record in records:
+            ours = self._ours.pop(record.identity, None)
+            if ours is None:
+                continue
+            key, values = ours
+            equal = [slot.ordinal for slot in self.shape.slots if self._equal(slot.field, slot.ordinal, values, record)]
+            whole = len(equal) == len(self.shape.slots)
+            self._counts["same" if whole else "differing"] += 1
+            self._counts["opted_out"] += record.opted_out
+            self.kept.append((key, equal, record.remote_id))
+            names = (self._labels.get(label.lower()) for label in record.cohorts)
+            self.members += [(key, name) for name in names if name]
+
+    def _equal(self, field: str, ordinal: int, values: Mapping[str, object], record: RemoteRecord) -> bool:
+        ours = values.get(str(ordinal))
+        if field == self.plan.match_field or ours is None:
+            return True  # a null of ours sends nothing: what a person typed there is theirs
+        equal = self._same(self.fields.get(field), ours, record.fields.get(field))
+        if not equal:
+            self.differing[field] = self.differing.get(field, 0) + 1
+        return equal
+
+    def result(self) -> Adopted:
+        """Return the counts."""
+        c = self._counts
+        missing = c["rows"] - c["same"] - c["differing"]
+        return Adopted(
+            self.plan.name, c["rows"], c["same"], c["differing"], missing, len(self.members), c["opted_out"],
+            dict(sorted(self.differing.items())),
+        )  # fmt: skip
+
+
+def _keep(
+    session: Session,
+    plan: SyncPlan,
+    shaped: Shaped,
+    destination: Destination,
+    comparison: Comparison,
+    line: Line,
+    sender: Sender,
+) -> None:
+    """Make what was found the snapshot, in one transaction; the account is pinned as by a first sync."""
+    store = session.store
+    shape = shapes.persist(store, plan, shaped, load_sync(store, plan.name), destination)
+    stored = load_sync(store, plan.name)
+    assert stored is not None  # noqa: S101 - persist made it
+    remote.pin_account(store, plan, line, destination, sender, stored)
+    store.con.execute("CREATE OR REPLACE TEMP TABLE adopted (key VARCHAR, same INTEGER[], remote_id VARCHAR)")
+    store.con.execute("CREATE OR REPLACE TEMP TABLE adopted_in (key VARCHAR, cohort VARCHAR)")
+    insert_rows(store, "temp.main.adopted", comparison.kept)
+    insert_rows(store, "temp.main.adopted_in", comparison.members)
+    ks = ", ".join(f"x.{k}" for k in shape.ks)
+    values = ", ".join(f"CASE WHEN list_contains(a.same, {s.ordinal}) THEN x.f{s.ordinal} END" for s in shape.slots)
+    with store.transaction():
+        store.con.execute(
+            f"INSERT INTO {shape.table('snap')} ({', '.join((*shape.ks, 'm', *shape.fs))}) "
+            f"SELECT {ks}, x.m, {values} FROM {shape.temp('delta')} x JOIN adopted a ON a.key = x.key"
+        )
+        store.con.execute(
+            f"INSERT INTO {shape.table('members')} SELECT {ks}, a.cohort FROM {shape.temp('delta')} x "
+            "JOIN adopted_in a ON a.key = x.key"
+        )
+        store.con.execute(f"INSERT INTO {STATE}.remote SELECT ?, key, remote_id, false FROM adopted", [plan.name])
+        set_sync(store, shape.id, last_rows=comparison.result().rows)
