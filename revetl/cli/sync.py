@@ -23,6 +23,11 @@ def command(call: Call, **given: Any) -> int:
     SIGINT and SIGTERM end the run in order within seconds (exit 130, 143); a second one ends it at once, and loses
     nothing either. target/revetl_results.json holds the results.
     """
+    return perform(call, **given)
+
+
+def perform(call: Call, **given: Any) -> int:
+    """Do a run and show what became of it; ``given`` are options of the engine. Return the exit code."""
     from revetl import run
     from revetl.cli import github, render_run
     from revetl.cli.progress import watching

@@ -83,7 +83,9 @@ def pressing(case: Case) -> Iterator[Reason]:
     if running is not None:
         yield _open(case, running)
     for refusal in case.state.rejected:
-        since = f"rejected since {moment(refusal.since)} ({refusal.attempts} tries)"
+        since = (
+            f"rejected since {moment(refusal.since)} ({refusal.attempts} {'try' if refusal.attempts == 1 else 'tries'})"
+        )
         again = f"tried again when its value changes, or at {moment(refusal.next_at)}"
         text = f"its {refusal.op} is {since}: {refusal.code}: {refusal.reason}; {again}"
         yield Reason("rejected", text, f"revetl errors --retry -s {case.sync}")

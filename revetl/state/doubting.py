@@ -43,7 +43,8 @@ def _key(sync: StoredSync) -> str:
 def _mark(store: Store, sync: str, select: str) -> int:
     same = "p.sync = d.sync AND p.key = d.key AND p.op = d.op AND p.cohort IS NOT DISTINCT FROM d.cohort"
     store.con.execute(
-        f"CREATE OR REPLACE TEMP TABLE doubted AS SELECT *, list_transform(tried, lambda t: t.i) AS near FROM ({select})",
+        f"CREATE OR REPLACE TEMP TABLE doubted AS SELECT *, list_transform(tried, lambda t: t.i) AS near "
+        f"FROM ({select})",
         [sync],
     )
     store.con.execute(

@@ -1,0 +1,88 @@
+"""Answers of ``why`` → rich. Personal values are known by their HMAC alone, and shown as dots."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from revetl.cli.render import hint, note, row, table, title
+from revetl.cli.words import clean
+from revetl.engine.belief import FieldBelief
+from revetl.engine.times import moment
+from revetl.engine.why import Answer, Origin, Step, SyncAnswer
+from revetl.types import JSON
+
+HIDDEN = "•••"
+
+
+def answer(found: Answer) -> Iterator[RenderableType]:
+    """Yield what each sync's destination believed, and why."""
+    if found.at is not None:
+        yield Text(f"at {moment(found.at, local=True)} ({moment(found.at)})")
+    for one in found.syncs:
+        yield from _sync(one)
+    yield from (note(text) for text in found.notes)
+
+
+def _sync(found: SyncAnswer) -> Iterator[RenderableType]:
+    yield Text("")
+    yield title(f"{found.sync} {found.key or ''}".rstrip())
+    yield from _belief(found)
+    for step in found.steps:
+        yield from _step(step)
+    yield Text.assemble(("reason: ", "bold"), clean(found.reason.text))
+    if found.reason.hint:
+        yield hint(found.reason.hint)
+
+
+def _belief(found: SyncAnswer) -> Iterator[RenderableType]:
+    belief = found.belief
+    if not (belief.fields or belief.memberships):
+        return
+    made = table("field or cohort", "value", "since", "first carried by")
+    for name in sorted(belief.fields):
+        one = belief.fields[name]
+        row(made, name, shown(one), moment(one.since), _origin(found.introduced.get(("field", name))))
+    for stay in belief.memberships:
+        value = "member" if stay.until is None else f"member until {moment(stay.until)}"
+        first = _origin(found.introduced.get(("cohort", stay.cohort)))
+        row(made, stay.cohort, value, moment(stay.since), first, style="" if stay.until is None else "dim")
+    yield made
+
+
+def shown(found: FieldBelief) -> str:
+    """Return a field's value as people may see it."""
+    return HIDDEN if found.hidden else spelt(found.value)
+
+
+def spelt(value: JSON) -> str:
+    """Return a wire value: text as it is, other values as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _origin(found: Origin | None) -> str:
+    if found is None:
+        return ""
+    return f"commit {found.git_commit[:12]}" if found.git_commit else f"run {found.run}"
+
+
+def _step(step: Step) -> Iterator[RenderableType]:
+    """Yield one flow: what it was, and what it was made from. A bullet marks what still stood."""
+    flow = step.flow
+    what = flow.cohort or ", ".join(
+        f"{name}={HIDDEN if _hidden(value) else spelt(value)}" for name, value in (flow.values or {}).items()
+    )
+    outcome = ": ".join(part for part in (flow.outcome, flow.code) if part)
+    mark = "•" if step.standing else " "
+    yield Text(f"{mark} {moment(flow.time)}  {clean(flow.op)} {clean(what)} ({clean(flow.cause)}): {clean(outcome)}")
+    sources = (("commit", step.git_commit), ("dbt", step.dbt_invocation))
+    made = ", ".join(f"{kind} {clean(source[:12])}" for kind, source in sources if source)
+    run = f"{clean(flow.run)}{' (open)' if flow.open else ''}"
+    yield Text(f"    run {run}{', ' + made if made else ''}", style="dim")
+
+
+def _hidden(value: JSON) -> bool:
+    return isinstance(value, dict) and set(value) == {"hmac"}

@@ -1,0 +1,32 @@
+"""``revetl retire``: settle what is no longer mapped."""
+
+from __future__ import annotations
+
+import click
+
+from revetl.cli.common import Call, common
+from revetl.cli.opening import opened, sandbox_option
+from revetl.errors import UsageError
+
+
+@click.command("retire")
+@click.argument("name")
+@common
+@sandbox_option
+@click.option("--keep", is_flag=True, help="Leave what stands at the destination, and forget it.")
+@click.option("--clear", is_flag=True, help="End it at the destination (not there yet).")
+def command(call: Call, name: str, sandbox: bool, keep: bool, clear: bool) -> int:  # noqa: FBT001 - by name
+    """Settle what configuration names no more: NAME is a sync, SYNC.FIELD or SYNC.COHORT, as `status` lists it.
+
+    The ledger keeps what left.
+    """
+    from revetl.engine.retiring import retire
+
+    if keep == clear:
+        raise UsageError("RVT-100", "say what becomes of what stands there", hint=f"revetl retire {name} --keep")
+    done = retire(opened(call, sandbox=sandbox), name, keep=keep)
+    for one in done:
+        called = one.sync if one.kind == "sync" else f"{one.name} of {one.sync}"
+        call.screen.say(f"forgot the {one.kind} {called}; what stands there stays ({one.rows:,} rows)")
+    call.screen.document("retire", retired=done, exit_code=0)
+    return 0
