@@ -33,8 +33,11 @@ def pending(shape: Shape) -> list[str]:
     keys = ", ".join(f"{e} AS {k}" for e, k in zip(shape.key_from_text("p.key"), shape.ks, strict=True))
     of_sync = f"FROM {STATE}.pending p WHERE p.sync = {quote_text(shape.sync)}"
     return [
-        f"CREATE OR REPLACE TEMP TABLE pend_{shape.id} AS SELECT {keys}, p.key, flatten(list(p.touched)) AS touched, "
-        f"flatten(list(p.tried)) AS tried {of_sync} AND p.op IN ('identity', 'upsert', 'leave') GROUP BY p.key",
+        # what was delivered under an identity in doubt may have moved with the record to whoever shares the doubt
+        f"CREATE OR REPLACE TEMP TABLE pend_{shape.id} AS WITH d AS (SELECT p.*, unnest(p.near) AS i {of_sync} "
+        "AND p.op IN ('identity', 'upsert', 'leave')) "
+        f"SELECT {keys}, p.key, flatten(list(q.touched)) AS touched, any_value(p.tried) AS tried "
+        "FROM d p JOIN d q ON q.i = p.i GROUP BY p.key",
         f"CREATE OR REPLACE TEMP TABLE near_{shape.id} AS SELECT p.key, p.op, p.cohort, unnest(p.near) AS i {of_sync}",
         f"CREATE OR REPLACE TEMP TABLE mpend_{shape.id} AS SELECT {keys}, p.cohort, p.tried "
         f"{of_sync} AND p.op IN ('join', 'part')",
@@ -144,17 +147,36 @@ def _members_nearby(shape: Shape) -> list[str]:
     """Return statements that assert the memberships of whoever holds an identity in doubt."""
     ks = ", ".join(f"d.{k}" for k in shape.ks)
     tried = "CAST(NULL AS STRUCT(m VARCHAR, i VARCHAR)[])"
+    mine = f"n.op <> 'join' OR n.key <> {shape.key_text('d')}"
     holders = (
-        f"(SELECT DISTINCT {ks}, n.op, n.cohort FROM {shape.temp('desired')} d JOIN {shape.temp('near')} n "
-        f"ON n.i = {shape.normalised('d.m')} WHERE n.op <> 'join' OR n.key <> {shape.key_text('d')})"
+        f"(SELECT {ks}, n.key, n.op, n.cohort FROM {shape.temp('desired')} d JOIN {shape.temp('near')} n "
+        f"ON n.i = {shape.normalised('d.m')} WHERE {mine} UNION "
+        f"SELECT {ks}, n.key, n.op, n.cohort FROM {shape.temp('delta')} d JOIN {shape.temp('olds')} o ON o.key = d.key "
+        f"JOIN {shape.temp('near')} n ON n.i = o.i WHERE d.wanted AND ({mine}))"
+    )
+    theirs = f"SELECT {shape.key_text('m')} AS key, m.cohort FROM {shape.table('members')} m"
+    carried = (
+        f"(SELECT {ks}, d.cohort FROM {holders} d WHERE d.cohort IS NOT NULL UNION "
+        f"SELECT {ks}, m.cohort FROM {holders} d JOIN ({theirs}) m ON m.key = d.key WHERE d.op <> 'join')"
     )
     fresh = f"ANTI JOIN {shape.temp('mchg')} c ON {shape.same_key('d', 'c')} AND c.cohort"
     return [
         f"INSERT INTO {shape.temp('mchg')} SELECT DISTINCT {ks}, w.cohort, true, true, {tried} FROM {holders} d "
         f"JOIN {shape.temp('mwish')} w ON {shape.same_key('d', 'w')} {fresh} = w.cohort",
-        f"INSERT INTO {shape.temp('mchg')} SELECT DISTINCT {ks}, d.cohort, false, true, {tried} FROM {holders} d "
-        f"ANTI JOIN {shape.temp('mwish')} w ON {shape.same_key('d', 'w')} AND w.cohort = d.cohort {fresh} = d.cohort "
-        "WHERE d.cohort IS NOT NULL",
+        f"INSERT INTO {shape.temp('mchg')} SELECT DISTINCT {ks}, d.cohort, false, true, {tried} FROM {carried} d "
+        f"ANTI JOIN {shape.temp('mwish')} w ON {shape.same_key('d', 'w')} AND w.cohort = d.cohort {fresh} = d.cohort",
+    ]
+
+
+def _whereabouts(shape: Shape) -> list[str]:
+    """Return the statement that makes ``olds``: where changed records stand or may stand."""
+    return [
+        # where records stand or may stand that are leaving or being renamed; taken: by another record since then
+        f"CREATE OR REPLACE TEMP TABLE olds_{shape.id} AS SELECT key, m, i, bool_and(taken) AS taken FROM ("
+        f"SELECT key, sm AS m, si AS i, false AS taken FROM {shape.temp('delta')} WHERE known AND sm IS NOT NULL "
+        f"UNION ALL SELECT x.key, x.t.m, x.t.i, EXISTS (SELECT 1 FROM ({snapshot(shape)}) s "
+        f"WHERE {shape.normalised('s.m')} = x.t.i AND {shape.key_text('s')} <> x.key) "
+        f"FROM (SELECT key, unnest(tried) AS t FROM {shape.temp('delta')}) x) GROUP BY ALL",
     ]
 
 
@@ -169,6 +191,7 @@ def statements(shape: Shape, desired_sql: str, members_sql: str, *, doubt: bool)
         *pending(shape),
         *changed(shape, doubt=doubt),
         delta(shape),
+        *_whereabouts(shape),
         *member_changes(shape, doubt=doubt),
         *_neighbours(shape),
     ]
@@ -184,12 +207,6 @@ def _neighbours(shape: Shape) -> list[str]:
         f"WHERE {identity} IN (SELECT i FROM {shape.temp('delta')} "
         f"WHERE wanted AND i IS NOT NULL AND (NOT known OR i IS DISTINCT FROM si OR pend)) "
         f"GROUP BY 1 HAVING count(*) > 1",
-        # where records stand or may stand that are leaving or being renamed; taken: by another record since then
-        f"CREATE OR REPLACE TEMP TABLE olds_{shape.id} AS SELECT key, m, i, bool_and(taken) AS taken FROM ("
-        f"SELECT key, sm AS m, si AS i, false AS taken FROM {shape.temp('delta')} WHERE known AND sm IS NOT NULL "
-        f"UNION ALL SELECT x.key, x.t.m, x.t.i, EXISTS (SELECT 1 FROM ({snapshot(shape)}) s "
-        f"WHERE {shape.normalised('s.m')} = x.t.i AND {shape.key_text('s')} <> x.key) "
-        f"FROM (SELECT key, unnest(tried) AS t FROM {shape.temp('delta')}) x) GROUP BY ALL",
         # wanted records that hold such an identity
         f"CREATE OR REPLACE TEMP TABLE holders_{shape.id} AS SELECT {ks}, {identity} AS i "
         f"FROM {shape.temp('desired')} d WHERE {identity} IN (SELECT o.i FROM {shape.temp('olds')} o "

@@ -76,11 +76,14 @@ def _final(store: Store, run: str, unsettled: str) -> None:
             f"LEFT JOIN {STATE}.remote_new n ON n.run = o.run AND n.seq = o.seq "
             f"ASOF LEFT JOIN {STATE}.acks a ON a.run = o.run AND a.lo <= o.seq "
             f"WHERE o.run = '{run}'",
-            # a local change stands only if what it depends on was delivered
-            "CREATE OR REPLACE TEMP TABLE undone AS SELECT DISTINCT sync, key, op FROM final "
+            # a local change stands only if what it depends on was delivered: its key's other changes, and the
+            # record to which an identity was handed over
+            "CREATE OR REPLACE TEMP TABLE undone AS SELECT DISTINCT sync, key, op, i FROM final "
             "WHERE status NOT IN ('delivered', 'local')",
-            "UPDATE final AS f SET status = 'waiting' FROM undone u WHERE f.status = 'local' AND u.sync = f.sync "
-            "AND u.key = f.key AND ((f.op = 'upsert' AND u.op = 'identity') OR (f.op = 'leave' AND u.op = 'part'))",
+            "UPDATE final AS f SET status = 'waiting' FROM undone u WHERE f.status = 'local' AND u.sync = f.sync AND "
+            "((u.key = f.key AND f.op = 'upsert' AND u.op = 'identity') OR "
+            "(u.key = f.key AND f.op = 'leave' AND u.op = 'part') OR "
+            "(f.local = 'handed_over' AND f.op = 'leave' AND u.i = f.i AND u.op IN ('identity', 'upsert')))",
         ]
     )
 
@@ -99,6 +102,11 @@ def _apply(store: Store, run: str, sync: StoredSync, late_apply: float) -> None:
 
 def _keys(sync: StoredSync, text: str) -> str:
     return ", ".join(f"CAST({text}->>'$[{n}]' AS {kind}) AS k{n}" for n, kind in enumerate(sync.keys))
+
+
+def _text(sync: StoredSync) -> str:
+    parts = " || ',' || ".join(f"to_json(k{n})" for n in range(len(sync.keys)))
+    return f"'[' || {parts} || ']'"
 
 
 def _same(sync: StoredSync, left: str, right: str) -> str:
@@ -157,7 +165,9 @@ def _remote(store: Store, name: str, done: str) -> None:
 
 def _pending(store: Store, run: str, sync: StoredSync, name: str, late_apply: float) -> None:
     """Keep keys of unknown outcome dirty until a run that began ``late_apply`` later gets a clean answer."""
-    touched = ", ".join(f"CASE WHEN a.f{f.ordinal} IS NOT NULL THEN {f.ordinal} END" for f in sync.fields)
+    touched = ", ".join(
+        f"CASE WHEN coalesce(a.f{f.ordinal}, s.f{f.ordinal}) IS NOT NULL THEN {f.ordinal} END" for f in sync.fields
+    )
     kind = "CASE WHEN f.op IN ('join', 'part') THEN 'join' ELSE 'upsert' END"
     same = "p.sync = q.sync AND p.key = q.key AND p.op = q.kind AND p.cohort IS NOT DISTINCT FROM q.cohort"
     clean = (
@@ -165,19 +175,28 @@ def _pending(store: Store, run: str, sync: StoredSync, name: str, late_apply: fl
         f"WHERE f.sync = '{name}' GROUP BY ALL "
         "HAVING bool_and(status IN ('delivered', 'local')) AND bool_or(op <> 'identity')"
     )
-    store.run_all(
-        [
+    if store.one(f"SELECT count(*) FROM {STATE}.pending WHERE sync = '{name}'"):
+        store.con.execute(
             f"DELETE FROM {STATE}.pending AS p USING ({clean}) q WHERE {same} "
             f"AND q.started_at >= p.since + INTERVAL ({late_apply}) SECONDS AND NOT EXISTS (SELECT 1 FROM final f "
             f"WHERE f.sync = '{name}' AND f.status NOT IN ('delivered', 'local') "
-            "AND (list_contains(p.near, f.i) OR list_contains(p.near, f.bi)))",
+            "AND (list_contains(p.near, f.i) OR list_contains(p.near, f.bi)))"
+        )
+    doubtful = f"f.sync = '{name}' AND (f.status = 'unknown' OR f.code = '{REPEATED}')"
+    if not store.one(f"SELECT count(*) FROM final f WHERE {doubtful}"):
+        return
+    store.run_all(
+        [
             f"CREATE OR REPLACE TEMP TABLE doubt AS SELECT f.sync, f.key, {kind} AS kind, f.cohort, "
             f"max(f.ts) AS since, '{run}' AS run, "
-            f"flatten(list(list_filter(CAST([{touched}] AS INTEGER[]), lambda n: n IS NOT NULL))) AS touched, "
+            f"list_distinct(flatten(list(list_filter(CAST([{touched}] AS INTEGER[]), "
+            "lambda n: n IS NOT NULL)))) AS touched, "
             "list({'m': f.m, 'i': f.i}) AS tried, list_filter(list_distinct(list(f.i) || list(f.bi)), "
             "lambda i: i IS NOT NULL) AS near FROM final f "
             f"LEFT JOIN {STATE}.after_{sync.id} a ON a.seq = f.seq "
-            f"WHERE f.sync = '{name}' AND (f.status = 'unknown' OR f.code = '{REPEATED}') GROUP BY ALL",
+            f"LEFT JOIN (SELECT *, {_text(sync)} AS key FROM {STATE}.snap_{sync.id}) s "
+            "ON s.key = f.key AND f.op = 'identity' "
+            f"WHERE {doubtful} GROUP BY ALL",
             "UPDATE doubt AS q SET touched = list_distinct(q.touched || p.touched), "
             "tried = list_distinct(q.tried || p.tried), near = list_distinct(q.near || p.near) "
             f"FROM {STATE}.pending p WHERE {same}",

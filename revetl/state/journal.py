@@ -108,7 +108,9 @@ def insert_rows(store: Store, table: str, rows: Sequence[Sequence[object]]) -> N
 def ranges_of(outcomes: Iterable[Outcome]) -> list[tuple[int, int, Outcome]]:
     """Return delivered outcomes as ranges (lo, hi, first) of consecutive sequence numbers of one request."""
     found: list[tuple[int, int, Outcome]] = []
-    for outcome in sorted((o for o in outcomes if o.status is Status.DELIVERED and not o.repeated), key=lambda o: o.change.seq):
+    for outcome in sorted(
+        (o for o in outcomes if o.status is Status.DELIVERED and not o.repeated), key=lambda o: o.change.seq
+    ):
         seq = outcome.change.seq
         if found:
             lo, hi, first = found[-1]
