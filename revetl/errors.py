@@ -114,6 +114,8 @@ CATALOG: dict[str, str] = {
     "RVT-507": "The state is missing although the target was synced before",
     "RVT-508": "There is no ledger yet",
     "RVT-509": "The ledger's key is unusable",
+    "RVT-510": "A database file cannot be read or written",
+    "RVT-511": "Another process holds the state file",
     "RVT-521": "The ledger cannot be read",
     "RVT-522": "The ledger's chain cannot be read now",
     "RVT-523": "The ledger cannot be exported there",

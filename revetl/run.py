@@ -103,7 +103,12 @@ def sync(
         stack.callback(line.close)
         lines, errors = _lines(workspace, plans, places)
         sender = Sender(
-            line, journal, random=Random(run), deadline=_deadline(options, line), stop=stop, on_progress=on_progress
+            line,
+            journal,
+            random=Random(run),  # noqa: S311 - jitter
+            deadline=_deadline(options, line),
+            stop=stop,
+            on_progress=on_progress,
         )
         begin_run(session.store, run, _facts(workspace))
         plans = tuple(p for p in plans if p.name in lines)
@@ -111,8 +116,7 @@ def sync(
         found.errors.update(errors)
         _hold_first(found, tuple(options.first))
         done = executing.execute(session, found, lines, sender, journal, Outbox(session.store, run), on_progress)
-        result = _close(session, found, done, run, started, stop())
-    return result
+        return _close(session, found, done, run, started, stop())
 
 
 def _deadline(options: Options, wire: Wire) -> float | None:

@@ -17,7 +17,7 @@ from revetl.cli.opening import opened, sandbox_option
 @click.option("--up-to", type=click.IntRange(min=1), metavar="ROWS", help="How many rows may go.")
 @click.option("--for", "span", default="24h", show_default=True, metavar="TIME", help="How long it holds; 30d at most.")
 @click.option("--reason", required=True, help="Why; it is kept with your name.")
-def command(  # noqa: PLR0913 - what an approval consists of
+def command(
     call: Call,
     sync: str,
     sandbox: bool,  # noqa: FBT001 - click gives it by name

@@ -65,9 +65,7 @@ def _filters(given: dict[str, Any]) -> Filters:
     )  # fmt: skip
 
 
-def _export(  # noqa: PLR0913 - what an export consists of
-    call: Call, workspace: Workspace, filters: Filters, key: str | None, path: Path, form: str | None
-) -> int:
+def _export(call: Call, workspace: Workspace, filters: Filters, key: str | None, path: Path, form: str | None) -> int:
     from revetl.engine.records import export_records
 
     rows = export_records(workspace, filters, path, form or path.suffix.lstrip(".").lower(), key)

@@ -43,8 +43,8 @@ class Config:
     groups: Mapping[str, tuple[str, ...]] = EMPTY
     require_tests: str = "failed"  # failed | all | off
     timezone: str | None = None
-    ledger: LedgerConfig = LedgerConfig()
-    send: SendConfig = SendConfig()
+    ledger: LedgerConfig = LedgerConfig()  # noqa: RUF009 - frozen
+    send: SendConfig = SendConfig()  # noqa: RUF009 - frozen
     memory_limit: str | None = None
     problems: tuple[Problem, ...] = ()
     lines: Lines = field(default_factory=dict, repr=False)

@@ -25,7 +25,8 @@ def sends(slot: Slot, shape: Shape) -> str:
     f, b = f"x.f{slot.ordinal}", f"x.b{slot.ordinal}"
     value = f"{f} IS NOT NULL AND ({full(shape)} OR {f} IS DISTINCT FROM {b})"
     if slot.ordinal == shape.match_slot and shape.partial:
-        value += " AND NOT (x.known AND NOT x.pend AND NOT x.over AND x.i IS DISTINCT FROM x.si)"  # the IDENTITY change writes it
+        # the IDENTITY change writes it
+        value += " AND NOT (x.known AND NOT x.pend AND NOT x.over AND x.i IS DISTINCT FROM x.si)"
     if slot.write is Write.CREATE:
         value = f"{f} IS NOT NULL AND NOT x.known AND x.remote_id IS NULL AND x.created IS NULL"
     if slot.on_null is OnNull.CLEAR:

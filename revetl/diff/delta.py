@@ -116,10 +116,12 @@ def delta(shape: Shape) -> str:
 
 
 def member_changes(shape: Shape, *, doubt: bool) -> list[str]:
-    """Return statements that make ``mchg``: memberships to begin (``wish``) or to end, and (``doubt``) those in doubt."""
+    """Return statements that make ``mchg``: memberships to begin (``wish``), to end, and (``doubt``) in doubt."""
     k0 = shape.ks[0]
     both = ", ".join(f"coalesce(d.{k}, s.{k}) AS {k}" for k in shape.ks)
-    known = f"SELECT {', '.join(shape.ks)}, cohort FROM {shape.table('members')}"
+    mapped = ", ".join(quote_text(cohort) for cohort in shape.cohorts) or "NULL"
+    # of a cohort that is mapped no more, nobody is parted: what is there stays until it is retired
+    known = f"SELECT {', '.join(shape.ks)}, cohort FROM {shape.table('members')} WHERE cohort IN ({mapped})"
     if not shape.stored:
         known = f"SELECT {', '.join(shape.ks)}, cohort FROM {shape.temp('mwish')} WHERE false"
     pair = f"{shape.same_key('d', 's')} AND d.cohort = s.cohort"

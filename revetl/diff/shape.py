@@ -42,6 +42,7 @@ class Shape:
     partial: bool = True
     resend: bool = False  # the wire format changed: every known record is sent again
     stored: bool = True  # False: the first sync, no tables yet
+    cohorts: tuple[str, ...] = ()  # that are mapped now
 
     @property
     def ks(self) -> tuple[str, ...]:

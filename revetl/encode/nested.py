@@ -19,7 +19,7 @@ def spell_json_list(kind: TypeName, part: EncodePart) -> Spelling:
     inner = part(kind.parts[0]).over(item)
     items = f"list_transform({HOLE}, lambda {item}: CASE WHEN {item} IS NULL THEN 'null' ELSE {inner.value} END)"
     text = f"'[' || coalesce(array_to_string({items}, ','), '') || ']'"
-    return Spelling(text, True, _first_refused(HOLE, item, inner.refusal))
+    return Spelling(text, bare=True, refusals=_first_refused(HOLE, item, inner.refusal))
 
 
 def spell_joined_list(kind: TypeName, separator: str, part: SpellPart) -> Spelling:
@@ -32,7 +32,7 @@ def spell_joined_list(kind: TypeName, separator: str, part: SpellPart) -> Spelli
     lost += f" THEN {literal(f'an item that holds {separator!r}')} ELSE {reason or 'NULL'} END"
     texts = f"list_transform({HOLE}, lambda {item}: {inner.text})"
     return Spelling(
-        f"coalesce(array_to_string({texts}, {literal(separator)}), '')", False, _first_refused(HOLE, item, lost)
+        f"coalesce(array_to_string({texts}, {literal(separator)}), '')", refusals=_first_refused(HOLE, item, lost)
     )
 
 
@@ -54,7 +54,7 @@ def spell_struct(kind: TypeName, part: EncodePart) -> Spelling:
         if inner.refusal:
             reason = f"CASE WHEN {value} IS NOT NULL THEN {inner.refusal} END"
             refusals.append(Refusal(f"{reason} IS NOT NULL", reason))
-    return Spelling("'{' || " + " || ',' || ".join(pieces) + " || '}'", True, tuple(refusals))
+    return Spelling("'{' || " + " || ',' || ".join(pieces) + " || '}'", bare=True, refusals=tuple(refusals))
 
 
 def spell_map(kind: TypeName, part: EncodePart) -> Spelling:
@@ -73,7 +73,7 @@ def spell_map(kind: TypeName, part: EncodePart) -> Spelling:
     entries = f"map_entries({HOLE})"
     text = f"'{{' || coalesce(array_to_string(list_transform({entries}, lambda {item}: {pair}), ','), '') || '}}'"
     refusal = inner.refusal and f"CASE WHEN {item}.value IS NOT NULL THEN {inner.refusal} END"
-    return Spelling(text, True, _first_refused(entries, item, refusal))
+    return Spelling(text, bare=True, refusals=_first_refused(entries, item, refusal))
 
 
 def spell_json(target: str) -> Spelling:
@@ -87,7 +87,7 @@ def spell_json(target: str) -> Spelling:
     ]
     if target == "list":
         refusals.append(Refusal.because(f"NOT regexp_matches({text}, '^\\s*\\[')", "not a JSON array"))
-    return Spelling(text, True, tuple(refusals))
+    return Spelling(text, bare=True, refusals=tuple(refusals))
 
 
 def as_wired(spelling: Spelling, target: str, wire: WireFormat) -> Spelling:

@@ -37,7 +37,7 @@ def spell_decimal(kind: TypeName, wire: WireFormat, *, bare: bool, whole: bool) 
     return _digits(Spelling(text, bare), wire, whole=whole)
 
 
-def spell_float(kind: TypeName, wire: WireFormat, *, bare: bool, whole: bool) -> Spelling:
+def spell_float(wire: WireFormat, *, bare: bool, whole: bool) -> Spelling:
     """Return the shortest decimal that reads back as the same FLOAT or DOUBLE."""
     if not whole:
         return Spelling(_TEXT, bare, (_NOT_FINITE,))

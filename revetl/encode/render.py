@@ -49,7 +49,7 @@ def encode(source_type: str, remote: RemoteField | None, wire: WireFormat, *, ti
 def _spell(kind: TypeName, remote: RemoteField | None, wire: WireFormat, timezone: str | None) -> Spelling:
     target = remote.type if remote is not None and remote.type in _TYPES else "any"
     if kind.name == '"NULL"':  # a column of NULLs only
-        return Spelling("'null'", True)
+        return Spelling("'null'", bare=True)
     if kind.name == "LIST":
         spelling = _spell_list(kind, target, remote, wire, timezone)
     elif kind.name in ("STRUCT", "MAP", "JSON"):
@@ -106,7 +106,7 @@ def _spell_number(kind: TypeName, target: str, wire: WireFormat) -> Spelling:
     if kind.name == "DECIMAL":
         return spell_decimal(kind, wire, bare=bare, whole=target == "integer")
     if kind.name in FLOATS:
-        return spell_float(kind, wire, bare=bare, whole=target == "integer")
+        return spell_float(wire, bare=bare, whole=target == "integer")
     raise Unencodable(f"a {kind.name} has no spelling there")
 
 

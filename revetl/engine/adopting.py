@@ -72,7 +72,7 @@ def adopt(
         places = stack.enter_context(origins(workspace, wanted))
         line = wire or ThreadWire()
         stack.callback(line.close)
-        sender = Sender(line, Journal(session.store, "adopt"), random=Random(new_run(clock())))
+        sender = Sender(line, Journal(session.store, "adopt"), random=Random(new_run(clock())))  # noqa: S311 - jitter
         found = []
         for number, p in enumerate(wanted):
             on_progress(Progress(p.name, "read"))

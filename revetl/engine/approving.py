@@ -75,9 +75,7 @@ def approve(  # noqa: PLR0913 - what an approval consists of
         )
 
 
-def _check(  # noqa: PLR0913 - what an approval consists of
-    workspace: Workspace, sync: str, guard: str, up_to: int | None, reason: str, cohort: str | None
-) -> None:
+def _check(workspace: Workspace, sync: str, guard: str, up_to: int | None, reason: str, cohort: str | None) -> None:
     if guard not in GUARDS:
         raise UsageError("RVT-863", f"there is no guard {guard[:40]}", hint=_near(guard, GUARDS))
     plans = {plan.name: plan for plan in workspace.resolved.syncs}

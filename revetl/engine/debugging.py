@@ -214,7 +214,7 @@ def _owner(account: Account) -> str:
     return f"{account.name} ({account.id})" if account.name else account.id
 
 
-def _fields(  # noqa: PLR0913 - each is one of the things compared
+def _fields(
     workspace: Workspace, plan: SyncPlan, destination: Destination, sender: Sender, columns: Columns, found: _Findings
 ) -> None:
     if destination.discover is None:

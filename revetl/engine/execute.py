@@ -34,7 +34,9 @@ def first_sync(plan: SyncPlan, first: tuple[str, ...]) -> Held | None:
     if plan.sandbox or plan.name in first or plan.destination in first or plan.type == "file":
         return None
     release = f"revetl adopt {plan.name} (take what is there as sent), or: revetl sync --first {plan.name}"
-    return Held(plan.name, "first", "this sync has never run: nothing is sent until told how", True, release=release)
+    return Held(
+        plan.name, "first", "this sync has never run: nothing is sent until told how", stops=True, release=release
+    )
 
 
 def execute(
@@ -51,7 +53,7 @@ def execute(
     feeds = []
     for survey in inspection.surveys:
         name = survey.plan.name
-        if survey.stopped is not None or survey.span[1] < survey.span[0] and survey.shape.stored:
+        if survey.stopped is not None or (survey.span[1] < survey.span[0] and survey.shape.stored):
             continue
         on_progress(Progress(name, "stage", 0, survey.preview.changes))
         try:

@@ -52,7 +52,7 @@ class SyncFeed:
             return None
         first = self._next
         action = self.destination.actions.get(first.op)
-        limit = action.max_records if action else 1
+        limit = action.room(self.settings) if action else 1
         changes = [first, *self._more(first, action, limit)]
         return self.refresh(Work(self.batch(changes)))
 

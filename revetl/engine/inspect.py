@@ -12,6 +12,7 @@ from revetl.engine.shapes import Shaped
 from revetl.engine.survey import Request, Survey
 from revetl.errors import ConfigError, RevetlError
 from revetl.state.layout import StoredSync, load_sync, next_id, rename_sync
+from revetl.state.trouble import Broken
 from revetl.types import Held, Progress, RemoteField, SyncPlan, SyncPreview
 from revetl.warehouse.connection import QueryError, first_line
 from revetl.warehouse.source import Tables
@@ -122,6 +123,9 @@ def _read_one(session: Session, plan: SyncPlan, tables: Tables, number: int, fou
         if shaped.retyped and stored:
             shaped = _accept_types(session, plan, shaped, stored, tables)
         rows = survey.read(plan, shaped, store)
+        if not isinstance(rows, int) and rows.guard == "min_rows":
+            few = session.approvals.allows(plan.name, "min_rows", None, 0)
+            rows = survey.read(plan, shaped, store, few=True) if few else rows
         if isinstance(rows, int):
             return _Read(plan, shaped, load_sync(store, plan.name), rows)
         held = rows
@@ -153,6 +157,8 @@ def _pinned(session: Session, plan: SyncPlan, shaped: Shaped, stored: StoredSync
 
 
 def _query_error(plan: SyncPlan, error: QueryError) -> ConfigError:
+    if isinstance(error, Broken):
+        raise error
     return ConfigError(
         "RVT-423",
         f"{plan.name}: its models cannot be compared: {first_line(error)}",

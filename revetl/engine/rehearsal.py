@@ -33,7 +33,7 @@ def origins(workspace: Workspace, plans: Sequence[SyncPlan]) -> Iterator[Mapping
     if not names:
         yield {}
         return
-    from revetl.sandbox.process import start_process  # noqa: PLC0415 - most runs need no server
+    from revetl.sandbox.process import start_process
 
     running = workspace.options.env.get("REVETL_SANDBOX")
     if running:

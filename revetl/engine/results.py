@@ -53,7 +53,7 @@ def sync_results(
 
 
 def _failed(name: str, error: RevetlError) -> SyncResult:
-    return SyncResult(name, error=str(error), exit_code=1 if error.exit_code == 2 else error.exit_code)  # noqa: PLR2004
+    return SyncResult(name, error=str(error), exit_code=1 if error.exit_code == 2 else error.exit_code)
 
 
 def _sent(

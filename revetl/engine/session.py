@@ -19,6 +19,7 @@ from revetl.state.files import private_directory, replace_file
 from revetl.state.lock import locked
 from revetl.state.outbox import open_runs
 from revetl.state.store import Store
+from revetl.state.trouble import worded
 from revetl.warehouse.connection import connect, lockdown
 from revetl.warehouse.source import Source, open_source
 
@@ -102,12 +103,12 @@ def open_session(
 
     Raises:
         TryLater: RVT-502 another run works on it, RVT-411 dbt is writing the models.
-        StateError: the state cannot be trusted.
+        StateError: the state cannot be trusted, or its file fails while the block runs (RVT-510).
     """
     os.umask(0o077)
     directory = private_directory(workspace.state_dir)
     scratch = private_directory(directory / "tmp")
-    with locked(directory / "lock", clock().isoformat()):
+    with worded(), locked(directory / "lock", clock().isoformat()):
         con = connect(workspace.config.memory_limit, scratch)
         try:
             source = _source(workspace) if warehouse else None

@@ -140,6 +140,7 @@ def shape_of(
         partial=thing.partial,
         resend=stored is not None and stored.wire_version != wire,
         stored=stored is not None,
+        cohorts=tuple(cohort.name for cohort in plan.cohorts),
     )
     names = {uid: _source(ref, tables) for uid, ref in refs.items()}
     version = f"{flow_hash(plan)}/{wire}"
@@ -191,4 +192,6 @@ def settle(store: Store, shape: Shape, destination: Destination, rows: int, *, c
 
 
 def _stored(slot: Slot) -> StoredField:
-    return StoredField(slot.ordinal, slot.field, slot.property, slot.model, slot.type, slot.pii, slot.fresh, False)
+    return StoredField(
+        slot.ordinal, slot.field, slot.property, slot.model, slot.type, slot.pii, slot.fresh, orphan=False
+    )

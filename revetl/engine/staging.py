@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from revetl.errors import ConfigError
 from revetl.sqltext import quote_text
 from revetl.state.outbox import Stage
 from revetl.types import OnLeave, RemoteField, SyncPlan, Write
+
+BLOCK = 64  # bytes of a SHA-256 block: RFC 2104
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,8 @@ class Masking:
 
     def hmac(self, text: str) -> str:
         """Return SQL of the hex HMAC-SHA256 (RFC 2104) of a text expression: DuckDB has sha256, not hmac."""
-        key = self.key.ljust(64, b"\0")
+        key = hashlib.sha256(self.key).digest() if len(self.key) > BLOCK else self.key
+        key = key.ljust(BLOCK, b"\0")
         inner = bytes(b ^ 0x36 for b in key).hex()
         outer = bytes(b ^ 0x5C for b in key).hex()
         return f"sha256(from_hex('{outer}') || from_hex(sha256(from_hex('{inner}') || encode({text}))))"

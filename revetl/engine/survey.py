@@ -18,6 +18,7 @@ from revetl.state.store import Store
 from revetl.types import Cause, Count, Held, Op, RemoteField, Sample, SyncPlan, SyncPreview
 
 SAMPLES = 5
+APPROVABLE = frozenset({"min_rows", "types"})  # a key that is broken cannot be approved
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,14 @@ class Request:
     hashes: Sequence[str] = ()  # ``--approve``
 
 
-def read(plan: SyncPlan, shaped: Shaped, store: Store) -> int | Held:
+def read(plan: SyncPlan, shaped: Shaped, store: Store, *, few: bool = False) -> int | Held:
     """Run the diff while the models are attached.
 
     Return the number of desired records, or the verdict that stops the sync, if its model or its key is broken.
+    ``few``: somebody approved that the model has fewer rows than ``min_rows``.
     """
     rows, nulls = store.rows(desired.base_health(plan, shaped.names))[0]
-    if rows < max(plan.guards.min_rows, 1):
+    if rows < max(plan.guards.min_rows, 1) and not few:
         what = "is empty" if rows == 0 else f"has {rows} rows, fewer than min_rows ({plan.guards.min_rows})"
         return stop(plan, "min_rows", f"{plan.base.model} {what}", rows)
     if nulls:
@@ -95,7 +97,9 @@ def _duplicates(plan: SyncPlan, shaped: Shaped, store: Store, wanted: int) -> He
 
 def stop(plan: SyncPlan, name: str, reason: str, found: int = 0) -> Held:
     """Return the verdict of a guard that stops a whole sync."""
-    release = f'mend the model, or: revetl approve {plan.name} --guard {name} --for 24h --reason "…"'
+    release = "mend the model and run dbt build"
+    if name in APPROVABLE:
+        release = f'{release}, or: revetl approve {plan.name} --guard {name} --for 24h --reason "…"'
     return Held(plan.name, name, reason, stops=True, found=found, release=release)
 
 

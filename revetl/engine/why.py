@@ -66,7 +66,7 @@ class Answer:
     notes: tuple[str, ...] = ()
 
 
-def why(  # noqa: PLR0913 - what a person may ask for
+def why(
     workspace: Workspace,
     asked: str,
     *,

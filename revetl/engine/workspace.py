@@ -127,9 +127,7 @@ def _results(options: Options, target_dir: Path) -> Mapping[str, BuildResult]:
     return manifest.read_run_results([(str(path), path.read_bytes()) for path in paths])
 
 
-def _rehearsal(resolved: Resolved, on: bool) -> Resolved:
-    if not on:
-        return resolved
+def _rehearsed(resolved: Resolved) -> Resolved:
     return replace(resolved, syncs=tuple(replace(sync, sandbox=True) for sync in resolved.syncs))
 
 
@@ -149,14 +147,14 @@ def load(options: Options, *, profile: bool = True) -> Workspace:
             )
             target = found.target
         except ConfigError:
-            if profile:
+            if profile or not target:
                 raise
-            target = target or "default"
     target_dir = root / dbt.target_path
     project = read_project(options.manifest_path or target_dir / "manifest.json")
     config = read_config(options.config_path or root / "revetl.yml")
     known = registry()
-    resolved = _rehearsal(plan.build(project, config, target, known), options.sandbox)
+    resolved = plan.build(project, config, target, known)
+    resolved = _rehearsed(resolved) if options.sandbox else resolved
     return Workspace(options, dbt, target, project, config, resolved, known, _results(options, target_dir), found)
 
 
@@ -164,7 +162,12 @@ def git_commit(directory: Path) -> str | None:
     """Return the commit that is checked out in ``directory``, None where git does not say."""
     try:
         done = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=directory, capture_output=True, text=True, check=False, timeout=5
+            ["git", "rev-parse", "HEAD"],  # noqa: S607 - whichever git the user has
+            cwd=directory,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=5,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -91,7 +91,7 @@ class Part:
         """Yield each name and object of the object of objects at ``key``."""
         outer = self.part(key)
         for name, value in outer.value.items():
-            yield name, outer._inner(value, name)
+            yield name, outer._inner(value, name)  # noqa: SLF001 - its own kind
 
     def listed(self, key: str) -> Iterator[Part]:
         """Yield each object of the list of objects at ``key``."""

@@ -25,7 +25,7 @@ class Complaints:
         self._found: list[Problem] = []
         self.broken: set[str] = set()
 
-    def error(  # noqa: PLR0913
+    def error(
         self,
         code: str,
         message: str,
@@ -40,7 +40,7 @@ class Complaints:
         """Add an error that stops ``syncs``; ``Problem.sync`` is filled where it is exactly one."""
         self._add(Severity.ERROR, (code, message, remedy), tuple(syncs), node, column, file, evidence)
 
-    def warning(  # noqa: PLR0913
+    def warning(
         self,
         code: str,
         message: str,
@@ -54,7 +54,7 @@ class Complaints:
         """Add a warning, which stops nothing."""
         self._add(Severity.WARNING, (code, message, remedy), tuple(syncs), node, column, file, "manifest")
 
-    def _add(  # noqa: PLR0913, PLR0917
+    def _add(
         self,
         severity: Severity,
         words: tuple[str, str, str],

@@ -33,7 +33,7 @@ class Sandbox(ABC):
 
     name: ClassVar[str]
 
-    def __init__(  # noqa: PLR0913 - what a test wants to decide, each with a default
+    def __init__(
         self,
         *,
         clock: Callable[[], float] = time.monotonic,

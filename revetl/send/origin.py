@@ -81,8 +81,8 @@ def loopback(host: str) -> bool:
 
 
 def _hosts(lane: Lane) -> tuple[str, ...]:
-    """Return the allow-list; a destination without one may go where its own settings point, and nowhere else."""
-    if lane.destination.hosts:
+    """Return the allow-list; one without, or with ``*``, may go where its own settings point, and nowhere else."""
+    if lane.destination.hosts and "*" not in lane.destination.hosts:
         return lane.destination.hosts
     return (_split(lane.destination.base_url(lane.settings)).hostname or "",)
 

@@ -74,7 +74,7 @@ class Journal(Protocol):
     def flush(self) -> None:
         """Make every outcome taken so far durable."""
 
-    def call(self, lane: Lane, call: Call, status: int | None, seconds: float) -> None:
+    def call(self, lane: Lane, call: Call, status: int | None, seconds: float, /) -> None:
         """Count a call that came back with ``status`` (None: no answer) after ``seconds``."""
 
 

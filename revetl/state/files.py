@@ -13,7 +13,7 @@ from revetl.errors import StateError
 def replace_file(path: Path, content: bytes) -> None:
     """Put ``content`` at ``path`` atomically and durably."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
         out.write(content)
         out.flush()
         os.fsync(out.fileno())

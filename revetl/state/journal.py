@@ -10,7 +10,6 @@ from revetl.state.schema import STATE
 from revetl.state.store import Store
 from revetl.types import Batch, Outcome, Status
 
-
 # The code of a delivery before which an attempt was lost: that attempt may still land, over later deliveries.
 REPEATED = "REPEATED"
 
@@ -60,7 +59,7 @@ class Journal:
         """Return whether any outcome of this run named a record's id there."""
         return sync in self._brought
 
-    def call(self, lane: object, call: object, status: int | None, seconds: float) -> None:
+    def call(self, _lane: object, _call: object, _status: int | None, _seconds: float, /) -> None:
         """Count one call of a destination."""
         self.calls += 1
 

@@ -35,7 +35,7 @@ class Link:
 
 def link_hash(previous: str, run: str, file: str, sha256: str, why: str) -> str:
     """Return the hash of a chain entry."""
-    return hashlib.sha256("\n".join((previous, run, file, sha256, why)).encode()).hexdigest()
+    return hashlib.sha256(f"{previous}\n{run}\n{file}\n{sha256}\n{why}".encode()).hexdigest()
 
 
 def write_file(store: Store, run: str, identity: Callable[[str], str] = str) -> str | None:

@@ -6,6 +6,7 @@ Two runs never share it (:mod:`revetl.state.lock`); what it must contain is know
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,13 +15,14 @@ from typing import Any
 
 import duckdb
 
-from revetl.errors import StateError
+from revetl.errors import StateError, TryLater
 from revetl.state.files import private_directory
 from revetl.state.head import GENESIS, Head, read_head, write_head
 from revetl.state.schema import MIGRATIONS, STATE, migrate
 
 # Files of this storage version are opened by DuckDB 1.4 and by every later release up to 2.x.
 STORAGE_VERSION = "v1.4.0"
+PATIENCE = 50  # tenths of a second
 
 
 def no_crash(_point: str) -> None:
@@ -47,7 +49,8 @@ class Store:
 
         Raises:
             StateError: RVT-503 the head cannot be read, RVT-504 the file cannot be opened, RVT-505 a newer revetl
-                wrote it, RVT-506 it is behind its head, RVT-507 it is missing although the head says that there was one.
+                wrote it, RVT-507 it is missing although the head says that there was one.
+            TryLater: RVT-511 another process reads or writes it.
         """
         self.con = con
         self.directory = directory
@@ -89,7 +92,7 @@ class Store:
         literal = path.replace("'", "''")
         option = "" if self.directory is None else f" (STORAGE_VERSION '{STORAGE_VERSION}')"
         try:
-            self.con.execute(f"ATTACH '{literal}' AS {STATE}{option}")
+            self._patiently(f"ATTACH '{literal}' AS {STATE}{option}")
         except duckdb.Error as error:
             text = str(error).splitlines()[0]
             raise StateError(
@@ -98,6 +101,25 @@ class Store:
                 kept="the file is left as it is; nothing was sent",
                 hint="restore it from a backup, or move it away and run `revetl adopt SYNC`",
             ) from None
+
+    def _patiently(self, attach: str) -> None:
+        """Attach; a reader (``status``, ``why``) may hold the file for a moment, another run holds the lock file."""
+        for left in range(PATIENCE, -1, -1):
+            try:
+                self.con.execute(attach)
+            except duckdb.IOException as error:
+                if "lock" not in str(error):
+                    raise
+                if not left:
+                    raise TryLater(
+                        "RVT-511",
+                        f"another process holds the state file: {str(error).splitlines()[0]}",
+                        kept="nothing was read or sent",
+                        hint="end it, or run the same command again later",
+                    ) from None
+                time.sleep(0.1)
+            else:
+                return
 
     def _check_versions(self) -> None:
         asked = f"SELECT table_name FROM duckdb_tables() WHERE database_name = '{STATE}'"
@@ -113,7 +135,7 @@ class Store:
                 kept="the state is left as it is; nothing was sent",
                 hint="upgrade revetl to at least that release",
             )
-        migrate(lambda sql: self.con.execute(sql), done)
+        migrate(self.con.execute, done)
 
     def check_head(self) -> None:
         """Compare the database with its head record.

@@ -15,7 +15,7 @@ from typing import Any
 from revetl.errors import ConfigError
 from revetl.types import EMPTY, JSON
 
-SECRET_PREFIX = "DBT_ENV_SECRET_"  # dbt scrubs such variables from its logs
+SECRET_PREFIX = "DBT_ENV_SECRET_"  # noqa: S105 - no secret; dbt scrubs such variables from its logs
 MAX_VALUES = 10_000  # anchors may repeat a part of the file: a small bomb would become millions of values
 
 Path = tuple[str, ...]  # of keys, for messages and for the exception that passwords are
@@ -89,11 +89,11 @@ class Renderer:
         return found
 
 
-class _Text(str):
+class _Text(str):  # noqa: SLOT000 - a handful of them
     """Text that stays text."""
 
 
-class _Literal(str):
+class _Literal(str):  # noqa: SLOT000 - a handful of them
     """Text that is read as a Python literal once the template is done; ``wanted``: what it then must be."""
 
     wanted: tuple[type, ...] = ()

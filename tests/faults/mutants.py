@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from revetl.diff import changes, delta
+from revetl.diff.shape import Shape
 from revetl.engine import session as sessions
 from revetl.state import close
 from revetl.state.close import Closing
@@ -63,7 +64,7 @@ def archives_the_heir(patch: pytest.MonkeyPatch) -> None:
     """A leave removes the record at an identity that another key has just taken over."""
     plain = delta._neighbours
 
-    def neighbours(shape: delta.Shape) -> list[str]:
+    def neighbours(shape: Shape) -> list[str]:
         found = plain(shape)
         return [f"{sql} AND false" if "holders_" in sql.split(" AS ")[0] else sql for sql in found]
 

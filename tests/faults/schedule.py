@@ -44,7 +44,9 @@ def _settle(made: World, seed: int) -> None:
     pending = made.con.execute("SELECT count(*) FROM revetl_state.pending").fetchall()[0][0]
     if pending:
         raise Broken(_report(made, seed, f"{pending} keys are pending for ever"))
-    ledger = set(made.con.execute("SELECT run, seq FROM revetl_state.ledger_rows").fetchall()) if made.requests else set()
+    ledger = (
+        set(made.con.execute("SELECT run, seq FROM revetl_state.ledger_rows").fetchall()) if made.requests else set()
+    )
     missing = set(made.requests) - ledger
     if missing:
         raise Broken(_report(made, seed, f"sent without a ledger row: {sorted(missing)[:5]}"))

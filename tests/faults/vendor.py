@@ -12,7 +12,16 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel
 
 from revetl.contract import (
-    Action, BatchRejected, CohortStyle, Destination, Exchange, Http, Limit, Object, Reply, WireFormat,
+    Action,
+    BatchRejected,
+    CohortStyle,
+    Destination,
+    Exchange,
+    Http,
+    Limit,
+    Object,
+    Reply,
+    WireFormat,
 )  # fmt: skip
 from revetl.types import Batch, Mode, OnLeave, Op, Outcome, Proof
 

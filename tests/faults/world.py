@@ -31,7 +31,15 @@ from revetl.state.store import Store
 from revetl.testing.clock import FakeClock
 from revetl.testing.wire import VirtualWire
 from revetl.types import (
-    CohortPlan, FieldPlan, Guards, Limits, ModelRef, OnLeave, Project, Relation, SyncPlan,
+    CohortPlan,
+    FieldPlan,
+    Guards,
+    Limits,
+    ModelRef,
+    OnLeave,
+    Project,
+    Relation,
+    SyncPlan,
 )  # fmt: skip
 from revetl.warehouse.connection import connect
 from revetl.warehouse.dbt_project import DbtProject
@@ -205,9 +213,7 @@ class World:
 
     def _run(self, run: str, crash: Callable[[str], None]) -> Mapping[str, int]:
         store = Store(self.con, None, self.now, crash)
-        session = Session(
-            _workspace(), store, MemorySource(), Approvals(store), Masking("clear", b"k"), self.now
-        )
+        session = Session(_workspace(), store, MemorySource(), Approvals(store), Masking("clear", b"k"), self.now)
         session.close_killed()
         begin_run(store, run, {})
         journal = Journal(store, run)
@@ -248,16 +254,18 @@ class World:
         self.vendor.land(now)
         for row in rows:
             self.requests.append((run, row["seq"]))
-            known = self.con.cursor().execute(
-                "SELECT count(*) FROM revetl_state.outbox WHERE run = ? AND seq = ?", [run, row["seq"]]
-            ).fetchall()[0][0]
+            known = (
+                self.con.cursor()
+                .execute("SELECT count(*) FROM revetl_state.outbox WHERE run = ? AND seq = ?", [run, row["seq"]])
+                .fetchall()[0][0]
+            )
             if not known:
                 raise AssertionError(f"change {row['seq']} of {run} left without an intent")
         if not self.faulty or self.random.random() < 0.55:
             return 0.05, self.vendor.apply(call)
         return self._fault(call, now)
 
-    def _fault(self, call: Http, now: float) -> tuple[float, Reply | Failure]:
+    def _fault(self, call: Http, now: float) -> tuple[float, Reply | Failure]:  # noqa: PLR0911 - a die has many sides
         dice = self.random.random()
         lost = Failure("RVT-605", "the answer was lost")
         if dice < 0.2:
@@ -298,7 +306,8 @@ def world(seed: int) -> Iterator[World]:
 
 def truth(made: World) -> tuple[dict[str, dict[str, object]], dict[str, set[str]]]:
     """Return what the vendor must hold: people by e-mail, tags by e-mail."""
-    people, tags = {}, {}
+    people: dict[str, dict[str, object]] = {}
+    tags: dict[str, set[str]] = {}
     for row in made.model.values():
         if row.email is None:
             continue

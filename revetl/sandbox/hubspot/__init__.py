@@ -67,7 +67,7 @@ class HubSpot(Sandbox):
 
     name = "hubspot"
 
-    def __init__(  # noqa: PLR0913 - each is an option of its own
+    def __init__(
         self,
         *,
         token: str = "sandbox",  # noqa: S107 - the stand-in's, worth nothing

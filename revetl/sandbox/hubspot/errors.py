@@ -13,7 +13,7 @@ from revetl.types import JSON
 NOUNS = {"contacts": "Contact", "companies": "Company"}
 
 
-def error(  # noqa: PLR0913 - the parts of the envelope
+def error(
     status: int,
     category: str,
     message: str,

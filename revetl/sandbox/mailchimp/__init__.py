@@ -100,7 +100,7 @@ class Mailchimp(Sandbox):
 
     name = "mailchimp"
 
-    def __init__(  # noqa: PLR0913 - each is an option of its own
+    def __init__(
         self,
         *,
         api_key: str = "sandbox-us1",

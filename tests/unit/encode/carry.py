@@ -40,7 +40,7 @@ def carry(
     return carried(column(kind, [text], encode(kind, remote, wire, timezone=timezone))[0])
 
 
-class Refused(str):
+class Refused(str):  # noqa: SLOT000 - a test double
     """The reason why a value is not carried."""
 
 

@@ -67,7 +67,8 @@ def test_decimals(precision: int, scale: int, wire: WireFormat, data: st.DataObj
         if wire is WIRE and not fits:
             assert row[1] in ("integer beyond 2^53", "more than 15 digits")
             continue
-        assert row[1] is None and row[0] is not None
+        assert row[1] is None
+        assert row[0] is not None
         json.loads(row[0])
         text = row[0].strip('"')
         assert Decimal(text) == value
@@ -176,7 +177,7 @@ def test_json(values: list[Any]) -> None:
     given_as = [json.dumps(value) for value in values]
     bare = column("JSON", given_as, encode("JSON", None, WIRE, timezone=None))
     text = column("JSON", given_as, encode("JSON", None, WireFormat(json="text"), timezone=None))
-    assert [row for row in bare] == [(source, None) for source in given_as]
+    assert list(bare) == [(source, None) for source in given_as]
     assert [carried(row) for row in text] == given_as
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,7 +20,7 @@ from revetl.types import Effect
 from tests.unit.send.stand import OK, ListFeed, apply, batches, build, destination, lane
 
 
-def account():
+def account() -> Any:
     """Read the account's name."""
     reply = yield Http("GET", "/me", effect=Effect.READ)
     return reply.json()["name"]
@@ -28,7 +29,7 @@ def account():
 ME = Reply(200, b'{"name": "shop"}')
 
 
-def test_a_call_returns_what_its_exchange_returns():
+def test_a_call_returns_what_its_exchange_returns() -> None:
     """The result comes through, after repeats like any other."""
     bench = build([Reply(503, b""), ME])
     assert bench.sender.call(lane(), account()) == "shop"
@@ -47,7 +48,7 @@ def test_a_call_returns_what_its_exchange_returns():
         (Reply(429, b"", {"retry-after": "99999"}), TryLater, "RVT-621"),
     ],
 )
-def test_a_call_fails_by_what_to_do_next(answer, error, code):
+def test_a_call_fails_by_what_to_do_next(answer: Any, error: Any, code: Any) -> None:
     """Later or never: the class of the error says which."""
     bench = build(answer)
     with pytest.raises(error) as raised:
@@ -55,10 +56,10 @@ def test_a_call_fails_by_what_to_do_next(answer, error, code):
     assert raised.value.code == code
 
 
-def test_what_an_exchange_raises_comes_through():
+def test_what_an_exchange_raises_comes_through() -> None:
     """A module's own refusal is not rewritten."""
 
-    def refuse():
+    def refuse() -> Any:
         yield Http("GET", "/lists", effect=Effect.READ)
         raise DestinationError("RVT-601", "the list is gone")
 
@@ -66,7 +67,7 @@ def test_what_an_exchange_raises_comes_through():
         build().sender.call(lane(), refuse())
 
 
-def test_a_failed_call_does_not_stop_the_lane():
+def test_a_failed_call_does_not_stop_the_lane() -> None:
     """A sync whose preparation fails keeps no other sync of the destination from running."""
     bench = build([Reply(200, b"<html>"), OK])
     to = lane()
@@ -77,7 +78,7 @@ def test_a_failed_call_does_not_stop_the_lane():
     assert len(bench.journal.outcomes) == 3
 
 
-def test_a_stopped_lane_makes_no_further_call():
+def test_a_stopped_lane_makes_no_further_call() -> None:
     """After refused credentials nothing leaves any more, neither calls nor rows."""
     bench = build(Reply(401, b"{}"))
     to = lane()
@@ -89,10 +90,10 @@ def test_a_stopped_lane_makes_no_further_call():
     assert (len(bench.seen), feed.pulled) == (1, 0)
 
 
-def test_a_token_that_cannot_be_had_is_told():
+def test_a_token_that_cannot_be_had_is_told() -> None:
     """When the token call itself is refused, the lane ends with that reason, without any other call."""
 
-    def token(settings):
+    def token(settings: Any) -> Any:
         reply = yield Http("POST", "/token", authenticated=False)
         return Token(reply.json()["access_token"])
 
@@ -103,11 +104,11 @@ def test_a_token_that_cannot_be_had_is_told():
     assert len(bench.seen) == 1
 
 
-def test_a_token_is_renewed_before_it_ends():
+def test_a_token_is_renewed_before_it_ends() -> None:
     """A token with a known life is not used to its last second."""
     tokens = iter(range(9))
 
-    def token(settings):
+    def token(settings: Any) -> Any:
         yield Http("POST", "/token", authenticated=False)
         return Token(f"token-{next(tokens)}", seconds=100.0)
 
@@ -116,10 +117,10 @@ def test_a_token_is_renewed_before_it_ends():
     assert [call.path.rpartition("/")[2] for _, call in bench.seen].count("token") == 2
 
 
-def test_a_repeat_of_a_token_call_does_not_lock_the_lane():
+def test_a_repeat_of_a_token_call_does_not_lock_the_lane() -> None:
     """A token call that fails at first is repeated while the others wait."""
 
-    def token(settings):
+    def token(settings: Any) -> Any:
         yield Http("POST", "/token", authenticated=False)
         return Token("token-one")
 
@@ -128,7 +129,7 @@ def test_a_repeat_of_a_token_call_does_not_lock_the_lane():
     assert len(bench.journal.outcomes) == 3
 
 
-def test_calls_end_with_the_deadline():
+def test_calls_end_with_the_deadline() -> None:
     """A read does not outlive the run."""
     bench = build(lambda lane, call, now: (500.0, ME), deadline=10.0)
     with pytest.raises(TryLater) as raised:
@@ -137,10 +138,10 @@ def test_calls_end_with_the_deadline():
     assert bench.clock.monotonic() - 1_000.0 <= 15.0
 
 
-def test_same_seed_same_calls():
+def test_same_seed_same_calls() -> None:
     """Two runs with one seed make the same calls at the same times."""
 
-    def unreliable():
+    def unreliable() -> Any:
         count = iter(range(10**6))
         return lambda lane, call, now: Reply(503, b"") if next(count) % 7 == 3 else OK
 
@@ -157,13 +158,13 @@ def test_same_seed_same_calls():
 ROWS = ({"id": 1, "name": "Ann", "note": None}, {"id": 2, "name": "=1+1", "note": {"a": [1]}})
 
 
-def to_directory(path) -> object:
+def to_directory(path: Any) -> Any:
     """Return a lane to a directory."""
     base = destination()
     return lane(replace(base, base_url=lambda _: str(path)))
 
 
-def test_a_file_appears_whole(tmp_path):
+def test_a_file_appears_whole(tmp_path: Any) -> None:
     """The file stands under its name, nothing else beside it, and the reply counts its rows."""
     reply = FileCarrier().perform(to_directory(tmp_path), PutFile("a/rows.jsonl", ROWS))
     assert isinstance(reply, Reply)
@@ -173,7 +174,7 @@ def test_a_file_appears_whole(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["../x.csv", "/etc/x", "a/../../x", "", "a\\..\\x", "c:x", "a\0b"])
-def test_no_file_leaves_its_directory(tmp_path, name):
+def test_no_file_leaves_its_directory(tmp_path: Any, name: Any) -> None:
     """Names that lead elsewhere are refused before anything is written."""
     root = tmp_path / "root"
     root.mkdir()
@@ -183,7 +184,7 @@ def test_no_file_leaves_its_directory(tmp_path, name):
     assert list(tmp_path.rglob("*")) == [root]
 
 
-def test_a_symbolic_link_leads_nowhere(tmp_path):
+def test_a_symbolic_link_leads_nowhere(tmp_path: Any) -> None:
     """A link inside the directory does not open what lies outside of it."""
     (tmp_path / "root").mkdir()
     (tmp_path / "outside").mkdir()
@@ -192,7 +193,7 @@ def test_a_symbolic_link_leads_nowhere(tmp_path):
     assert list((tmp_path / "outside").iterdir()) == []
 
 
-def test_a_failed_write_keeps_the_old_file(tmp_path):
+def test_a_failed_write_keeps_the_old_file(tmp_path: Any) -> None:
     """A value that the format cannot carry leaves what was there, and is not shown."""
     (tmp_path / "x.jsonl").write_text("old")
     failure = FileCarrier().perform(to_directory(tmp_path), PutFile("x.jsonl", ({"a": object()},)))
@@ -202,20 +203,20 @@ def test_a_failed_write_keeps_the_old_file(tmp_path):
 
 
 @given(st.text())
-def test_no_cell_is_a_formula(text):
+def test_no_cell_is_a_formula(text: Any) -> None:
     """No text makes a spreadsheet compute; all of it is still there."""
     found = cell(text)
     assert not found.startswith(FORMULA)
     assert found in (text, f"'{text}")
 
 
-def test_csv_keeps_its_columns():
+def test_csv_keeps_its_columns() -> None:
     """Columns stand in the declared order; numbers are not taken for formulas."""
     call = PutFile("x.csv", ({"b": -5, "a": "-5"}, {"a": None, "b": True}), format="csv", columns=("a", "b"))
     assert list(csv.reader(io.StringIO(render(call).decode()))) == [["a", "b"], ["'-5", "-5"], ["", "true"]]
 
 
-def test_parquet_can_be_read_back():
+def test_parquet_can_be_read_back() -> None:
     """Rows come back as they went in."""
     parquet = pytest.importorskip("pyarrow.parquet")
     rows = ({"id": 1, "name": "Ann"}, {"id": 2, "name": None})

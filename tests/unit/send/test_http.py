@@ -10,6 +10,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import trustme
@@ -24,7 +25,7 @@ PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 @contextmanager
-def server(talk, *, context: ssl.SSLContext | None = None):
+def server(talk: Any, *, context: ssl.SSLContext | None = None) -> Any:
     """Run ``talk(connection)`` for each connection; yield the port and a list of what was received."""
     listener = socket.create_server(("127.0.0.1", 0))
     received: list[bytes] = []
@@ -37,7 +38,7 @@ def server(talk, *, context: ssl.SSLContext | None = None):
                 return
             threading.Thread(target=handle, args=(connection,), daemon=True).start()
 
-    def handle(connection) -> None:
+    def handle(connection: Any) -> None:
         try:
             with (
                 connection,
@@ -54,10 +55,10 @@ def server(talk, *, context: ssl.SSLContext | None = None):
         listener.close()
 
 
-def replying(*chunks: bytes, pause: float = 0.0):
+def replying(*chunks: bytes, pause: float = 0.0) -> Any:
     """Return a talk that reads one request and answers in ``chunks``."""
 
-    def talk(connection, received) -> None:
+    def talk(connection: Any, received: Any) -> None:
         received.append(read_request(connection))
         for chunk in chunks:
             connection.sendall(chunk)
@@ -67,7 +68,7 @@ def replying(*chunks: bytes, pause: float = 0.0):
     return talk
 
 
-def read_request(connection) -> bytes:
+def read_request(connection: Any) -> bytes:
     """Return one whole request."""
     data = b""
     while b"\r\n\r\n" not in data:
@@ -82,7 +83,9 @@ def read_request(connection) -> bytes:
     return head + b"\r\n\r\n" + body
 
 
-def perform(port: int, *, scheme: str = "http", host: str = "127.0.0.1", context: ssl.SSLContext = PLAIN, **options):
+def perform(
+    port: int, *, scheme: str = "http", host: str = "127.0.0.1", context: ssl.SSLContext = PLAIN, **options: Any
+) -> Any:
     """Make one POST with a secret in header, query and body."""
     carrier = HttpCarrier(context)
     origin = f"{scheme}://{host}:{port}"
@@ -104,7 +107,7 @@ def perform(port: int, *, scheme: str = "http", host: str = "127.0.0.1", context
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Request-ID: r-1\r\nx-two: a\r\nX-Two: b\r\n\r\n{}"
 
 
-def test_a_plain_reply():
+def test_a_plain_reply() -> None:
     """Status, body and lower-case headers come through; the request is as the call says."""
     with server(replying(OK)) as (port, received):
         reply = perform(port)
@@ -117,7 +120,7 @@ def test_a_plain_reply():
     assert {f"host: 127.0.0.1:{port}", "accept-encoding: gzip, deflate"} <= {line.lower() for line in head}
 
 
-def test_gzip_is_decoded():
+def test_gzip_is_decoded() -> None:
     """A compressed reply is decoded."""
     body = gzip.compress(b"[1, 2]")
     head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
@@ -132,10 +135,10 @@ HEADER_DRIP = [b"HTTP/1.1 200 OK\r\n", *[b"x"] * 100]
 
 
 @pytest.mark.parametrize("chunks", [DRIP, HEADER_DRIP, []], ids=["body", "headers", "silence"])
-def test_a_slow_reply_ends_with_the_deadline(chunks):
+def test_a_slow_reply_ends_with_the_deadline(chunks: Any) -> None:
     """A server that drips, in body or headers, or says nothing, holds a call no longer than its total time."""
 
-    def talk(connection, received) -> None:
+    def talk(connection: Any, received: Any) -> None:
         replying(*chunks, pause=0.05)(connection, received)
         time.sleep(2)
 
@@ -148,7 +151,7 @@ def test_a_slow_reply_ends_with_the_deadline(chunks):
     assert took < 1.0
 
 
-def test_a_gzip_bomb_is_cut():
+def test_a_gzip_bomb_is_cut() -> None:
     """A small body that decodes to a large one is refused, and is not asked for again."""
     body = gzip.compress(b"\0" * 30_000_000)
     head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
@@ -158,7 +161,7 @@ def test_a_gzip_bomb_is_cut():
     assert (failure.code, failure.sent, failure.again) == ("RVT-607", True, False)
 
 
-def test_an_endless_body_is_cut():
+def test_an_endless_body_is_cut() -> None:
     """More raw bytes than the cap end the call."""
     with server(replying(b"HTTP/1.1 200 OK\r\n\r\n", *[b"x" * 65_536] * 40)) as (port, _):
         failure = perform(port, max_raw=1_000_000)
@@ -166,7 +169,7 @@ def test_an_endless_body_is_cut():
     assert failure.code == "RVT-607"
 
 
-def test_a_header_flood_is_cut():
+def test_a_header_flood_is_cut() -> None:
     """Headers without end are no reply."""
     flood = [b"HTTP/1.1 200 OK\r\n", *[b"X-Flood: " + b"y" * 8_000 + b"\r\n"] * 200]
     with server(replying(*flood)) as (port, _):
@@ -176,7 +179,7 @@ def test_a_header_flood_is_cut():
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_no_redirect_is_followed(status):
+def test_no_redirect_is_followed(status: Any) -> None:
     """A second server receives not one byte; the message names its host alone."""
     with server(replying(OK)) as (second, received):
         location = f"http://127.0.0.1:{second}/take?token={CANARY}"
@@ -201,7 +204,7 @@ def test_no_redirect_is_followed(status):
     ],
     ids=["length", "chunked", "status", "noise", "closed"],
 )
-def test_a_truncated_reply_is_unknown(chunks):
+def test_a_truncated_reply_is_unknown(chunks: Any) -> None:
     """A reply that ends too early proves nothing: the call was sent."""
     with server(replying(*chunks)) as (port, _):
         failure = perform(port)
@@ -209,10 +212,10 @@ def test_a_truncated_reply_is_unknown(chunks):
     assert (failure.code, failure.sent, failure.again) == ("RVT-605", True, True)
 
 
-def test_a_reset_is_unknown():
+def test_a_reset_is_unknown() -> None:
     """A connection that is reset after the request was sent proves nothing."""
 
-    def talk(connection, received) -> None:
+    def talk(connection: Any, received: Any) -> None:
         received.append(read_request(connection))
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
@@ -223,7 +226,7 @@ def test_a_reset_is_unknown():
     assert (failure.code, failure.sent) == ("RVT-605", True)
 
 
-def test_no_connection_means_not_sent():
+def test_no_connection_means_not_sent() -> None:
     """A closed port is a certain refusal."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -232,7 +235,7 @@ def test_no_connection_means_not_sent():
     assert (failure.code, failure.sent) == ("RVT-600", False)
 
 
-def test_a_name_that_does_not_resolve_means_not_sent():
+def test_a_name_that_does_not_resolve_means_not_sent() -> None:
     """Nothing leaves without an address."""
     call = Http("GET", "/", origin="https://revetl.invalid")
     to = lane()
@@ -251,7 +254,7 @@ def certificate(name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     return serving, trusting
 
 
-def test_tls_with_a_trusted_certificate():
+def test_tls_with_a_trusted_certificate() -> None:
     """The right name under a trusted authority is let through."""
     serving, trusting = certificate("localhost")
     with server(replying(OK), context=serving) as (port, _):
@@ -259,7 +262,7 @@ def test_tls_with_a_trusted_certificate():
 
 
 @pytest.mark.parametrize("wrong", ["name", "authority"])
-def test_tls_with_a_wrong_certificate_sends_nothing(wrong):
+def test_tls_with_a_wrong_certificate_sends_nothing(wrong: Any) -> None:
     """A wrong name or an unknown authority ends the call before the request: not sent."""
     serving, trusting = certificate("other.example.com" if wrong == "name" else "localhost")
     with server(replying(OK), context=serving) as (port, received):
@@ -272,7 +275,7 @@ def test_tls_with_a_wrong_certificate_sends_nothing(wrong):
     assert "TLS" in failure.what
 
 
-def test_a_header_cannot_smuggle_another():
+def test_a_header_cannot_smuggle_another() -> None:
     """A line break in a header's value ends the call before it leaves."""
     with server(replying(OK)) as (port, received):
         origin = f"http://127.0.0.1:{port}"
@@ -283,7 +286,7 @@ def test_a_header_cannot_smuggle_another():
     assert received == []
 
 
-def test_no_secret_in_messages_and_logs(caplog):
+def test_no_secret_in_messages_and_logs(caplog: Any) -> None:
     """Whatever goes wrong: neither the failure nor any log line of any library shows query, header or body."""
     caplog.set_level(logging.DEBUG)
     talks = [
@@ -300,7 +303,7 @@ def test_no_secret_in_messages_and_logs(caplog):
     assert CANARY not in "".join(repr(found) for found in shown) + caplog.text
 
 
-def test_the_environment_is_not_trusted(monkeypatch, tmp_path):
+def test_the_environment_is_not_trusted(monkeypatch: Any, tmp_path: Any) -> None:
     """Proxies, certificate files and key logs of a poisoned environment change nothing."""
     keys = tmp_path / "keys"
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
@@ -319,21 +322,21 @@ def test_the_environment_is_not_trusted(monkeypatch, tmp_path):
     assert not keys.exists()
 
 
-def many(connection, received) -> None:
+def many(connection: Any, received: Any) -> None:
     """Answer requests on one connection until it closes."""
     while read_request(connection):
         time.sleep(0.02)
         connection.sendall(OK)
 
 
-def test_threads_work_side_by_side():
+def test_threads_work_side_by_side() -> None:
     """Calls are in flight together, each ticket completes once, idle threads are used again."""
     wire = ThreadWire()
     with server(many) as (port, _):
         origin = f"http://127.0.0.1:{port}"
         to, call = lane(origin=origin), Http("GET", "/", origin=origin)
         began = time.monotonic()
-        done = []
+        done: list[Any] = []
         for start in (0, 20):
             for ticket in range(start, start + 20):
                 wire.submit(ticket, to, call)
@@ -347,7 +350,7 @@ def test_threads_work_side_by_side():
     wire.close()
 
 
-def test_collect_ends_with_its_timeout():
+def test_collect_ends_with_its_timeout() -> None:
     """Without completions, an empty list after the timeout."""
     wire = ThreadWire()
     assert wire.collect(0.01) == []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -34,7 +36,7 @@ class Outer(BaseModel):
     plain: str = "visible"
 
 
-def test_secrets_are_found_at_every_depth():
+def test_secrets_are_found_at_every_depth() -> None:
     """Nested models and lists give their secrets, plain texts do not."""
     found = set(secrets_of(Outer(inner=Inner(password="pass word/1"), many=["list-secret"])))
     assert {"pass word/1", "pass%20word%2F1", "list-secret"} <= found
@@ -42,7 +44,7 @@ def test_secrets_are_found_at_every_depth():
 
 
 @given(st.text(), st.text(min_size=4, max_size=30))
-def test_no_secret_and_no_control_character_survives(text, secret):
+def test_no_secret_and_no_control_character_survives(text: Any, secret: Any) -> None:
     """Whatever stands around it: the secret is gone, and so is all that moves a terminal's cursor."""
     found = scrub(f"{text}{secret}{text}", [secret])
     assert secret not in found or secret in "***" * 20
@@ -50,7 +52,7 @@ def test_no_secret_and_no_control_character_survives(text, secret):
     assert len(found) <= MAX_TEXT
 
 
-def test_a_secret_split_by_control_characters_is_still_masked():
+def test_a_secret_split_by_control_characters_is_still_masked() -> None:
     """Escape sequences inside a secret do not hide it."""
     assert scrub(f"key {CANARY[:6]}\x1b[0m{CANARY[6:]} is bad", [CANARY]) == "key *** is bad"
 
@@ -58,7 +60,7 @@ def test_a_secret_split_by_control_characters_is_still_masked():
 # --- addresses ---
 
 
-def call(**parts) -> Http:
+def call(**parts: Any) -> Http:
     """Return a GET."""
     return Http("GET", parts.pop("path", "/x"), **parts)
 
@@ -75,7 +77,7 @@ def call(**parts) -> Http:
         ("api.example.com.evil.net", "api.example.com", False),
     ],
 )
-def test_host_patterns(host, pattern, good):
+def test_host_patterns(host: Any, pattern: Any, good: Any) -> None:
     """A star stands for one label or more, never for a part of one."""
     assert matches(host, pattern) is good
 
@@ -97,14 +99,24 @@ def test_host_patterns(host, pattern, good):
         "http://127.0.0.1:8000",
     ],
 )
-def test_what_may_not_be_called(origin):
+def test_what_may_not_be_called(origin: Any) -> None:
     """Only https, only listed hosts, no name and password: nothing else leaves."""
     with pytest.raises(NotAllowed) as refused:
         admit(resolve(call(origin=origin), lane(), "https://api.example.com/v1"), lane())
     assert "pw" not in str(refused.value)
 
 
-def test_a_stand_in_replaces_every_origin():
+@pytest.mark.parametrize("home", ["https://hooks.example.net/a", "http://127.0.0.1:8000"])
+def test_a_destination_of_any_host_goes_where_its_settings_point(home: Any) -> None:
+    """A star alone allows the host of the user's own URL, this machine's included, and no other."""
+    to = lane()
+    to = replace(to, destination=replace(to.destination, hosts=("*",), base_url=lambda _: home))
+    admit(resolve(call(), to, home), to)
+    with pytest.raises(NotAllowed):
+        admit(resolve(call(origin="https://evil.example.org"), to, home), to)
+
+
+def test_a_stand_in_replaces_every_origin() -> None:
     """With a loopback origin all calls go there, with the base URL's prefix; another machine is refused."""
     local = lane(origin="http://127.0.0.1:8765")
     plain = resolve(call(), local, "https://api.example.com/v1")
@@ -118,7 +130,7 @@ def test_a_stand_in_replaces_every_origin():
 
 
 @given(st.text(max_size=30))
-def test_a_path_stays_a_path(path):
+def test_a_path_stays_a_path(path: Any) -> None:
     """No value in a path can end the request line, begin a query or change the host."""
     try:
         found = target(call(path=path))
@@ -142,13 +154,13 @@ def test_a_path_stays_a_path(path):
         ("deflate", zlib.compress(b"hello")[2:-4]),
     ],
 )
-def test_bodies_are_decoded(encoding, raw):
+def test_bodies_are_decoded(encoding: Any, raw: Any) -> None:
     """Every encoding that is offered is understood, in chunks of any size."""
     assert read_body([raw], encoding, 1_000, 1_000) == b"hello"
     assert read_body([bytes([b]) for b in raw], encoding, 1_000, 1_000) == b"hello"
 
 
-def test_bodies_are_capped():
+def test_bodies_are_capped() -> None:
     """Raw and decoded size are bounded, whichever is passed first."""
     with pytest.raises(TooLarge):
         read_body([b"x" * 600, b"x" * 600], "", 1_000, 5_000)
@@ -159,7 +171,7 @@ def test_bodies_are_capped():
 @pytest.mark.parametrize(
     ("encoding", "raw"), [("gzip", gzip.compress(b"hello" * 99)[:-9]), ("gzip", b"no"), ("br", b"x")]
 )
-def test_garbled_bodies(encoding, raw):
+def test_garbled_bodies(encoding: Any, raw: Any) -> None:
     """Cut, damaged or unasked encodings are no reply."""
     with pytest.raises(Garbled):
         read_body([raw], encoding, 1_000, 1_000)
@@ -180,21 +192,21 @@ def rounds(adapt: Adapt, count: int, *, latency: float, workers: int = 10**9) ->
             adapt.replied(now, took)
 
 
-def test_it_ramps_up_quickly():
+def test_it_ramps_up_quickly() -> None:
     """Where throughput follows, the ceiling is reached within five rounds."""
     adapt = Adapt(64)
     rounds(adapt, 5, latency=0.05)
     assert adapt.window == 64
 
 
-def test_it_stays_where_more_does_not_help():
+def test_it_stays_where_more_does_not_help() -> None:
     """A server that works on eight at once is not flooded with sixty-four."""
     adapt = Adapt(64)
     rounds(adapt, 40, latency=0.05, workers=8)
     assert 8 <= adapt.window <= 16
 
 
-def test_it_halves_once_for_one_congestion():
+def test_it_halves_once_for_one_congestion() -> None:
     """All complaints of calls that were in flight together count as one."""
     adapt = Adapt(64)
     rounds(adapt, 6, latency=0.05)
@@ -203,7 +215,7 @@ def test_it_halves_once_for_one_congestion():
     assert adapt.window == 32
 
 
-def test_it_takes_no_more_than_the_allowance_needs():
+def test_it_takes_no_more_than_the_allowance_needs() -> None:
     """Ten calls a second at 100 ms need one in flight: a handful is plenty."""
     adapt = Adapt(64, rate=10.0)
     rounds(adapt, 10, latency=0.1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -33,26 +34,26 @@ AT = 1_750_000_000.0  # 2025-06-15 15:06:40 UTC
         ("Sun, 99 Foo 2025 99:99:99 GMT", None),
     ],
 )
-def test_retry_after_in_both_forms(header, seconds):
+def test_retry_after_in_both_forms(header: Any, seconds: Any) -> None:
     """Seconds and dates are understood; past and negative mean now; what cannot be read counts as absent."""
     assert retry_after(Reply(429, b"", {"retry-after": header}, AT)) == seconds
 
 
-def test_a_date_is_relative_to_the_servers_clock():
+def test_a_date_is_relative_to_the_servers_clock() -> None:
     """A clock of ours that is an hour off does not change how long to wait."""
     headers = {"retry-after": "Sun, 15 Jun 2025 15:08:40 GMT", "date": "Sun, 15 Jun 2025 15:06:40 GMT"}
     assert retry_after(Reply(429, b"", headers, AT + 3_600)) == 120.0
 
 
 @given(st.text(max_size=40))
-def test_no_header_breaks_it(text):
+def test_no_header_breaks_it(text: Any) -> None:
     """Any text gives a number of seconds or None."""
     found = retry_after(Reply(429, b"", {"retry-after": text, "date": text}, AT))
     assert found is None or 0 <= found <= LONGEST
 
 
 @given(attempt=st.integers(1, 10_000), seed=st.integers())
-def test_backoff_is_capped_full_jitter(attempt, seed):
+def test_backoff_is_capped_full_jitter(attempt: Any, seed: Any) -> None:
     """Waits lie between 0 and the capped power of two."""
     policy = Policy()
     assert 0 <= backoff(attempt, Random(seed), policy) <= min(policy.cap, policy.base * 2 ** min(attempt, 30))
@@ -81,7 +82,7 @@ def test_backoff_is_capped_full_jitter(attempt, seed):
         (Reply(422), None),
     ],
 )
-def test_statuses(reply, fault):
+def test_statuses(reply: Any, fault: Any) -> None:
     """Each status means what its RFC says; all others are the exchange's to read."""
     found = diagnose(reply)
     assert (found.fault if found else None) is fault
