@@ -256,7 +256,8 @@ class Action:
 
     ``run(batch)`` is the exchange. ``resume(job, batch)`` goes on with a job found in state, whatever it became.
     ``max_bytes`` counts the bodies of the changes plus ``overhead`` bytes each.
-    ``call_cost`` is the number of calls that a batch of n changes takes, for estimates: ``calls(n)``.
+    ``fits(settings)`` is the number of records a batch may have where the user's settings decide; never more than
+    ``max_records`` counts. ``calls(n)`` is the number of calls that a batch of n changes takes, for estimates.
     """
 
     run: Callable[[Batch], Exchange]
@@ -266,6 +267,11 @@ class Action:
     overhead: int = 100
     resume: Callable[[str, Batch], Exchange] | None = None
     calls: Callable[[int], int] = lambda _: 1
+    fits: Callable[[Any], int] | None = None
+
+    def room(self, settings: Any) -> int:
+        """Return how many records a batch may have under these settings."""
+        return self.max_records if self.fits is None else max(1, min(self.max_records, self.fits(settings)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,7 +347,7 @@ class Destination:
     actions: Mapping[Op, Action]
     wire: WireFormat
     base_url: Callable[[Any], str] = lambda _: ""  # settings → https://host/prefix
-    hosts: tuple[str, ...] = ()  # allow-list; "*.example.com" matches one label or more
+    hosts: tuple[str, ...] = ()  # allow-list; "*.example.com" matches one label or more, "*" the settings' own host
     auth: Auth | None = None
     limits: Callable[[Any], tuple[Limit, ...]] = lambda _: ()
     account: Callable[[Any], Generator[Call, Reply, Account]] | None = None  # one read; also the credentials check

@@ -83,6 +83,7 @@ CATALOG: dict[str, str] = {
     "RVT-341": "A column looks personal and carries no tag",
     "RVT-342": "A column is not described in YAML",
     "RVT-390": "Not there yet",
+    "RVT-391": "Something is mapped no more and stays at the destination",
     # 4xx warehouse
     "RVT-400": "dbt_project.yml cannot be used",
     "RVT-401": "profiles.yml is missing",
@@ -174,6 +175,10 @@ CATALOG: dict[str, str] = {
     "RVT-872": "The demo does not write there",
     "RVT-873": "The demo's project is not as it ships",
     "RVT-874": "The demo did not go as it tells",
+    "RVT-890": "A name is no sync of the target",
+    "RVT-891": "A destination cannot be read back",
+    "RVT-892": "A sync that has a snapshot cannot be adopted",
+    "RVT-893": "A model cannot be adopted as it is",
     "RVT-899": "Something unexpected happened",
 }
 

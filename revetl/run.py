@@ -18,7 +18,9 @@ from revetl.engine.adopting import adopt
 from revetl.engine.execute import Executed, first_sync
 from revetl.engine.inspect import Inspection, Remote, inspect
 from revetl.engine.lanes import Line, line_of
+from revetl.engine.leftovers import orphaned
 from revetl.engine.rehearsal import origins
+from revetl.engine.resuming import resume_jobs
 from revetl.engine.session import Clock, Session, new_run, open_session, utc_now
 from revetl.engine.workspace import Options, Workspace, git_commit, load
 from revetl.errors import RevetlError
@@ -28,6 +30,7 @@ from revetl.send.wire import Wire
 from revetl.state.close import close_run
 from revetl.state.journal import Journal
 from revetl.state.outbox import Outbox, begin_run, staged_rows
+from revetl.state.usage import read_usage, write_usage
 from revetl.types import Plan, Progress, RemoteField, RunResult, SyncPlan, SyncPreview
 
 __all__ = ["Options", "plan", "sync"]
@@ -56,9 +59,10 @@ def plan(options: Options, *, on_progress: Watch = _quiet, clock: Clock = utc_no
     with open_session(workspace, clock=clock) as session:
         found = inspect(session, plans, _remembered(session), on_progress)
         previews = found.previews()
+        problems = (*workspace.resolved.problems, *orphaned(workspace, session.store))
     if not options.offline:
         previews = tuple(_met(workspace, preview, on_progress, clock, wire) for preview in previews)
-    return Plan(workspace.target, plans, previews, workspace.resolved.problems)
+    return Plan(workspace.target, plans, previews, problems)
 
 
 def _met(
@@ -102,20 +106,22 @@ def sync(
         line = wire or ThreadWire()
         stack.callback(line.close)
         lines, errors = _lines(workspace, plans, places)
-        sender = Sender(
-            line,
-            journal,
-            random=Random(run),  # noqa: S311 - jitter
-            deadline=_deadline(options, line),
-            stop=stop,
-            on_progress=on_progress,
-        )
+
+        def sender_for(book: Journal) -> Sender:
+            jitter = Random(run)  # noqa: S311 - no secret
+            limit = _deadline(options, line)
+            usage = read_usage(session.store)
+            return Sender(line, book, random=jitter, deadline=limit, stop=stop, on_progress=on_progress, usage=usage)
+
+        resume_jobs(session, {p.name: p for p in plans}, lines, sender_for)
+        sender = sender_for(journal)
         begin_run(session.store, run, _facts(workspace))
         plans = tuple(p for p in plans if p.name in lines)
         found = inspect(session, plans, _asked(session, lines, sender), on_progress)
         found.errors.update(errors)
         _hold_first(found, tuple(options.first))
         done = executing.execute(session, found, lines, sender, journal, Outbox(session.store, run), on_progress)
+        write_usage(session.store, sender.usage())
         return _close(session, found, done, run, started, stop())
 
 

@@ -31,7 +31,6 @@ from revetl.contract import (
     Http,
     Object,
     Reply,
-    Settled,
     Token,
     UnreadableReply,
     WireFormat,
@@ -96,15 +95,13 @@ def _diagnose(reply: Reply) -> Diagnosis | None:
 
 
 def _send(batch: Batch) -> Exchange:
-    """Post the batch; ``max_records`` may make several calls of it."""
-    size = batch.settings.max_records
-    for at in range(0, len(batch.changes), size):
-        group = batch.changes[at : at + size]
-        reply = yield _call(batch, group)
-        if reply.status in (400, 409, 413, 422):
-            return BatchRejected(str(reply.status), f"the webhook answers HTTP {reply.status}")
-        yield Settled(tuple(_judge(reply, group)))
-    return []
+    """Post the batch, which has no more records than the settings allow."""
+    if not batch.changes:
+        return []
+    reply = yield _call(batch, batch.changes)
+    if reply.status in (400, 409, 413, 422):
+        return BatchRejected(str(reply.status), f"the webhook answers HTTP {reply.status}")
+    return _judge(reply, batch.changes)
 
 
 def _call(batch: Batch, group: Sequence[Change]) -> Http:
@@ -168,7 +165,9 @@ def _row(change: Change, error: dict[str, JSON] | None) -> Outcome:
     return Outcome.rejected(change, code=code, reason=str(error.get("message") or code))
 
 
-_ACTION = Action(_send, max_records=_ROWS, proof=Proof.ACCEPTED, max_bytes=4_000_000)
+_ACTION = Action(
+    _send, max_records=_ROWS, proof=Proof.ACCEPTED, max_bytes=4_000_000, fits=lambda settings: settings.max_records
+)
 
 WEBHOOK = Destination(
     name="webhook",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from revetl.diff.shape import STATE, Shape
 from revetl.sqltext import quote_text
-from revetl.types import Guards, Limits, SyncPlan
+from revetl.types import Guards, Limits, ModelRef, SyncPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,18 @@ def watches(plan: SyncPlan, shape: Shape) -> Sequence[Watch]:
             Watch("max_leave", where, members, cohort.guards.max_leave, f"members would leave {cohort.label}",
                   cohort=cohort.name)
         )  # fmt: skip
+    found += [_joined_watch(plan, shape, ref, known) for ref in plan.joined]
     found += [_null_watch(plan, shape, slot.ordinal, slot.field, known) for slot in shape.slots if slot.stored]
     return [watch for watch in found if not watch.limit.off]
+
+
+def _joined_watch(plan: SyncPlan, shape: Shape, ref: ModelRef, known: str) -> Watch:
+    """Return the guard over known records that lose their row of a joined model, and all its values with it."""
+    ordinals = [slot.ordinal for slot in shape.slots if slot.model == ref.unique_id and slot.stored]
+    gone = " AND ".join([f"f{n} IS NULL" for n in ordinals] or ["false"])
+    had = " OR ".join([f"b{n} IS NOT NULL" for n in ordinals] or ["false"])
+    lost = f"c.op = 'upsert' AND c.key IN (SELECT key FROM {shape.temp('delta')} WHERE known AND {gone} AND ({had}))"
+    return Watch("max_leave", lost, known, plan.guards.max_leave, f"records would lose their row of {ref.model}")
 
 
 def _null_watch(plan: SyncPlan, shape: Shape, ordinal: int, field: str, known: str) -> Watch:

@@ -60,6 +60,14 @@ def refuse(shape: Shape, refusal: str) -> str:
     )
 
 
+def busy(shape: Shape) -> str:
+    """Return the statement that takes out changes of keys which a job at the vendor is still working on."""
+    return (
+        f"DELETE FROM {shape.temp('changes')} WHERE key IN "
+        f"(SELECT key FROM {STATE}.outbox WHERE sync = {quote_text(shape.sync)})"
+    )
+
+
 def chains(shape: Shape) -> list[str]:
     """Return statements that order identity changes (who moves out before who moves in) and reject swaps by name."""
     changes = shape.temp("changes")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from revetl.contract import Action, Destination
@@ -11,7 +11,22 @@ from revetl.state.journal import Journal
 from revetl.state.outbox import Outbox, Stage, learnt_ids
 from revetl.types import JSON, Batch, Change, Cohort, Op, SyncPlan
 
-FOLLOWERS = frozenset({Op.JOIN, Op.PART, Op.LEAVE, Op.UPSERT})  # may need an id that an earlier operation brought
+_NONE: frozenset[Op] = frozenset()
+_MADE = frozenset({Op.IDENTITY, Op.UPSERT})
+# operation → those of the same key before it that may have brought an id which it needs
+FORERUNNERS = {Op.UPSERT: frozenset({Op.IDENTITY}), Op.JOIN: _MADE, Op.PART: _MADE, Op.LEAVE: _MADE}
+
+
+def batch_of(plan: SyncPlan, changes: Sequence[Change], settings: object, prepared: Mapping[str, JSON]) -> Batch:
+    """Return changes of one operation (and cohort) as the batch that a destination's action is given."""
+    first, cohort = changes[0], None
+    if first.cohort is not None:
+        labels = {cohort.name: cohort.label for cohort in plan.cohorts}
+        cohort = Cohort(first.cohort, labels.get(first.cohort, first.cohort), plan.cohort_style or "")
+    return Batch(
+        sync=plan.name, object=plan.object, op=first.op, changes=changes, settings=settings, mode=plan.mode,
+        cohort=cohort, on_leave=plan.on_leave, match_field=plan.match_field, prepared=prepared,
+    )  # fmt: skip
 
 
 class SyncFeed:
@@ -32,7 +47,7 @@ class SyncFeed:
         self.plan, self.destination, self.settings = plan, destination, settings
         self._lane, self._outbox, self._journal = lane, outbox, journal
         self._prepared = prepared
-        self._labels = {cohort.name: cohort.label for cohort in plan.cohorts}
+        self._given: set[Op] = set()
         self._changes = outbox.changes(stage)
         self._next: Change | None = next(self._changes, None)
 
@@ -73,22 +88,16 @@ class SyncFeed:
 
     def batch(self, changes: list[Change]) -> Batch:
         """Return a batch of these changes with the sync's context."""
-        first = changes[0]
-        cohort = None
-        if first.cohort is not None:
-            label = self._labels.get(first.cohort, first.cohort)
-            cohort = Cohort(first.cohort, label, self.plan.cohort_style or "")
-        return Batch(
-            sync=self.plan.name, object=self.plan.object, op=first.op, changes=changes, settings=self.settings,
-            mode=self.plan.mode, cohort=cohort, on_leave=self.plan.on_leave, match_field=self.plan.match_field,
-            prepared=self._prepared,
-        )  # fmt: skip
+        return batch_of(self.plan, changes, self.settings, self._prepared)
 
     def refresh(self, work: Work) -> Work:
         """Return ``work`` with the remote ids that earlier batches of this run brought."""
         batch = work.batch
         lacking = [change.key for change in batch.changes if change.remote_id is None]
-        if batch.op not in FOLLOWERS or not lacking or not self._journal.brought_ids(batch.sync):
+        self._given.add(batch.op)
+        if not self._given & FORERUNNERS.get(batch.op, _NONE) or not lacking:
+            return work
+        if not self._journal.brought_ids(batch.sync):
             return work
         self._journal.flush()
         ids = learnt_ids(self._outbox.store, self._outbox.run, batch.sync, lacking)

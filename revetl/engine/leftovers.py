@@ -9,6 +9,7 @@ from revetl.plan.orphans import KnownSync, Orphan, orphans
 from revetl.state.layout import known_syncs
 from revetl.state.reading import Reads
 from revetl.state.schema import STATE
+from revetl.types import Problem, Severity
 
 
 def known(state: Reads) -> Mapping[str, KnownSync]:
@@ -28,3 +29,21 @@ def leftovers(workspace: Workspace, state: Reads) -> tuple[Orphan, ...]:
         return ()
     still = resolved.broken | frozenset(resolved.skipped)
     return tuple(orphan for orphan in orphans(known(state), resolved.syncs, still) if not orphan.renamed)
+
+
+def orphaned(workspace: Workspace, state: Reads) -> tuple[Problem, ...]:
+    """Return a note per orphan: what is there stays there until somebody retires it."""
+    return tuple(
+        Problem(
+            "RVT-391",
+            f"{orphan.sync}: the {orphan.kind} {orphan.name} is mapped no more; what is there stays",
+            remedy=f"settle it: revetl retire {_named(orphan)} --keep",
+            severity=Severity.NOTE,
+            evidence="state",
+        )
+        for orphan in leftovers(workspace, state)
+    )
+
+
+def _named(orphan: Orphan) -> str:
+    return orphan.sync if orphan.kind == "sync" else f"{orphan.sync}.{orphan.name}"

@@ -17,7 +17,7 @@ from revetl.state.approvals import Approvals
 from revetl.state.close import Closing, close_run
 from revetl.state.files import private_directory, replace_file
 from revetl.state.lock import locked
-from revetl.state.outbox import open_runs
+from revetl.state.outbox import open_jobs, open_runs
 from revetl.state.store import Store
 from revetl.state.trouble import worded
 from revetl.warehouse.connection import connect, lockdown
@@ -56,9 +56,12 @@ class Session:
         identity = self.mask.hmac if self.mask.values != "clear" else str
         return Closing(late_apply=late, identity=identity, **facts)  # type: ignore[arg-type]
 
-    def close_killed(self) -> tuple[str, ...]:
-        """Close runs that a kill left open: what they sent and nobody acknowledged is unknown from now on."""
-        runs = tuple(open_runs(self.store))
+    def close_killed(self, *, keep: frozenset[str] = frozenset()) -> tuple[str, ...]:
+        """Close runs that a kill left open: what they sent and nobody acknowledged is unknown from now on.
+
+        ``keep`` stays open: runs with jobs at a vendor that must be resumed first.
+        """
+        runs = tuple(run for run in open_runs(self.store) if run not in keep)
         for run in runs:
             close_run(self.store, run, self.closing(crashed=True, exit_code=137))
         return runs
@@ -120,7 +123,7 @@ def open_session(
             lockdown(con, [directory / "ledger", scratch])
             mask = Masking(workspace.config.ledger.values, ledger_key(workspace))
             session = Session(workspace, store, source, Approvals(store), mask, clock)
-            session.close_killed()
+            session.close_killed(keep=frozenset(job.run for job in open_jobs(store)))
             yield session
         finally:
             con.close()

@@ -116,8 +116,8 @@ def stage_of(
     record = "NULL"
     if any(mask.hidden(slot) for slot in shape.slots):
         record = f"CASE c.op WHEN 'upsert' THEN {object_sql(_upsert_parts(plan, shape, destination, spelt, mask))} END"
-    chunk = f"FROM {shape.temp('changes')} c LEFT JOIN {shape.temp('delta')} x ON x.key = c.key"
-    where = "WHERE c.seq BETWEEN {lo} AND {hi}"
+    some = "WHERE seq BETWEEN {lo} AND {hi}"
+    chunk = f"FROM (FROM {shape.temp('changes')} {some}) c LEFT JOIN (FROM {shape.temp('ready')} {some}) x USING (seq)"
     name, ks = quote_text(plan.name), ", ".join(shape.ks)
     sent = "c.verdict IS NULL AND c.local IS NULL"
     columns = ", ".join((ks, "m", *shape.fs))
@@ -125,23 +125,27 @@ def stage_of(
         sync=plan.name,
         lo=span[0],
         hi=span[1],
+        # in sending order, so that a chunk reads its own rows and not the whole delta
+        ready=f"CREATE OR REPLACE TEMP TABLE ready_{shape.id} AS SELECT c.seq, x.* FROM {shape.temp('changes')} c "
+        f"JOIN {shape.temp('delta')} x ON x.key = c.key WHERE c.op IN ('upsert', 'leave') ORDER BY c.seq",
+        done=f"DROP TABLE {shape.temp('ready')}",
         outbox=_literal(
             f"INSERT INTO {STATE}.outbox SELECT {quote_text(run)}, c.seq, {name}, c.key, c.op, c.cohort, c.cause, c.m, "
             f"c.i, c.bm, c.bi, c.remote_id, c.created, c.local, c.digest, CASE WHEN {sent} THEN {body} END, "
-            f"CASE WHEN {sent} THEN {record} END {chunk} "
+            f"CASE WHEN {sent} THEN {record} END "
         )
-        + where,
+        + chunk,
         after=_literal(
             f"INSERT INTO {shape.table('after')} (seq, {columns}) SELECT c.seq, "
-            f"{', '.join(f'x.{name}' for name in (*shape.ks, 'm', *shape.fs))} {chunk} "
+            f"{', '.join(f'x.{name}' for name in (*shape.ks, 'm', *shape.fs))} "
         )
-        + where
-        + " AND c.op = 'upsert'",
+        + chunk
+        + " WHERE c.op = 'upsert'",
         verdicts=_literal(
             f"INSERT INTO {STATE}.exceptions SELECT {quote_text(run)}, c.seq, c.verdict, c.code, c.reason, now(), "
             f"NULL, NULL FROM {shape.temp('changes')} c "
         )
-        + where
+        + some
         + " AND c.verdict IS NOT NULL",
     )
 

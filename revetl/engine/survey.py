@@ -120,6 +120,7 @@ def judge(
     store.con.execute(verdicts.refuse(shape, staging.refusal(shape, spelt)))
     store.con.execute(verdicts.digest(shape, shaped.version))
     store.run_all(verdicts.frozen(shape, now, retry=request.retry))
+    store.con.execute(verdicts.busy(shape))
     store.run_all(verdicts.chains(shape))
     store.run_all(verdicts.predecessors(shape))
     held = tuple(_guards(plan, shape, request))

@@ -17,6 +17,7 @@ from datetime import timedelta
 from revetl.state import ledger
 from revetl.state.journal import REPEATED
 from revetl.state.layout import StoredSync, load_sync
+from revetl.state.outbox import leave_running
 from revetl.state.schema import STATE
 from revetl.state.store import Store
 
@@ -37,6 +38,7 @@ class Closing:
 
 def close_run(store: Store, run: str, closing: Closing) -> None:
     """Close ``run``; safe to repeat from any point at which the process was killed."""
+    leave_running(store, run)
     _final(store, run, "unknown" if closing.crashed else "waiting")
     store.crash("before_ledger")
     file = ledger.write_file(store, run, closing.identity)
@@ -97,7 +99,9 @@ def _apply(store: Store, run: str, sync: StoredSync, late_apply: float) -> None:
     _remote(store, name, done)
     _pending(store, run, sync, name, late_apply)
     _rejected(store, run, sync, name)
-    store.con.execute(f"DELETE FROM {STATE}.after_{sync.id}")
+    store.con.execute(
+        f"DELETE FROM {STATE}.after_{sync.id} WHERE seq NOT IN (SELECT seq FROM {STATE}.outbox WHERE run <> '{run}')"
+    )
 
 
 def _keys(sync: StoredSync, text: str) -> str:

@@ -21,6 +21,8 @@ class Stage:
     sync: str
     lo: int
     hi: int
+    ready: str  # makes what the others read, once
+    done: str  # drops it again
     outbox: str  # INSERT INTO outbox
     after: str  # INSERT INTO after_<id>
     verdicts: str  # INSERT INTO exceptions: what is refused before it is sent
@@ -51,10 +53,27 @@ class Outbox:
     def changes(self, stage: Stage) -> Iterator[Change]:
         """Yield the changes to be sent, staging chunk after chunk just before it is needed."""
         lo = stage.lo
+        if lo <= stage.hi:
+            self.store.con.execute(stage.ready)
         while lo <= stage.hi:
             hi = self.stage(stage, lo)
             yield from self.read(lo, hi)
             lo = hi + 1
+        if stage.lo <= stage.hi:
+            self.store.con.execute(stage.done)
+
+    def unsettled(self, lo: int, hi: int) -> Sequence[Change]:
+        """Return the changes of a range that have no outcome yet."""
+        done = {
+            row[0]
+            for row in self.store.rows(
+                f"SELECT o.seq FROM {STATE}.outbox o WHERE o.run = ? AND o.seq BETWEEN ? AND ? AND ("
+                f"EXISTS (SELECT 1 FROM {STATE}.acks a WHERE a.run = o.run AND o.seq BETWEEN a.lo AND a.hi) OR "
+                f"EXISTS (SELECT 1 FROM {STATE}.exceptions e WHERE e.run = o.run AND e.seq = o.seq))",
+                [self.run, lo, hi],
+            )
+        }
+        return [change for change in self.read(lo, hi) if change.seq not in done]
 
     def read(self, lo: int, hi: int) -> Sequence[Change]:
         """Return the changes of a range that are for the destination: not local, without a verdict."""
@@ -105,3 +124,45 @@ def learnt_ids(store: Store, run: str, sync: str, keys: Sequence[str]) -> Mappin
 def staged_rows(store: Store, run: str) -> Mapping[str, int]:
     """Return sync → how many changes of it are in the outbox."""
     return dict(store.rows(f"SELECT sync, count(*) FROM {STATE}.outbox WHERE run = ? GROUP BY sync", [run]))
+
+
+@dataclass(frozen=True, slots=True)
+class OpenJob:
+    """A job at a vendor that was started for a range of a run's changes and is not known to have ended."""
+
+    run: str
+    sync: str
+    lo: int
+    hi: int
+    job: str
+
+
+STILL_RUNS = "RVT-617"  # the code of changes whose job the sender could not wait for
+
+
+def open_jobs(store: Store) -> Sequence[OpenJob]:
+    """Return the jobs of runs that never closed, oldest first."""
+    rows = store.rows(
+        f"SELECT j.run, j.sync, j.lo, j.hi, j.job FROM {STATE}.jobs j JOIN {STATE}.runs r USING (run) "
+        "WHERE r.closed_at IS NULL ORDER BY j.ts"
+    )
+    return [OpenJob(*row) for row in rows]
+
+
+def leave_running(store: Store, run: str) -> None:
+    """Move changes whose jobs still run out of ``run``, into one that stays open until a later start resumes them."""
+    later = f"{run}.jobs"
+    still = f"SELECT seq FROM {STATE}.exceptions WHERE run = '{run}' AND code = '{STILL_RUNS}'"
+    if not store.one(f"SELECT count(*) FROM ({still})"):
+        return
+    with store.transaction():
+        store.con.execute(f"UPDATE {STATE}.outbox SET run = '{later}' WHERE run = '{run}' AND seq IN ({still})")
+        store.con.execute(
+            f"UPDATE {STATE}.jobs AS j SET run = '{later}' WHERE run = '{run}' AND EXISTS "
+            f"(SELECT 1 FROM {STATE}.outbox o WHERE o.run = '{later}' AND o.seq BETWEEN j.lo AND j.hi)"
+        )
+        store.con.execute(f"DELETE FROM {STATE}.exceptions WHERE run = '{run}' AND code = '{STILL_RUNS}'")
+        store.con.execute(
+            f"INSERT INTO {STATE}.runs SELECT '{later}', started_at, NULL, NULL, git_commit, dbt_invocation, "
+            f"flows_hash, NULL, NULL FROM {STATE}.runs WHERE run = '{run}'"
+        )

@@ -105,7 +105,7 @@ def _columns(name: str) -> Mapping[str, str]:
     return COLUMNS if name == "people" else {"id": "VARCHAR"}
 
 
-def _workspace() -> Workspace:
+def workspace() -> Workspace:
     project = Project("sim", "1.12.0", "duckdb", datetime(2026, 1, 1, tzinfo=UTC), "i", {}, {}, {})
     return Workspace(
         Options(), DbtProject("sim", None), "dev", project, Config("revetl.yml"), Resolved((PLAN,)), {"sim": SIM}, {}
@@ -213,7 +213,7 @@ class World:
 
     def _run(self, run: str, crash: Callable[[str], None]) -> Mapping[str, int]:
         store = Store(self.con, None, self.now, crash)
-        session = Session(_workspace(), store, MemorySource(), Approvals(store), Masking("clear", b"k"), self.now)
+        session = Session(workspace(), store, MemorySource(), Approvals(store), Masking("clear", b"k"), self.now)
         session.close_killed()
         begin_run(store, run, {})
         journal = Journal(store, run)

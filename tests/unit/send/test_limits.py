@@ -26,7 +26,9 @@ def most_in_a_window(arrivals: list[float], seconds: float) -> int:
 
 def flood(limiter: Limiter, random: Random, calls: int, slowest: float) -> tuple[list[float], float]:
     """Send ``calls`` as fast as the limiter lets; return when the server counted each, and when the last came back."""
-    now, counted, flying = 0.0, [], []
+    now = 0.0
+    counted: list[float] = []
+    flying: list[float] = []
     while len(counted) < calls or flying:
         at = limiter.ready_at({}, now) if len(counted) < calls else None
         if at is not None and (not flying or at <= flying[0]):

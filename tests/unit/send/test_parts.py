@@ -38,7 +38,7 @@ class Outer(BaseModel):
 
 def test_secrets_are_found_at_every_depth() -> None:
     """Nested models and lists give their secrets, plain texts do not."""
-    found = set(secrets_of(Outer(inner=Inner(password="pass word/1"), many=["list-secret"])))
+    found = set(secrets_of(Outer(inner=Inner(password=SecretStr("pass word/1")), many=[SecretStr("list-secret")])))
     assert {"pass word/1", "pass%20word%2F1", "list-secret"} <= found
     assert "visible" not in found
 

@@ -1,0 +1,28 @@
+"""What was used of each account's quotas, kept between runs: a day's allowance does not begin anew with a process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from revetl.state.schema import STATE
+from revetl.state.store import Store
+
+# account → limit → ((UTC epoch seconds, units), …)
+Used = Mapping[str, Mapping[str, tuple[tuple[float, int], ...]]]
+
+
+def read_usage(store: Store) -> Used:
+    """Return what earlier runs used."""
+    text = store.one(f"SELECT value FROM {STATE}.meta WHERE name = 'usage'")
+    known = json.loads(text) if text else {}
+    return {
+        account: {name: tuple((float(at), int(units)) for at, units in used) for name, used in limits.items()}
+        for account, limits in known.items()
+    }
+
+
+def write_usage(store: Store, used: Used) -> None:
+    """Keep what was used; accounts that this run did not touch keep theirs."""
+    merged = {**read_usage(store), **{account: dict(limits) for account, limits in used.items()}}
+    store.set_meta("usage", json.dumps(merged))
