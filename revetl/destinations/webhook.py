@@ -125,7 +125,7 @@ def _call(batch: Batch, group: Sequence[Change]) -> Http:
 def _record(change: Change) -> dict[str, JSON]:
     record: dict[str, JSON] = {"id": change.key, "match": change.match}
     if change.op in (Op.UPSERT, Op.LEAVE):
-        record["fields"] = change.fields
+        record["fields"] = orjson.Fragment(change.body)  # byte for byte what the ledger holds
     if change.before_match is not None:
         record["before_match"] = change.before_match
     return record

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import orjson
+
 from revetl.types.base import EMPTY, JSON
 from revetl.types.words import Cause, Mode, OnLeave, Op, Proof, Status
+
+_LONG = re.compile(rb"[0-9]{19}")  # orjson, five times as fast, takes an integer beyond 64 bits for a float
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +50,11 @@ class Change:
     @cached_property
     def fields(self) -> dict[str, JSON]:
         """Return the body parsed: field → wire value."""
-        parsed: dict[str, JSON] = json.loads(self.body)
+        parse = json.loads if _LONG.search(self.body) else orjson.loads
+        parsed: dict[str, JSON] = parse(self.body)
         return parsed
 
-    @property
+    @cached_property
     def tokens(self) -> tuple[tuple[str, ...], ...]:
         """Return what no two calls in flight may share: the key, and each identity it touches."""
         found = [("key", self.sync, self.key), ("identity", self.sync, self.identity)]
