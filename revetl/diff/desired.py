@@ -37,7 +37,8 @@ def desired(plan: SyncPlan, names: Names, shape: Shape) -> str:
     columns = [f"{key} AS {k}" for key, k in zip(_keys(plan.base, "b", shape), shape.ks, strict=True)]
     columns.append(f"{match} AS m")
     columns += [
-        f"CAST({alias[slot.model]}.{quote_identifier(slot.property)} AS {slot.type}) AS f{slot.ordinal}"
+        f"CAST({f'{alias[slot.model]}.{quote_identifier(slot.property)}' if slot.property else 'NULL'} AS {slot.type}) "
+        f"AS f{slot.ordinal}"
         for slot in shape.slots
     ]
     joins = [

@@ -44,7 +44,11 @@ def watches(plan: SyncPlan, shape: Shape) -> Sequence[Watch]:
                   cohort=cohort.name)
         )  # fmt: skip
     found += [_joined_watch(plan, shape, ref, known) for ref in plan.joined]
-    found += [_null_watch(plan, shape, slot.ordinal, slot.field, known) for slot in shape.slots if slot.stored]
+    found += [
+        _null_watch(plan, shape, slot.ordinal, slot.field, known)
+        for slot in shape.slots
+        if slot.stored and slot.property
+    ]
     return [watch for watch in found if not watch.limit.off]
 
 

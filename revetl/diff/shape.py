@@ -15,7 +15,10 @@ STATE = "revetl_state"  # the name under which the state database is attached
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One field of the destination and the snapshot column that holds what was last acknowledged of it."""
+    """One field of the destination and the snapshot column that holds what was last acknowledged of it.
+
+    Without a ``property`` it is mapped no more, and is being cleared wherever revetl delivered it.
+    """
 
     ordinal: int
     field: str

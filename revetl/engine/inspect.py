@@ -117,7 +117,8 @@ def _read_one(session: Session, plan: SyncPlan, tables: Tables, number: int, fou
     held = None if held and session.approvals.allows(plan.name, held.guard, None, 0) else held
     if held is None:
         destination = workspace.registry[plan.type]
-        shaped = shapes.shape_of(plan, stored, tables, destination, next_id(store) + number)
+        clear = workspace.options.clear
+        shaped = shapes.shape_of(plan, stored, tables, destination, next_id(store) + number, clear)
         held = _pinned(session, plan, shaped, stored)
     if held is None:
         if shaped.retyped and stored:

@@ -95,7 +95,8 @@ def prepare(
     if destination.prepare is None:
         return {}
     prepared = dict(sender.call(line.lane, destination.prepare(context_of(plan, line, stored))))
-    ids = prepared.get("cohorts") or {}
+    gone = {name: remote_id for name, (_, remote_id) in stored.cohorts.items() if remote_id}  # being ended, if at all
+    ids = prepared["cohorts"] = {**gone, **(prepared.get("cohorts") or {})}
     for cohort in plan.cohorts:
         remote_id = ids.get(cohort.name)
         if remote_id is not None and stored.cohorts.get(cohort.name) != (cohort.label, str(remote_id)):

@@ -1,4 +1,4 @@
-"""``retire``: what is no longer mapped is settled. ``keep``: what stands there stays, and revetl forgets it."""
+"""``retire``: what is no longer mapped is settled: ended at the destination by a run first, or left there."""
 
 from __future__ import annotations
 
@@ -30,18 +30,30 @@ def full_name(orphan: Orphan) -> str:
     return orphan.sync if orphan.kind == "sync" else f"{orphan.sync}.{orphan.name}"
 
 
-def retire(workspace: Workspace, name: str, *, keep: bool, clock: Clock = utc_now) -> tuple[Retired, ...]:
-    """Settle what ``name`` names: a sync that is gone, ``SYNC.FIELD`` or ``SYNC.COHORT``, or a sync for all of these.
+def clearable(workspace: Workspace, name: str, clock: Clock = utc_now) -> tuple[str, ...]:
+    """Return the full names of the orphans that ``name`` names, for a run that ends them at the destination.
 
     Raises:
-        UsageError: RVT-860 nothing orphaned has the name, RVT-861 clearing is not there yet.
+        UsageError: RVT-860 nothing orphaned has the name, RVT-861 a whole sync is gone: nothing says how to reach it.
         TryLater: RVT-502, a run works on the target.
     """
-    if not keep:
+    with open_session(workspace, clock=clock, warehouse=False) as session:
+        chosen = _chosen(name, leftovers(workspace, session.store))
+    if any(orphan.kind == "sync" for orphan in chosen):
         raise UsageError(
-            "RVT-861", "clearing what is no longer mapped is not there yet", kept="nothing was changed or sent",
-            hint=f"revetl retire {name} --keep; or map it again, let it end in the model, sync, and unmap it",
+            "RVT-861", f"{name} is not in revetl.yml any more: nothing says how to clear it", kept="nothing was sent",
+            hint=f"put it back with `on_leave: clear` and nobody in it, sync, remove it; or retire {name} --keep",
         )  # fmt: skip
+    return tuple(full_name(orphan) for orphan in chosen)
+
+
+def retire(workspace: Workspace, name: str, *, clock: Clock = utc_now) -> tuple[Retired, ...]:
+    """Forget what ``name`` names: a sync that is gone, ``SYNC.FIELD`` or ``SYNC.COHORT``, or a sync for all of these.
+
+    Raises:
+        UsageError: RVT-860 nothing orphaned has the name.
+        TryLater: RVT-502, a run works on the target.
+    """
     with open_session(workspace, clock=clock, warehouse=False) as session:
         chosen = _chosen(name, leftovers(workspace, session.store))
         done = tuple(_settle(session, orphan) for orphan in chosen)

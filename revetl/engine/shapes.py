@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from revetl.contract import Destination
@@ -102,10 +102,20 @@ def _slot(field: FieldPlan, ordinal: int, old: StoredField | None, kind: str) ->
     )  # fmt: skip
 
 
+def _ending(field: StoredField) -> Slot:
+    """Return the slot of an orphan that is being cleared: a backfill of nulls."""
+    return Slot(field.ordinal, field.field, "", field.model, field.type, fresh=True, pii=field.pii)
+
+
 def shape_of(
-    plan: SyncPlan, stored: StoredSync | None, tables: Tables, destination: Destination, number: int
+    plan: SyncPlan,
+    stored: StoredSync | None,
+    tables: Tables,
+    destination: Destination,
+    number: int,
+    clear: Sequence[str] = (),
 ) -> Shaped:
-    """Return the sync's shape.
+    """Return the sync's shape. ``clear`` names orphans (``SYNC.FIELD``, ``SYNC.COHORT``) to end at the destination.
 
     Raises:
         RevetlError: a model cannot be read, a mapped column is gone (RVT-420), a key cannot be one (RVT-421).
@@ -126,6 +136,10 @@ def shape_of(
         elif old.type != kind:
             retyped.append(Retyped(field.property, old.type, kind))
         slots.append(_slot(field, old.ordinal if old else last, old, kind))
+    ended = {name.removeprefix(f"{plan.name}.") for name in clear if name.startswith(f"{plan.name}.")}
+    mapped = {slot.ordinal for slot in slots}
+    orphans = [field for field in (stored.fields if stored else ()) if field.ordinal not in mapped]
+    slots += [_ending(field) for field in orphans if field.field in ended]
     thing = destination.objects[plan.object]
     wire = destination.wire.version
     if stored and stored.keys != keys:
@@ -140,7 +154,10 @@ def shape_of(
         partial=thing.partial,
         resend=stored is not None and stored.wire_version != wire,
         stored=stored is not None,
-        cohorts=tuple(cohort.name for cohort in plan.cohorts),
+        cohorts=(
+            *(c.name for c in plan.cohorts),
+            *(name for name in (stored.cohorts if stored else ()) if name in ended),
+        ),
     )
     names = {uid: _source(ref, tables) for uid, ref in refs.items()}
     version = f"{flow_hash(plan)}/{wire}"
@@ -178,7 +195,7 @@ def persist(store: Store, plan: SyncPlan, shaped: Shaped, stored: StoredSync | N
             for slot in shape.slots:
                 if slot.property == change.column and slot.stored:
                     retype_field(store, shape.id, slot.ordinal, change.after)
-        refresh_fields(store, shape.id, fields)
+        refresh_fields(store, shape.id, [field for field in fields if field.property])
         set_sync(store, shape.id, flow=shaped.version, relations=json.dumps(dict(shaped.relations)))
     return replace(shape, stored=True, slots=tuple(replace(slot, stored=True) for slot in shape.slots))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -41,6 +42,7 @@ class Options:
     first: Sequence[str] = ()  # syncs whose first run may send
     retry: bool = False  # send rejected rows again now
     approve: Sequence[str] = ()  # hashes of refusals
+    clear: Sequence[str] = ()  # orphans to end at the destination: SYNC.FIELD, SYNC.COHORT
     strict: bool = False
     offline: bool = False  # ``plan`` asks no destination, not even what a first sync would meet there
     rebase_relations: bool = False
@@ -164,6 +166,7 @@ def git_commit(directory: Path) -> str | None:
         done = subprocess.run(
             ["git", "rev-parse", "HEAD"],  # noqa: S607 - whichever git the user has
             cwd=directory,
+            env={name: value for name, value in os.environ.items() if not name.startswith("GIT_")},  # the project's own
             capture_output=True,
             text=True,
             check=False,

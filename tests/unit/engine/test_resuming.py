@@ -112,7 +112,7 @@ def world() -> Iterator[JobWorld]:
 
 
 def test_a_job_is_resumed_after_a_kill(world: JobWorld) -> None:
-    """A run that is killed while it polls leaves its job in state; the next start goes on with it, and sends nothing."""
+    """A run that is killed while it polls leaves its job in state; the next start goes on with it, sending nothing."""
     world.killed = True
     with pytest.raises(Crash):
         world.sync("run-1")

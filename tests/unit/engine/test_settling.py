@@ -9,7 +9,7 @@ import pytest
 
 from revetl.engine.approving import approve
 from revetl.engine.recovering import recover
-from revetl.engine.retiring import retire
+from revetl.engine.retiring import clearable, retire
 from revetl.errors import StateError, UsageError
 from revetl.state.approvals import Approvals
 from revetl.state.backlog import verify
@@ -45,7 +45,7 @@ def test_retire_field(tmp_path: Path) -> None:
     filled(state)
     state.run("r2", Sent('["c1"]', body=FULL, band="top", status="unknown"))
     workspace = mapped(workspace, plan(MAIL, fields=plan(MAIL).fields[:1]))
-    done = retire(workspace, f"{MAIL}.LTV_BAND", keep=True)
+    done = retire(workspace, f"{MAIL}.LTV_BAND")
     assert [(r.kind, r.name, r.rows) for r in done] == [("field", "LTV_BAND", 1)]
     with state.store() as store:
         known = load_sync(store, MAIL)
@@ -54,7 +54,7 @@ def test_retire_field(tmp_path: Path) -> None:
         assert store.one("SELECT touched FROM revetl_state.pending") == [0]
         assert store.one("SELECT count(*) FROM revetl_state.snap_1") == 2
     with pytest.raises(UsageError) as caught:
-        retire(workspace, "LTV_BAND", keep=True)
+        retire(workspace, "LTV_BAND")
     assert caught.value.code == "RVT-860"
 
 
@@ -63,9 +63,9 @@ def test_retire_cohort_and_sync(tmp_path: Path) -> None:
     workspace, state = shop(tmp_path)
     filled(state)
     without = mapped(workspace, plan(MAIL, cohorts=()))
-    assert [(r.kind, r.rows) for r in retire(without, "vip", keep=True)] == [("cohort", 1)]
+    assert [(r.kind, r.rows) for r in retire(without, "vip")] == [("cohort", 1)]
     assert rows(state, "SELECT count(*) FROM revetl_state.members_1") == [0]
-    assert [(r.kind, r.rows) for r in retire(mapped(workspace), MAIL, keep=True)] == [("sync", 2)]
+    assert [(r.kind, r.rows) for r in retire(mapped(workspace), MAIL)] == [("sync", 2)]
     with state.store() as store:
         assert load_sync(store, MAIL) is None
     with open_view(state.directory) as view:
@@ -73,15 +73,15 @@ def test_retire_cohort_and_sync(tmp_path: Path) -> None:
 
 
 def test_retire_refuses(tmp_path: Path) -> None:
-    """What is still mapped, unknown, or only broken is not retired; clearing is not there yet."""
+    """What is still mapped, unknown, or only broken is not retired; and a sync that is gone cannot be cleared."""
     workspace, state = shop(tmp_path)
     filled(state)
     for name in (MAIL, "LTV_BAND", "nope"):
         with pytest.raises(UsageError) as caught:
-            retire(workspace, name, keep=True)
+            retire(workspace, name)
         assert caught.value.code == "RVT-860"
     with pytest.raises(UsageError) as caught:
-        retire(mapped(workspace), MAIL, keep=False)
+        clearable(mapped(workspace), MAIL)
     assert caught.value.code == "RVT-861"
     assert rows(state, "SELECT sync FROM revetl_state.syncs") == [MAIL]
 
