@@ -15,6 +15,7 @@ from revetl.diff.shape import Shape
 from revetl.engine import execute as executing
 from revetl.engine import remote, results
 from revetl.engine.adopting import adopt
+from revetl.engine.backfill import trim
 from revetl.engine.execute import Executed, first_sync
 from revetl.engine.inspect import Inspection, Remote, inspect
 from revetl.engine.lanes import Line, line_of
@@ -109,7 +110,7 @@ def sync(
 
         def sender_for(book: Journal) -> Sender:
             jitter = Random(run)  # noqa: S311 - no secret
-            limit = _deadline(options, line)
+            limit = _deadline(workspace, line)
             usage = read_usage(session.store)
             return Sender(line, book, random=jitter, deadline=limit, stop=stop, on_progress=on_progress, usage=usage)
 
@@ -120,13 +121,16 @@ def sync(
         found = inspect(session, plans, _asked(session, lines, sender), on_progress)
         found.errors.update(errors)
         _hold_first(found, tuple(options.first))
+        share, used, now = workspace.config.send.backfill_share, read_usage(session.store), clock().timestamp()
+        found.surveys = [trim(s, lines[s.plan.name], session.store, used, share, now) for s in found.surveys]
         done = executing.execute(session, found, lines, sender, journal, Outbox(session.store, run), on_progress)
         write_usage(session.store, sender.usage())
         return _close(session, found, done, run, started, stop())
 
 
-def _deadline(options: Options, wire: Wire) -> float | None:
-    return None if options.deadline is None else wire.monotonic() + options.deadline
+def _deadline(workspace: Workspace, wire: Wire) -> float | None:
+    seconds = workspace.options.deadline or workspace.config.send.deadline
+    return None if seconds is None else wire.monotonic() + seconds
 
 
 def _remembered(session: Session) -> Remote:

@@ -90,7 +90,13 @@ def settle(session: Session, done: Executed, run: str, *, canary: bool) -> None:
             f"SELECT count(*) FROM final WHERE sync = '{name}' AND op = 'upsert' "
             "AND status NOT IN ('delivered', 'local', 'rejected')"
         )
-        complete = not canary and not survey.preview.held and not left and survey.plan.name not in done.errors
+        complete = (
+            not canary
+            and not survey.preview.held
+            and not left
+            and not survey.trimmed
+            and survey.plan.name not in done.errors
+        )
         shapes.settle(store, shape, survey.destination, survey.preview.rows, complete=complete)
         if not canary:
             _tidy(session, survey, name)

@@ -72,7 +72,7 @@ def _sent(
     counts = counted.get(name, {})
     report = done.reports.get(survey.plan.destination)
     local = survey.span[1] - survey.span[0] + 1 - staged.get(name, 0)
-    waiting = counts.get("waiting", 0) + max(local, 0)
+    waiting = counts.get("waiting", 0) + max(local, 0) + survey.trimmed
     tally = report.syncs.get(name) if report else None
     result = SyncResult(
         sync=name, rows=survey.preview.rows, delivered=counts.get("delivered", 0), rejected=counts.get("rejected", 0),

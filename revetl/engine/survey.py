@@ -32,6 +32,7 @@ class Survey:
     spelt: Mapping[int, Encoding]
     span: tuple[int, int]  # sequence numbers of its changes, local ones included; empty where hi < lo
     stopped: Held | None = None
+    trimmed: int = 0  # changes of a backfill that wait for the next run
 
     @property
     def shape(self) -> Shape:

@@ -142,6 +142,7 @@ class World:
             self.con.execute(f"CREATE TABLE memory.main.{tag} (id VARCHAR)")
         self.now = lambda: datetime.fromtimestamp(self.clock.now(), UTC)
         self.run_number = 0
+        self.plan = PLAN
 
     # --- the model ---------------------------------------------------------------------------------------------------
 
@@ -220,7 +221,7 @@ class World:
         wire = VirtualWire(self.clock, lambda lane, call, now: self._answer(run, call, now))
         sender = Sender(wire, journal, random=Random(run), crash=crash)
         lane = Lane("sim", SIM, Settings(), "sim", origin=None, max_in_flight=4, timeout=30.0)
-        found = inspect(session, (PLAN,), lambda _p, _s: {}, lambda _: None)
+        found = inspect(session, (self.plan,), lambda _p, _s: {}, lambda _: None)
         if found.errors or found.stopped:
             raise AssertionError((found.errors, found.stopped))
         lines = {PLAN.name: Line(lane, Settings(), ())}
