@@ -10,14 +10,14 @@ from rich.console import RenderableType
 from rich.rule import Rule
 from rich.text import Text
 
-from revetl.cli import render_check, render_run
+from revetl.cli import render_check, render_run, render_why
 from revetl.cli.render import indented, row, table
 from revetl.cli.words import clean, many, span
 from revetl.engine.arrivals import Place, Standing
 from revetl.engine.checking import Checked
 from revetl.engine.demo import Proof, Scene, Turn
 from revetl.engine.shop import Build
-from revetl.engine.why import Answer, SyncAnswer
+from revetl.engine.why import Answer
 from revetl.types import Plan, RunResult
 
 
@@ -102,32 +102,12 @@ def _parts(found: Standing | None) -> Mapping[str, str]:
     return {"status": found.status, **found.fields, **groups}
 
 
-def _answer(found: Answer) -> Iterator[RenderableType]:
-    for one in found.syncs:
-        yield from _sync_answer(one)
-
-
-def _sync_answer(found: SyncAnswer) -> Iterator[RenderableType]:
-    made = table("when (UTC)", "operation", "about", "outcome", "git commit")
-    for step in found.steps:
-        about = step.flow.cohort or ", ".join(step.flow.values or {})
-        commit = (step.git_commit or "")[:12]
-        row(made, f"{step.flow.time:%Y-%m-%d %H:%M:%S}", step.flow.op, about, step.flow.outcome, commit)
-    yield made
-    for (kind, name), origin in found.introduced.items():
-        if origin.git_commit and any(
-            name in {*(step.flow.values or {}), step.flow.cohort} for step in found.steps[-1:]
-        ):
-            yield Text(f"{kind} {clean(name)} came with commit {origin.git_commit[:12]}", style="dim")
-    yield Text.assemble(("reason: ", "bold"), clean(found.reason.text))
-
-
 WRITERS: Mapping[type, Callable[[Any], Iterator[RenderableType]]] = {
     Build: _build,
     Place: _place,
     Standing: _person,
     Turn: _turn,
-    Answer: _answer,
+    Answer: render_why.answer,
     Plan: render_run.plan,
     RunResult: render_run.result,
     Checked: render_check.checked,
