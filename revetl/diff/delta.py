@@ -76,6 +76,24 @@ def changed(shape: Shape, *, doubt: bool) -> list[str]:
     ]
 
 
+def rivals(shape: Shape) -> str:
+    """Return the statement that makes ``rival``: for changed keys (``c…``), what another record has at their identity.
+
+    Few have one, so identities alone are compared first, and whole records fetched for those few.
+    """
+    mine = [f"c.{k} AS c{n}" for n, k in enumerate(shape.ks)]
+    at = f"SELECT {', '.join(shape.ks)}, {shape.normalised('m')} AS i FROM ({snapshot(shape)})"
+    return (
+        f"CREATE OR REPLACE TEMP TABLE rival_{shape.id} AS "
+        f"SELECT {', '.join(f'o.c{n}' for n in range(len(shape.ks)))}, s.* FROM ("
+        f"SELECT {', '.join(mine)}, {', '.join(f'h.{k}' for k in shape.ks)} FROM {shape.temp('changed')} c "
+        f"JOIN {shape.temp('desired')} d ON {shape.same_key('c', 'd')} "
+        f"JOIN ({at}) h ON h.i = {shape.normalised('d.m')} AND NOT ({shape.same_key('h', 'c')}) "
+        f"QUALIFY row_number() OVER (PARTITION BY {', '.join(f'c.{k}' for k in shape.ks)}) = 1) o "
+        f"JOIN ({snapshot(shape)}) s ON {shape.same_key('o', 's')}"
+    )
+
+
 def delta(shape: Shape) -> str:
     """Return the statement that makes ``delta``: the changed keys with after (``f…``) and before (``b…``) values.
 
@@ -107,11 +125,10 @@ def delta(shape: Shape) -> str:
         f"FROM {shape.temp('changed')} c "
         f"LEFT JOIN {shape.temp('desired')} d ON {shape.same_key('c', 'd')} "
         f"LEFT JOIN ({snapshot(shape)}) s ON {shape.same_key('c', 's')} "
-        f"LEFT JOIN (SELECT *, {shape.normalised('m')} AS i FROM ({snapshot(shape)})) h "
-        f"ON h.i = {identity} AND NOT ({shape.same_key('h', 'c')}) "
+        f"LEFT JOIN {shape.temp('rival')} h ON {' AND '.join(f'h.c{n} = c.{k}' for n, k in enumerate(shape.ks))} "
         f"LEFT JOIN {shape.temp('pend')} p ON {shape.same_key('c', 'p')} "
         f"LEFT JOIN {STATE}.remote r ON r.sync = {quote_text(shape.sync)} AND r.key = {key} "
-        f"LEFT JOIN {tried} o ON o.i = {identity} QUALIFY row_number() OVER (PARTITION BY {', '.join(own)}) = 1"
+        f"LEFT JOIN {tried} o ON o.i = {identity}"
     )
 
 
@@ -192,6 +209,7 @@ def statements(shape: Shape, desired_sql: str, members_sql: str, *, doubt: bool)
         f"CREATE OR REPLACE TEMP VIEW mwish_{shape.id} AS {members_sql}",
         *pending(shape),
         *changed(shape, doubt=doubt),
+        rivals(shape),
         delta(shape),
         *_whereabouts(shape),
         *member_changes(shape, doubt=doubt),

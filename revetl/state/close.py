@@ -82,10 +82,11 @@ def _final(store: Store, run: str, unsettled: str) -> None:
             # record to which an identity was handed over
             "CREATE OR REPLACE TEMP TABLE undone AS SELECT DISTINCT sync, key, op, i FROM final "
             "WHERE status NOT IN ('delivered', 'local')",
-            "UPDATE final AS f SET status = 'waiting' FROM undone u WHERE f.status = 'local' AND u.sync = f.sync AND "
-            "((u.key = f.key AND f.op = 'upsert' AND u.op = 'identity') OR "
-            "(u.key = f.key AND f.op = 'leave' AND u.op = 'part') OR "
-            "(f.local = 'handed_over' AND f.op = 'leave' AND u.i = f.i AND u.op IN ('identity', 'upsert')))",
+            "UPDATE final SET status = 'waiting' WHERE status = 'local' AND "
+            "((op = 'upsert' AND (sync, key) IN (SELECT (sync, key) FROM undone WHERE op = 'identity')) OR "
+            "(op = 'leave' AND (sync, key) IN (SELECT (sync, key) FROM undone WHERE op = 'part')) OR "
+            "(local = 'handed_over' AND op = 'leave' AND (sync, i) IN "
+            "(SELECT (sync, i) FROM undone WHERE op IN ('identity', 'upsert'))))",
         ]
     )
 
