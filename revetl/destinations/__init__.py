@@ -23,6 +23,7 @@ GROUP = "revetl.destinations"
 BUILT_IN = {
     "mailchimp": "revetl.destinations.mailchimp:MAILCHIMP",
     "hubspot": "revetl.destinations.hubspot:HUBSPOT",
+    "iterable": "revetl.destinations.iterable:ITERABLE",
     "webhook": "revetl.destinations.webhook:WEBHOOK",
     "file": "revetl.destinations.file:FILE",
 }

@@ -18,6 +18,7 @@ from revetl.types import JSON, SyncPlan
 SETTINGS: Mapping[str, Mapping[str, JSON]] = {
     "mailchimp": {"api_key": "sandbox-us1", "list_id": "sandbox"},
     "hubspot": {"access_token": "sandbox"},
+    "iterable": {"api_key": "sandbox", "create_fields": True},
     "webhook": {"url": "https://hooks.example.org/revetl"},
 }
 

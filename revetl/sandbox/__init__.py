@@ -15,11 +15,14 @@ from revetl.errors import UsageError
 from revetl.sandbox.core import Sandbox
 from revetl.sandbox.faults import Fault
 from revetl.sandbox.hubspot import HubSpot
+from revetl.sandbox.iterable import Project
 from revetl.sandbox.mailchimp import Mailchimp
 
 __all__ = ["SANDBOXES", "Fault", "Sandbox", "make"]
 
-SANDBOXES: Mapping[str, Callable[..., Sandbox]] = MappingProxyType({"hubspot": HubSpot, "mailchimp": Mailchimp})
+SANDBOXES: Mapping[str, Callable[..., Sandbox]] = MappingProxyType(
+    {"hubspot": HubSpot, "iterable": Project, "mailchimp": Mailchimp}
+)
 
 
 def make(name: str, **options: Any) -> Sandbox:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,12 +15,14 @@ from revetl.contract import Http, PutFile, Reply
 from revetl.destinations import registry
 from revetl.destinations.file import FILE
 from revetl.destinations.hubspot import HUBSPOT
+from revetl.destinations.iterable import ITERABLE
 from revetl.destinations.mailchimp import MAILCHIMP
 from revetl.destinations.webhook import WEBHOOK
 from revetl.sandbox import make
 from revetl.testing.conformance import DestinationSuite, stand_in
 from revetl.testing.conformance.base import Suite
 from revetl.testing.drive import Handler
+from revetl.types import EMPTY, Batch, Change, Mode, OnLeave, Op, Status
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 
@@ -116,6 +119,63 @@ class TestHubSpot(SandboxSuite, DestinationSuite):
         "token": settings["access_token"],
         "properties": {"spent": "number", "since": "date", "seen_at": "datetime", "gift": "bool"},
     }
+
+
+class TestIterable(SandboxSuite, DestinationSuite):
+    """Iterable, before its stand-in of an email-based project."""
+
+    destination = ITERABLE
+    settings = {"api_key": "canary-7c4e", "region": "eu"}  # noqa: RUF012
+    secrets = ("canary-7c4e",)
+    snapshots = SNAPSHOTS
+    poison = {"spent": "a lot"}  # noqa: RUF012
+    avoid = frozenset({"email", "userId", "phoneNumber"})  # well-formed, or nothing
+    account = {  # noqa: RUF012
+        "api_key": settings["api_key"],
+        "fields": {"spent": "double", "visits": "long", "since": "date", "gift": "boolean"},
+        "rates": dict.fromkeys(("bulk", "lists", "fields", "users"), 10**6),
+    }
+    told: Mapping[str, Any] = EMPTY  # what a case says of its sync
+
+    def batch(self, changes: Sequence[Change], op: Op, **more: Any) -> Batch:
+        """Return the batch; a LEAVE without a policy deletes, for there is no archive."""
+        if op is Op.LEAVE and more.get("on_leave", OnLeave.KEEP) is OnLeave.KEEP:
+            more["on_leave"] = OnLeave.DELETE
+        return super().batch(changes, op, **{**self.told, **more})
+
+    def test_new_records_are_ours_and_older_ones_are_not(self) -> None:
+        """A bulk answer does not say who is new: users are looked for first, where the policy is to delete."""
+        self.told = {"on_leave": OnLeave.DELETE}
+        super().test_new_records_are_ours_and_older_ones_are_not()
+
+    def test_sending_again_changes_nothing(self) -> None:
+        """The same: whose a user is, is known where the policy is to delete."""
+        self.told = {"on_leave": OnLeave.DELETE}
+        super().test_sending_again_changes_nothing()
+
+    def test_nobody_cannot_join(self) -> None:
+        """In an email-based project a list makes unknown people users: mode ``update`` looks for them first."""
+        service = self.service()
+        prepared, rows = self.group(service, 1)
+        joins = [replace(row, op=Op.JOIN, body=b"{}") for row in [*rows, self.change(99, created=True)]]
+        seen = self.run(service, joins, prepared=prepared, mode=Mode.UPDATE)
+        assert seen.statuses() == {1: Status.DELIVERED, 99: Status.REJECTED}
+
+
+class TestIterableById(TestIterable):
+    """The same in a project that knows its users by userId, which cannot be changed there."""
+
+    object = "user_by_id"
+    snapshots: ClassVar[Path | None] = None  # type: ignore[assignment]  # one recording a destination
+    account = {**TestIterable.account, "project": "userId"}  # noqa: RUF012
+
+    def test_nothing_stays_behind_under_an_old_identity(self) -> None:
+        """There is no call that renames a userId: the change is refused by name, and the user stays."""
+        service = self.service()
+        fields, (row,) = self.made(service)
+        seen = self.run(service, [self.renamed(row, f"new@{self.domain}", created=True)])
+        assert [(o.status, o.code) for o in seen.outcomes] == [(Status.REJECTED, "IDENTITY_FIXED")]
+        self.stands(service, fields, row)
 
 
 def _suites(of: type[Any] = Suite) -> set[type[Any]]:
