@@ -8,6 +8,8 @@ Not served: Bulk API 2.0, external ids that are numbers, JWT bearer (it needs a 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from revetl.contract import Action, Auth, CohortStyle, Destination, Object, ReadBack, WireFormat
 from revetl.destinations.salesforce import api, auth, cohorts, endings, identity, read, records
 from revetl.destinations.salesforce.auth import SalesforceSettings
@@ -16,7 +18,18 @@ from revetl.types import OnLeave, Op
 _FIELD = CohortStyle("field", "a checkbox field of that API name or label, made in Setup before")
 _CAMPAIGN = CohortStyle("campaign", "a campaign: members are its campaign members", max_label=80)
 _PEOPLE = {"campaign": _CAMPAIGN, "field": _FIELD}
-_ROOM = {"max_records": api.BATCH, "overhead": 160}  # attributes, id and the names around them
+_OVERHEAD = 160  # bytes: attributes, id and the names around them
+
+
+def _thing(styles: Mapping[str, CohortStyle]) -> Object:
+    """Return an object that External ID fields identify ("*": by any name; discovery shows them as unique).
+
+    What a record cannot be made without (LastName, Company, Name, and what the org adds) is for discovery to say: an
+    update needs none of it.
+    """
+    match = ("External_Id__c", "*")
+    return Object(match, normalise="lower", partial=False, cohorts=styles, on_leave=frozenset(OnLeave))
+
 
 SALESFORCE = Destination(
     name="salesforce",
@@ -25,41 +38,14 @@ SALESFORCE = Destination(
     base_url=auth.base_url,
     hosts=("*.salesforce.com",),
     auth=Auth(auth.authorise, auth.token),
-    objects={
-        # "*": any text field that discovery shows as unique (externalId). Required fields: those no record is made
-        # without in a new org.
-        "Contact": Object(
-            match=("*",),
-            normalise="lower",
-            partial=False,
-            required=("LastName",),
-            cohorts=_PEOPLE,
-            on_leave=frozenset(OnLeave),
-        ),
-        "Lead": Object(
-            match=("*",),
-            normalise="lower",
-            partial=False,
-            required=("LastName", "Company"),
-            cohorts=_PEOPLE,
-            on_leave=frozenset(OnLeave),
-        ),
-        "Account": Object(
-            match=("*",),
-            normalise="lower",
-            partial=False,
-            required=("Name",),
-            cohorts={"field": _FIELD},
-            on_leave=frozenset(OnLeave),
-        ),
-    },
+    objects={"Contact": _thing(_PEOPLE), "Lead": _thing(_PEOPLE), "Account": _thing({"field": _FIELD})},
     actions={
         # One read of the old and the new identities together must stay within one batch.
-        Op.IDENTITY: Action(identity.rename, max_records=api.BATCH // 2, overhead=160, calls=lambda _: 2),
-        Op.UPSERT: Action(records.upsert, **_ROOM),
-        Op.JOIN: Action(cohorts.join, **_ROOM),
-        Op.PART: Action(cohorts.part, **_ROOM, calls=lambda _: 2),
-        Op.LEAVE: Action(endings.leave, **_ROOM),
+        Op.IDENTITY: Action(identity.rename, max_records=api.BATCH // 2, overhead=_OVERHEAD, calls=lambda _: 2),
+        Op.UPSERT: Action(records.upsert, max_records=api.BATCH, overhead=_OVERHEAD),
+        Op.JOIN: Action(cohorts.join, max_records=api.BATCH, overhead=_OVERHEAD),
+        Op.PART: Action(cohorts.part, max_records=api.BATCH, overhead=_OVERHEAD, calls=lambda _: 2),
+        Op.LEAVE: Action(endings.leave, max_records=api.BATCH, overhead=_OVERHEAD),
     },
     limits=auth.limits,
     wire=WireFormat(list=";", json="text"),

@@ -50,8 +50,8 @@ def _campaign(context: Context, name: str, label: str) -> Generator[Any, Any, st
     """Return the campaign that an earlier run stored, under the present label; else the oldest of that name."""
     stored = context.ids.get(name)
     also = f"Id = {soql.literal(stored)} OR " if stored else ""
-    text = f"SELECT Id, Name FROM Campaign WHERE {also}Name = {soql.literal(label)} ORDER BY CreatedDate, Id"
-    rows = yield from soql.answers([soql.query(text)])
+    wanted = f" WHERE {also}Name = {soql.literal(label)} ORDER BY CreatedDate, Id"
+    rows = yield from soql.answers([soql.query(soql.select("Campaign", "Name") + wanted)])
     if isinstance(rows, Reply):
         raise _refused(rows, label)
     ours = next((row for row in rows if row["Id"] == stored), None)

@@ -28,7 +28,7 @@ def account(_: SalesforceSettings) -> Generator[Any, Any, Account]:
     Raises:
         DestinationError: RVT-651, they open none.
     """
-    rows = yield from soql.answers([soql.query("SELECT Id, Name FROM Organization")])
+    rows = yield from soql.answers([soql.query(soql.select("Organization", "Name"))])
     if isinstance(rows, Reply) or not rows:
         raise _hidden(rows if isinstance(rows, Reply) else Reply(200), "the org")
     return Account(str(rows[0]["Id"]), str(rows[0].get("Name") or ""))
@@ -69,9 +69,8 @@ def read_back(context: Context, identities: Sequence[str]) -> Generator[Any, Any
     places = context.prepared.get("cohorts") or context.ids
     labels = {str(places[name]): label for name, label in context.cohorts if name in places}
     as_field = context.cohort_style == "field"
-    names = dict.fromkeys((context.match_field, *context.fields, *(labels if as_field else ())))
-    select = f"SELECT Id, {', '.join(names)} FROM {context.object}"
-    rows = yield from soql.answers(soql.lookups(select, context.match_field, identities))
+    start = soql.select(context.object, context.match_field, *context.fields, *(labels if as_field else ()))
+    rows = yield from soql.answers(soql.lookups(start, context.match_field, identities))
     if isinstance(rows, Reply):
         raise _hidden(rows, "records")
     found = soql.by_identity(rows, context.match_field)
@@ -102,8 +101,8 @@ def members(kind: str, campaigns: Sequence[str], people: Sequence[str]) -> Gener
     """Return the memberships of ``people`` (ids of records of ``kind``) in ``campaigns``; or the reply that refuses."""
     field = f"{kind}Id"
     places = ", ".join(soql.literal(campaign) for campaign in campaigns)
-    select = f"SELECT Id, CampaignId, {field} FROM CampaignMember"
-    rows = yield from soql.answers(soql.lookups(select, field, people, f" AND CampaignId IN ({places})"))
+    start = soql.select("CampaignMember", "CampaignId", field)
+    rows = yield from soql.answers(soql.lookups(start, field, people, f" AND CampaignId IN ({places})"))
     if isinstance(rows, Reply):
         return rows
     return {(str(row.get("CampaignId")), str(row.get(field))): str(row["Id"]) for row in rows}

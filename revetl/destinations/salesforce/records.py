@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from revetl.contract import BatchRejected, Exchange, Http, Pause, Reply, UnreadableReply
 from revetl.destinations.salesforce import api, soql
@@ -68,7 +69,7 @@ def upsert(batch: Batch) -> Exchange:
     if not rest:
         return answer.done
     yield from api.settle(answer.done)
-    path = f"/{batch.object}/{batch.match_field}"
+    path = f"/{batch.object}/{quote(batch.match_field, safe='')}"
     return finish((yield from write(Way(batch, "PATCH", path), rest)), rest)
 
 

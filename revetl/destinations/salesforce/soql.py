@@ -25,6 +25,11 @@ def literal(value: str) -> str:
     return f"'{value.translate(_ESCAPES)}'"
 
 
+def select(kind: str, *names: str) -> str:
+    """Return the beginning of a query: fields by their API names, always with Id."""
+    return f"SELECT {', '.join(dict.fromkeys(('Id', *names)))} FROM {kind}"  # noqa: S608 - SOQL only reads
+
+
 def query(text: str) -> Http:
     """Return the call that asks ``text``."""
     return Http("GET", "/query", query=(("q", text),), effect=Effect.READ)
@@ -45,10 +50,10 @@ def parts(values: Iterable[str]) -> list[list[str]]:
     return found
 
 
-def lookups(select: str, field: str, values: Iterable[str], more: str = "") -> list[Http]:
+def lookups(start: str, field: str, values: Iterable[str], more: str = "") -> list[Http]:
     """Return the queries that find records by ``field``, oldest first."""
     return [
-        query(f"{select} WHERE {field} IN ({','.join(part)}){more} ORDER BY CreatedDate, Id") for part in parts(values)
+        query(f"{start} WHERE {field} IN ({','.join(part)}){more} ORDER BY CreatedDate, Id") for part in parts(values)
     ]
 
 
@@ -101,7 +106,7 @@ def by_identity(rows: Rows, match_field: str) -> dict[str, dict[str, JSON]]:
 def find(batch: Batch, identities: Iterable[str]) -> Generator[Any, Any, dict[str, str] | Reply]:
     """Return identity → record id of those who are there; or the reply that refuses."""
     field = batch.match_field
-    rows = yield from answers(lookups(f"SELECT Id, {field} FROM {batch.object}", field, identities))
+    rows = yield from answers(lookups(select(batch.object, field), field, identities))
     if isinstance(rows, Reply):
         return rows
     return {identity: str(row["Id"]) for identity, row in by_identity(rows, field).items()}

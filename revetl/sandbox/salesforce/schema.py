@@ -1,0 +1,127 @@
+"""The objects of a new org, and fields that are added to them.
+
+Lengths, types and picklists of standard fields: "Object Reference for the Salesforce Platform", a part of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from revetl.types import JSON
+
+CUSTOM = re.compile(r"[A-Za-z][A-Za-z0-9_]*__c")
+PREFIX = {"Account": "001", "Contact": "003", "Lead": "00Q", "Campaign": "701", "CampaignMember": "00v"}
+PREFIX["Organization"] = "00D"
+
+Fields = dict[str, dict[str, JSON]]
+
+
+def field(name: str, kind: str = "string", length: int = 0, **more: JSON) -> dict[str, JSON]:
+    """Return a field as describe shows it; ``options`` make a picklist."""
+    options = more.pop("options", ())
+    shown: dict[str, JSON] = {
+        "name": name,
+        "label": name.removesuffix("__c").replace("_", " "),
+        "type": kind,
+        "length": length or (255 if kind == "string" else 0),
+        "precision": 18 if kind in ("double", "currency", "percent") else 0,
+        "scale": 2 if kind in ("double", "currency", "percent") else 0,
+        "nillable": kind != "boolean",
+        "createable": True,
+        "updateable": True,
+        "defaultedOnCreate": kind == "boolean",
+        "externalId": False,
+        "idLookup": False,
+        "unique": False,
+        "caseSensitive": False,
+        "custom": name.endswith("__c"),
+        "restrictedPicklist": False,
+        "picklistValues": [{"value": one, "label": one, "active": True} for one in options],
+    }
+    return {**shown, **more}
+
+
+def _system(name: str, kind: str = "datetime", **more: JSON) -> dict[str, JSON]:
+    return field(name, kind, createable=False, updateable=False, nillable=False, defaultedOnCreate=True, **more)
+
+
+def _person() -> list[dict[str, JSON]]:
+    return [
+        field("LastName", length=80, nillable=False),
+        field("FirstName", length=40),
+        field("Title", length=128),
+        field("Email", "email", 80, idLookup=True),
+        field("Phone", "phone", 40),
+        field("Description", "textarea", 32_000),
+        field("HasOptedOutOfEmail", "boolean"),
+        _system("Name", "string", length=121),
+    ]
+
+
+def _standard() -> dict[str, list[dict[str, JSON]]]:
+    sources = ["Web", "Phone Inquiry", "Partner Referral", "Purchased List", "Other"]
+    status = ["Open - Not Contacted", "Working - Contacted", "Closed - Converted", "Closed - Not Converted"]
+    return {
+        "Contact": [
+            *_person(),
+            field("Department", length=80),
+            field("Birthdate", "date"),
+            field("MailingCity", length=40),
+            field("AccountId", "reference", 18),
+            field("LeadSource", "picklist", 255, options=sources),
+        ],
+        "Lead": [
+            *_person(),
+            field("Company", length=255, nillable=False),
+            field("Status", "picklist", 255, options=status, nillable=False, defaultedOnCreate=True),
+            field("AnnualRevenue", "currency", scale=0),
+            field("NumberOfEmployees", "int"),
+            field("City", length=40),
+        ],
+        "Account": [
+            field("Name", length=255, nillable=False),
+            field("Website", "url", 255),
+            field("Phone", "phone", 40),
+            field("Description", "textarea", 32_000),
+            field("AnnualRevenue", "currency", scale=0),
+            field("NumberOfEmployees", "int"),
+            field("BillingCity", length=40),
+        ],
+        "Campaign": [
+            field("Name", length=80, nillable=False),
+            field("IsActive", "boolean"),
+            field("Status", "picklist", 255, options=["Planned", "In Progress", "Completed", "Aborted"]),
+            field("Description", "textarea", 32_000),
+        ],
+        "CampaignMember": [
+            field("CampaignId", "reference", 18, nillable=False, updateable=False),
+            field("ContactId", "reference", 18, updateable=False),
+            field("LeadId", "reference", 18, updateable=False),
+            field("Status", "picklist", 40, options=["Sent", "Responded"]),
+        ],
+        "Organization": [_system("Name", "string", length=80)],
+    }
+
+
+def new_objects(extra: Mapping[str, Mapping[str, JSON]]) -> dict[str, Fields]:
+    """Return object → fields of a new org; ``extra`` adds some: object → name → type, or type and more."""
+    found: dict[str, Fields] = {}
+    for kind, fields in _standard().items():
+        system = [_system("Id", "id", length=18), _system("CreatedDate"), _system("LastModifiedDate")]
+        found[kind] = {one["name"]: one for one in (*system, *fields)}
+        for name, given in extra.get(kind, {}).items():
+            told: dict[str, Any] = (
+                {"kind": given} if isinstance(given, str) else {**given, "kind": given.get("type", "string")}
+            )
+            told.pop("type", None)
+            found[kind][name] = field(name, **told)
+    return found
+
+
+# Metadata API type → what describe calls it
+METADATA = {
+    "Text": "string", "Number": "double", "Checkbox": "boolean", "Date": "date", "DateTime": "datetime",
+    "LongTextArea": "textarea", "Currency": "currency", "Email": "email", "Url": "url", "Phone": "phone",
+}  # fmt: skip
