@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,7 @@ SETTINGS: Mapping[str, Mapping[str, JSON]] = {
     "mailchimp": {"api_key": "sandbox-us1", "list_id": "sandbox"},
     "hubspot": {"access_token": "sandbox"},
     "iterable": {"api_key": "sandbox", "create_fields": True},
+    "salesforce": {"host": "sandbox.my.salesforce.com", "client_id": "sandbox", "client_secret": "sandbox"},
     "webhook": {"url": "https://hooks.example.org/revetl"},
 }
 
@@ -72,11 +74,38 @@ def _hubspot(plan: SyncPlan, shape: Shape, _: Any) -> Iterator[Http]:
         yield _post(f"/crm/v3/properties/{plan.object}", body)
 
 
+def _salesforce(plan: SyncPlan, shape: Shape, _: Any) -> Iterator[Http]:
+    """Yield a Tooling API call for each custom field; Salesforce's own fields are there."""
+    number = {"type": "Number", "precision": 18, "scale": 6}
+    whole = {"type": "Number", "precision": 18, "scale": 0}
+    kinds: dict[str, dict[str, JSON]] = {
+        "DATE": {"type": "Date"}, "TIMESTAMP": {"type": "DateTime"}, "TIMESTAMP WITH TIME ZONE": {"type": "DateTime"},
+        "BOOLEAN": {"type": "Checkbox"}, "DECIMAL": number, "DOUBLE": number,
+        "INTEGER": whole, "BIGINT": whole, "HUGEINT": whole,
+    }  # fmt: skip
+    text: dict[str, JSON] = {"type": "Text", "length": 255}
+    fields = {constant.field: text for constant in plan.constants}
+    fields |= {slot.field: kinds.get(slot.type.partition("(")[0], text) for slot in shape.slots}
+    fields[plan.match_field] = {**text, "externalId": True, "unique": True}
+    labels = {name: name.removesuffix("__c") for name in fields}
+    for cohort in plan.cohorts if plan.cohort_style == "field" else ():
+        name = cohort.label if cohort.label.endswith("__c") else f"{re.sub(r'[^A-Za-z0-9]+', '_', cohort.label)}__c"
+        fields[name], labels[name] = {"type": "Checkbox"}, cohort.label
+    for name, told in fields.items():
+        if name.endswith("__c"):
+            body = {"FullName": f"{plan.object}.{name}", "Metadata": {**told, "label": labels[name]}}
+            yield _post("/tooling/sobjects/CustomField", body)
+
+
 def _post(path: str, body: Mapping[str, JSON]) -> Http:
     return Http("POST", path, content=orjson.dumps(body))
 
 
-MAKERS: Mapping[str, Callable[[SyncPlan, Shape, Any], Iterator[Http]]] = {"mailchimp": _mailchimp, "hubspot": _hubspot}
+MAKERS: Mapping[str, Callable[[SyncPlan, Shape, Any], Iterator[Http]]] = {
+    "mailchimp": _mailchimp,
+    "hubspot": _hubspot,
+    "salesforce": _salesforce,
+}
 
 
 def make_fields(
@@ -86,7 +115,7 @@ def make_fields(
     made = []
     for call in MAKERS[plan.type](plan, shape, settings) if plan.type in MAKERS else ():
         body = orjson.loads(call.content or b"{}")
-        name = body.get("tag") or body["name"]
+        name = body.get("tag") or body.get("name") or str(body["FullName"]).partition(".")[2]
         if name not in known:
             reply = yield call
             if not reply.ok:

@@ -17,11 +17,12 @@ from revetl.sandbox.faults import Fault
 from revetl.sandbox.hubspot import HubSpot
 from revetl.sandbox.iterable import Project
 from revetl.sandbox.mailchimp import Mailchimp
+from revetl.sandbox.salesforce import Salesforce
 
 __all__ = ["SANDBOXES", "Fault", "Sandbox", "make"]
 
 SANDBOXES: Mapping[str, Callable[..., Sandbox]] = MappingProxyType(
-    {"hubspot": HubSpot, "iterable": Project, "mailchimp": Mailchimp}
+    {"hubspot": HubSpot, "iterable": Project, "mailchimp": Mailchimp, "salesforce": Salesforce}
 )
 
 
