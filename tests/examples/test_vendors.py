@@ -1,0 +1,54 @@
+"""examples/mailchimp and examples/hubspot, against the stand-ins over loopback."""
+
+from __future__ import annotations
+
+from tests.e2e.house import CRM, MAIL, of
+from tests.examples.conftest import Settle
+
+PEOPLE = "select email, lifetime_value_band from customers where email is not null"
+
+
+def test_mailchimp(settle: Settle) -> None:
+    """Subscribers who are no employees arrive with band and tag, and a second sync writes nothing."""
+    house = settle("mailchimp")
+    checked = house.program("check", "--strict")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert house.sync().exit_code == 0
+    found = {address: one["merge_fields"]["LTV_BAND"] for address, one in house.members().items()}
+    assert found == house.wanted_members()
+    assert house.tagged("High Value") == house.wanted_cohort("high_value_customers", readers=True)
+    assert {one["merge_fields"]["SOURCE"] for one in house.members().values()} == {"shop"}
+    assert house.sync().exit_code == 0
+    assert house.writes() == []
+
+
+def test_mailchimp_archives_who_leaves(settle: Settle) -> None:
+    """A reader who opts out is archived, since revetl created the member."""
+    house = settle("mailchimp")
+    house.sync()
+    customer, address = house.reader()
+    house.sql(f"delete from newsletter_subscribers where customer_id = {customer}")
+    assert of(house.sync(), MAIL).exit_code == 0
+    assert house.members(None)[address]["status"] == "archived"
+
+
+def test_hubspot(settle: Settle) -> None:
+    """Contacts come from two models, companies from a third, the list is the cohort; a second sync writes nothing."""
+    house = settle("hubspot")
+    checked = house.program("check", "--strict")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert house.sync().exit_code == 0
+    contacts = house.contacts()
+    assert {address: one.get("ltv_band") for address, one in contacts.items()} == dict(house.rows(PEOPLE))
+    orders: dict[str, int] = dict(house.rows(
+        "select email, order_count from customers join customer_engagement using (customer_id) where email is not null"
+    ))  # fmt: skip
+    assert {address: int(contacts[address]["order_count"]) for address in orders} == orders
+    members = {row[0] for row in house.rows(
+        "select email from customers where email is not null and customer_id in (from churn_risk_customers)"
+    )}  # fmt: skip
+    assert house.listed("Churn Risk") == members != set()
+    companies = house.boxes["hubspot"].dump()["store"]["objects"]["companies"]["records"]
+    assert len(companies) == house.first("select count(*) from companies")
+    assert of(house.sync(), CRM).exit_code == 0
+    assert house.writes() == []
