@@ -31,7 +31,7 @@ def test_files(settle: Settle) -> None:
     house = settle("files")
     assert house.program("check", "--strict").returncode == 0
     for _ in range(2):
-        first = house.program("sync", "--first", "lines", "--first", "sheet", "--first", "lake")
+        first = house.program("sync")
         assert first.returncode == 0, first.stderr
         files = written(house)
         assert [path.suffix for path in files] == [".parquet", ".jsonl", ".csv"]
