@@ -34,11 +34,13 @@ def frozen(shape: Shape, now: str, *, retry: bool) -> list[str]:
         f"r.sync = {quote_text(shape.sync)} AND r.key = c.key AND r.op = c.op "
         "AND r.cohort IS NOT DISTINCT FROM c.cohort"
     )
-    still = f"r.digest = c.digest AND r.next_at > {now} AND NOT {str(retry).lower()}"
+    # a verdict of revetl's own over several records is no longer the same once another of them has changed
+    ours = "r.code = c.code OR (c.verdict IS NULL AND r.code NOT IN ('MATCH_COLLISION', 'IDENTITY_SWAP'))"
+    still = f"r.digest = c.digest AND r.next_at > {now} AND NOT {str(retry).lower()} AND ({ours})"
     return [
         f"CREATE OR REPLACE TEMP TABLE frozen_{shape.id} AS SELECT c.key, c.op, c.cohort "
         f"FROM {shape.temp('changes')} c "
-        f"JOIN {STATE}.rejected r ON {same} WHERE {still} AND c.verdict IS NULL",
+        f"JOIN {STATE}.rejected r ON {same} WHERE {still}",
         f"DELETE FROM {shape.temp('changes')} AS c USING {shape.temp('frozen')} z "
         f"WHERE z.key = c.key AND z.op = c.op AND z.cohort IS NOT DISTINCT FROM c.cohort",
         f"DELETE FROM {shape.temp('changes')} AS c USING {shape.temp('frozen')} z WHERE z.key = c.key "
@@ -93,8 +95,15 @@ def predecessors(shape: Shape) -> list[str]:
     return [
         f"UPDATE {changes} SET {wait} WHERE verdict IS NULL AND op IN ('identity', 'upsert', 'join') AND key IN "
         f"(SELECT key FROM {changes} WHERE verdict IS NOT NULL AND op IN ('identity', 'upsert'))",
+        # who should move out but does not in this run (refused, not due, no canary) is in the way of who follows,
+        # and that one of the next
+        f"CREATE OR REPLACE TEMP TABLE stuck_{shape.id} AS WITH RECURSIVE stuck AS (SELECT o.i FROM "
+        f"{shape.temp('olds')} o JOIN {shape.temp('delta')} x ON x.key = o.key AND x.i <> o.i "
+        f"ANTI JOIN (SELECT key, bi FROM {changes} WHERE op = 'identity' AND verdict IS NULL) c "
+        "ON c.key = o.key AND c.bi = o.i WHERE x.wanted AND NOT o.taken UNION "
+        f"SELECT c.bi FROM {changes} c JOIN stuck s ON s.i = c.i WHERE c.op = 'identity') SELECT i FROM stuck",
         f"UPDATE {changes} SET {wait} WHERE verdict IS NULL AND op IN ('identity', 'upsert') AND i IN "
-        f"(SELECT bi FROM {changes} WHERE verdict IS NOT NULL AND op = 'identity')",
+        f"(SELECT i FROM {shape.temp('stuck')})",
         f"UPDATE {changes} SET {wait} WHERE verdict IS NULL AND op = 'join' AND key IN "
         f"(SELECT key FROM {changes} WHERE verdict IS NOT NULL AND op IN ('identity', 'upsert'))",
     ]

@@ -27,6 +27,7 @@ class Executed:
     reports: Mapping[str, LaneReport] = field(default_factory=dict)
     errors: dict[str, RevetlError] = field(default_factory=dict)
     sent: list[Survey] = field(default_factory=list)
+    still: list[Survey] = field(default_factory=list)  # nothing differs
 
 
 def first_sync(plan: SyncPlan, first: tuple[str, ...]) -> Held | None:
@@ -53,7 +54,10 @@ def execute(
     feeds = []
     for survey in inspection.surveys:
         name = survey.plan.name
-        if survey.stopped is not None or (survey.span[1] < survey.span[0] and survey.shape.stored):
+        if survey.stopped is not None:
+            continue
+        if survey.span[1] < survey.span[0] and survey.shape.stored:
+            done.still.append(survey)
             continue
         on_progress(Progress(name, "stage", 0, survey.preview.changes))
         try:
@@ -100,6 +104,8 @@ def settle(session: Session, done: Executed, run: str, *, canary: bool) -> None:
         shapes.settle(store, shape, survey.destination, survey.preview.rows, complete=complete)
         if not canary:
             _tidy(session, survey, name)
+    for survey in [] if canary else done.still:
+        _tidy(session, survey, survey.plan.name.replace("'", "''"))
     session.approvals.close(run)
 
 

@@ -120,9 +120,9 @@ def judge(
     now = quote_text(request.now.isoformat()) + "::TIMESTAMPTZ"
     store.con.execute(verdicts.refuse(shape, staging.refusal(shape, spelt)))
     store.con.execute(verdicts.digest(shape, shaped.version))
+    store.run_all(verdicts.chains(shape))
     store.run_all(verdicts.frozen(shape, now, retry=request.retry))
     store.con.execute(verdicts.busy(shape))
-    store.run_all(verdicts.chains(shape))
     store.run_all(verdicts.predecessors(shape))
     held = tuple(_guards(plan, shape, request))
     if any(h.stops for h in held):
@@ -174,6 +174,8 @@ def _canary(shape: Shape, request: Request) -> None:
             f"DELETE FROM {table} WHERE key NOT IN (SELECT DISTINCT key FROM {table} "
             f"WHERE local IS NULL AND verdict IS NULL ORDER BY key LIMIT {int(request.limit)})"
         )
+    if request.keys or request.limit is not None:
+        store.run_all(verdicts.predecessors(shape))  # of those that were left out
 
 
 def _preview(

@@ -33,7 +33,7 @@ def read_head(path: Path) -> Head | None:
         StateError: RVT-503, it cannot be read.
     """
     try:
-        return Head(**json.loads(path.read_text()))
+        return _checked(Head(**json.loads(path.read_text())))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError) as error:
@@ -43,6 +43,12 @@ def read_head(path: Path) -> Head | None:
             kept="state and ledger are untouched; nothing was sent",
             hint="revetl recover",
         ) from None
+
+
+def _checked(head: Head) -> Head:
+    if not (isinstance(head.run, str) and isinstance(head.seq, int) and isinstance(head.chain, str)):
+        raise TypeError("a value of it has another type")
+    return head
 
 
 def write_head(path: Path, head: Head) -> None:
