@@ -37,6 +37,7 @@ def connect(memory_limit: str | None = None, temp_directory: Path | None = None)
         what = f"DuckDB refuses its settings: {first_line(error)}"
         raise ConfigError("RVT-416", what, hint="write a memory limit as 2GB") from None
     con.execute("SET GLOBAL TimeZone = 'UTC'")
+    con.execute("SET enable_progress_bar = false")  # it would write into standard output, beside what belongs there
     return con
 
 

@@ -106,3 +106,9 @@ def test_views_over_files(locked: duckdb.DuckDBPyConnection, source: DuckDBSourc
     problem = source.tables(locked, [view]).missing[view]
     assert problem.code == "RVT-414"
     assert "table" in problem.hint
+
+
+def test_a_long_query_says_nothing() -> None:
+    """Standard output is for documents: no progress bar is written into it, however long a query takes."""
+    with connect() as con:
+        assert con.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(False,)]
