@@ -110,7 +110,7 @@ def test_keys_that_are_not_there_yet_are_said_to_be() -> None:
     assert [key for key in sorted(later) if f"`{key}`" not in text] == []
 
 
-@pytest.mark.parametrize("name", ["mailchimp", "hubspot", "webhook", "file"])
+@pytest.mark.parametrize("name", sorted(registry()))
 def test_every_setting_is_in_the_reference(name: str) -> None:
     """README names each setting of each destination, and no other."""
     (row,) = re.findall(rf"^\| `{name}` \| (.*) \|$", README.read_text(encoding="utf-8"), re.MULTILINE)
