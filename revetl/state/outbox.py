@@ -10,7 +10,7 @@ from revetl.state.store import Store
 from revetl.types import Cause, Change, Op
 
 # Rows per chunk: what a crash may leave in doubt without having left, against a durable commit each.
-CHUNK = 2_500
+CHUNK = 5_000
 _COLUMNS = "seq, sync, key, op, m, i, cohort, cause, bm, bi, remote_id, created, body"
 
 
