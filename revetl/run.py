@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
@@ -24,7 +24,7 @@ from revetl.engine.rehearsal import origins
 from revetl.engine.resuming import resume_jobs
 from revetl.engine.session import Clock, Session, new_run, open_session, utc_now
 from revetl.engine.workspace import Options, Workspace, git_commit, load
-from revetl.errors import RevetlError
+from revetl.errors import RevetlError, UsageError
 from revetl.send.sender import Sender
 from revetl.send.threads import ThreadWire
 from revetl.send.wire import Wire
@@ -99,6 +99,7 @@ def sync(
     """
     workspace = load(options)
     plans = workspace.syncs
+    _known(options.first, workspace)
     started, run = clock(), new_run(clock())
     with ExitStack() as stack:
         session = stack.enter_context(open_session(workspace, clock=clock))
@@ -126,6 +127,16 @@ def sync(
         done = executing.execute(session, found, lines, sender, journal, Outbox(session.store, run), on_progress)
         write_usage(session.store, sender.usage())
         return _close(session, found, done, run, started, stop())
+
+
+def _known(first: Sequence[str], workspace: Workspace) -> None:
+    """Refuse a ``--first`` that names nothing: the run would hold what was meant to go."""
+    names = {name for p in workspace.resolved.syncs for name in (p.name, p.destination)}
+    wrong = [name for name in first if name not in names]
+    if wrong:
+        raise UsageError(
+            "RVT-110", f"--first {wrong[0]}: no such sync or destination for this target", hint="revetl ls"
+        )
 
 
 def _deadline(workspace: Workspace, wire: Wire) -> float | None:

@@ -17,9 +17,15 @@ from revetl.state.approvals import Approval
 
 # What counts rows needs a bound; what stops a whole sync has none.
 COUNTING = ("max_leave", "max_change", "max_null")
-GUARDS = (
-    *COUNTING, "types", "first", "tests", "min_rows", "key", "relations", "account", "max_age", "partial_build",
-)  # fmt: skip
+GUARDS = (*COUNTING, "types", "tests", "min_rows", "max_age", "partial_build")
+# What stops a sync and is released otherwise.
+OTHERWISE = {
+    "first": "revetl adopt SYNC, or revetl sync --first SYNC",
+    "key": "mend the model's key and run dbt build",
+    "key_type": "cast the key in the model to the type it had",
+    "relations": "revetl sync -s SYNC --rebase-relations",
+    "account": "restore the credentials, or give the other account a target of its own",
+}
 LONGEST = timedelta(days=30)
 
 
@@ -76,6 +82,8 @@ def approve(  # noqa: PLR0913 - what an approval consists of
 
 
 def _check(workspace: Workspace, sync: str, guard: str, up_to: int | None, reason: str, cohort: str | None) -> None:
+    if guard in OTHERWISE:
+        raise UsageError("RVT-863", f"{guard} is not released by an approval", hint=OTHERWISE[guard])
     if guard not in GUARDS:
         raise UsageError("RVT-863", f"there is no guard {guard[:40]}", hint=_near(guard, GUARDS))
     plans = {plan.name: plan for plan in workspace.resolved.syncs}

@@ -82,6 +82,7 @@ class Vendor:
     late: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     received: list[int] = field(default_factory=list)
     poison: str | None = None
+    refused: str | None = None  # rows about this e-mail are refused by name
 
     def land(self, now: float) -> None:
         """Apply what was sent long ago and only arrives now."""
@@ -99,6 +100,8 @@ class Vendor:
 
     def _row(self, op: Op, row: dict[str, object]) -> dict[str, object]:
         email, answer = str(row["email"]), {"seq": row["seq"], "ok": True}
+        if email == self.refused:
+            return {"seq": row["seq"], "ok": False, "code": "REFUSED"}
         if op is Op.UPSERT:
             answer["created"] = email not in self.people
             kept = self.people.setdefault(email, {})

@@ -262,6 +262,7 @@ class World:
             )
             if not known:
                 raise AssertionError(f"change {row['seq']} of {run} left without an intent")
+        self.vendor.refused = self.random.choice(EMAILS) if self.faulty and self.random.random() < 0.1 else None
         if not self.faulty or self.random.random() < 0.55:
             return 0.05, self.vendor.apply(call)
         return self._fault(call, now)
