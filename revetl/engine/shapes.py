@@ -154,10 +154,7 @@ def shape_of(
         partial=thing.partial,
         resend=stored is not None and stored.wire_version != wire,
         stored=stored is not None,
-        cohorts=(
-            *(c.name for c in plan.cohorts),
-            *(name for name in (stored.cohorts if stored else ()) if name in ended),
-        ),
+        cohorts=(*(cohort.name for cohort in plan.cohorts), *sorted(ended)),
     )
     names = {uid: _source(ref, tables) for uid, ref in refs.items()}
     version = f"{flow_hash(plan)}/{wire}"
