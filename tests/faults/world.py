@@ -164,6 +164,14 @@ class World:
                 row.tags = frozenset(tag for tag in TAGS if self.random.random() < 0.5)
         self._write()
 
+    def pending(self) -> int:
+        """Return how many keys are of unknown outcome."""
+        return int(self.con.execute("SELECT count(*) FROM revetl_state.pending").fetchall()[0][0])
+
+    def rejected(self) -> int:
+        """Return how many changes rest as rejected."""
+        return int(self.con.execute("SELECT count(*) FROM revetl_state.rejected").fetchall()[0][0])
+
     def untangle(self) -> None:
         """Mend the model where two people exchange their e-mails, as the rejection asks: nobody can send that."""
         swaps = self.con.execute("SELECT key FROM revetl_state.rejected WHERE code = 'IDENTITY_SWAP'").fetchall()
