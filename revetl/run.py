@@ -132,7 +132,8 @@ def sync(
 def _known(first: Sequence[str], workspace: Workspace) -> None:
     """Refuse a ``--first`` that names nothing: the run would hold what was meant to go."""
     names = {name for p in workspace.resolved.syncs for name in (p.name, p.destination)}
-    wrong = [name for name in first if name not in names]
+    skipped = workspace.resolved.skipped  # of another target: nothing goes there, which is said elsewhere
+    wrong = [name for name in first if name not in names and name.partition(".")[0] not in skipped]
     if wrong:
         raise UsageError(
             "RVT-110", f"--first {wrong[0]}: no such sync or destination for this target", hint="revetl ls"
