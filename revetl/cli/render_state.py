@@ -9,9 +9,9 @@ from rich.text import Text
 
 from revetl.cli.render import held, hint, note, row, table, title
 from revetl.cli.words import clean, many, span
+from revetl.engine.leftovers import full_name
 from revetl.engine.records import Found, Verified
 from revetl.engine.rejections import Rejections
-from revetl.engine.retiring import full_name
 from revetl.engine.statuses import OpenRun, Status, SyncStatus
 from revetl.engine.times import moment
 

@@ -37,7 +37,7 @@ def orphaned(workspace: Workspace, state: Reads) -> tuple[Problem, ...]:
         Problem(
             "RVT-391",
             f"{orphan.sync}: the {orphan.kind} {orphan.name} is mapped no more; what is there stays",
-            remedy=f"settle it: revetl retire {_named(orphan)} --keep",
+            remedy=f"settle it: revetl retire {full_name(orphan)} --keep",
             severity=Severity.NOTE,
             evidence="state",
         )
@@ -45,5 +45,6 @@ def orphaned(workspace: Workspace, state: Reads) -> tuple[Problem, ...]:
     )
 
 
-def _named(orphan: Orphan) -> str:
+def full_name(orphan: Orphan) -> str:
+    """Return the name by which ``retire`` knows an orphan."""
     return orphan.sync if orphan.kind == "sync" else f"{orphan.sync}.{orphan.name}"

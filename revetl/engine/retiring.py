@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from revetl.engine.leftovers import leftovers
+from revetl.engine.leftovers import full_name, leftovers
 from revetl.engine.session import Clock, Session, open_session, utc_now
 from revetl.engine.workspace import Workspace
 from revetl.errors import UsageError
@@ -23,11 +23,6 @@ class Retired:
     kind: str
     name: str
     rows: int
-
-
-def full_name(orphan: Orphan) -> str:
-    """Return the name by which ``retire`` knows an orphan."""
-    return orphan.sync if orphan.kind == "sync" else f"{orphan.sync}.{orphan.name}"
 
 
 def clearable(workspace: Workspace, name: str, clock: Clock = utc_now) -> tuple[str, ...]:
