@@ -27,7 +27,7 @@ def command(call: Call, destination: str | None, model: str | None, no_input: bo
     No file that is there is ever changed.
     """
     from revetl.destinations import registry
-    from revetl.engine import rehearsal, scaffold
+    from revetl.engine import scaffold
 
     root, options = call.project_dir, call.options()
     path = options.config_path or root / "revetl.yml"
@@ -38,7 +38,7 @@ def command(call: Call, destination: str | None, model: str | None, no_input: bo
     kind = _choose("destination", destination, tuple(registry()), asks=asks)
     chosen = _candidate(found, model, asks=asks)
     tool = registry()[kind]
-    text = scaffold.configuration(tool, chosen, target, stand_in=kind in rehearsal.SETTINGS)
+    text = scaffold.configuration(tool, chosen, target, stand_in=bool(tool.rehearsal))
     meta = scaffold.meta_lines(tool, chosen)
     _write(path, text)
     call.screen.show(f"wrote {path}", "", text, f"add to {chosen.file}:", "", meta)

@@ -189,4 +189,5 @@ WEBHOOK = Destination(
     wire=WireFormat(),
     account_key=_account_key,
     diagnose=_diagnose,
+    rehearsal={"url": "https://hooks.example.org/revetl"},
 )

@@ -24,7 +24,8 @@ def trim(survey: Survey, line: Line, store: Store, used: Used, share: float, now
     if not quotas or action is None:
         return survey
     left = min(_left(limit, used.get(line.lane.account, {}).get(limit.name, ()), now) for limit in quotas)
-    rows = int(left * share) * action.max_records
+    action = action.for_many(survey.preview.changes)
+    rows = int(left * share / action.calls(action.max_records)) * action.max_records
     table, last = survey.shape.temp("changes"), RANKS[Cause.MAPPING]
     cut = store.one(f"SELECT seq FROM {table} WHERE rank = {last} ORDER BY seq LIMIT 1 OFFSET {rows}")
     if cut is None:

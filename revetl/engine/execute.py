@@ -81,7 +81,7 @@ def _feed(session: Session, survey: Survey, line: Line, sender: Sender, journal:
         remote.pin_account(store, plan, line, destination, sender, stored)
         prepared = remote.prepare(store, plan, line, destination, sender, stored)
     stage = staging.stage_of(plan, shape, destination, survey.spelt, outbox.run, session.mask, survey.span)
-    return SyncFeed(plan, destination, line.lane, line.settings, outbox, journal, stage, prepared)
+    return SyncFeed(plan, line, outbox, journal, stage, prepared, survey.preview.counts)
 
 
 def settle(session: Session, done: Executed, run: str, *, canary: bool) -> None:

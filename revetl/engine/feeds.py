@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from revetl.contract import Action, Destination
+from revetl.contract import Action
+from revetl.engine.lanes import Line
 from revetl.send.ports import Lane, Work
 from revetl.state.journal import Journal
 from revetl.state.outbox import Outbox, Stage, learnt_ids
-from revetl.types import JSON, Batch, Change, Cohort, Op, SyncPlan
+from revetl.types import JSON, Batch, Change, Cohort, Count, Op, SyncPlan
 
 _NONE: frozenset[Op] = frozenset()
 _MADE = frozenset({Op.IDENTITY, Op.UPSERT})
@@ -35,19 +37,21 @@ class SyncFeed:
     def __init__(
         self,
         plan: SyncPlan,
-        destination: Destination,
-        lane: Lane,
-        settings: object,
+        line: Line,
         outbox: Outbox,
         journal: Journal,
         stage: Stage,
         prepared: dict[str, JSON],
+        counts: Sequence[Count] = (),
     ) -> None:
-        """Take everything a batch carries beside its changes."""
-        self.plan, self.destination, self.settings = plan, destination, settings
-        self._lane, self._outbox, self._journal = lane, outbox, journal
+        """Take everything a batch carries beside its changes; ``counts`` decide between single calls and bulk jobs."""
+        self.plan, self.destination, self.settings = plan, line.lane.destination, line.settings
+        self._lane, self._outbox, self._journal = line.lane, outbox, journal
         self._prepared = prepared
         self._given: set[Op] = set()
+        self._rows = Counter[tuple[Op, str | None]]()
+        for count in counts:
+            self._rows[count.op, count.cohort] += count.rows
         self._changes = outbox.changes(stage)
         self._next: Change | None = next(self._changes, None)
 
@@ -67,9 +71,11 @@ class SyncFeed:
             return None
         first = self._next
         action = self.destination.actions.get(first.op)
+        if action is not None:
+            action = action.for_many(self._rows[first.op, first.cohort])
         limit = action.room(self.settings) if action else 1
         changes = [first, *self._more(first, action, limit)]
-        return self.refresh(Work(self.batch(changes)))
+        return self.refresh(Work(self.batch(changes), action=action))
 
     def _more(self, first: Change, action: Action | None, limit: int) -> Iterator[Change]:
         """Yield what fits behind ``first``: same operation and cohort, within count and bytes, no key twice."""

@@ -9,7 +9,6 @@ from typing import Any
 
 from revetl.config import resolve_settings, secrets_of
 from revetl.contract import Destination
-from revetl.engine.rehearsal import SETTINGS
 from revetl.engine.workspace import Workspace
 from revetl.errors import ConfigError
 from revetl.send.ports import Lane
@@ -25,11 +24,11 @@ class Line:
     secrets: tuple[str, ...]
 
 
-def raw_settings(workspace: Workspace, plan: SyncPlan) -> Mapping[str, JSON]:
+def raw_settings(workspace: Workspace, plan: SyncPlan, destination: Destination) -> Mapping[str, JSON]:
     """Return the settings of a sync's destination for this target, still with references in place of secrets."""
     if plan.sandbox:
         folder = str(workspace.state_dir / "sandbox" / plan.destination)
-        return {**SETTINGS.get(plan.type, {}), **({"directory": folder} if plan.type == "file" else {})}
+        return {**destination.rehearsal, **({"directory": folder} if plan.type == "file" else {})}
     connection = workspace.config.connection(plan.destination, workspace.target)
     if connection is None:
         raise ConfigError(
@@ -47,7 +46,7 @@ def line_of(workspace: Workspace, plan: SyncPlan, destination: Destination, orig
     Raises:
         ConfigError: RVT-104 a variable is missing, RVT-106 the settings do not fit the destination.
     """
-    raw, env = raw_settings(workspace, plan), workspace.options.env
+    raw, env = raw_settings(workspace, plan, destination), workspace.options.env
     where = f"destinations.{plan.destination}.targets.{workspace.target}"
     settings: Any = resolve_settings(raw, env, destination.settings, where=where)
     if destination.name == "file":

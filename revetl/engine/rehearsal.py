@@ -15,15 +15,6 @@ from revetl.engine.workspace import Workspace
 from revetl.errors import ConfigError
 from revetl.types import JSON, SyncPlan
 
-# What a rehearsal puts in place of the settings of a real account.
-SETTINGS: Mapping[str, Mapping[str, JSON]] = {
-    "mailchimp": {"api_key": "sandbox-us1", "list_id": "sandbox"},
-    "hubspot": {"access_token": "sandbox"},
-    "iterable": {"api_key": "sandbox", "create_fields": True},
-    "salesforce": {"host": "sandbox.my.salesforce.com", "client_id": "sandbox", "client_secret": "sandbox"},
-    "webhook": {"url": "https://hooks.example.org/revetl"},
-}
-
 
 @contextmanager
 def origins(workspace: Workspace, plans: Sequence[SyncPlan]) -> Iterator[Mapping[str, str]]:
@@ -32,7 +23,7 @@ def origins(workspace: Workspace, plans: Sequence[SyncPlan]) -> Iterator[Mapping
     They run in a process of their own and keep what they received in the target's state directory, so that a second
     rehearsal finds what the first one left. ``REVETL_SANDBOX`` names one that is already running instead.
     """
-    names = sorted({plan.type for plan in plans if plan.sandbox} & set(SETTINGS))
+    names = sorted({p.type for p in plans if p.sandbox and workspace.registry[p.type].rehearsal})
     if not names:
         yield {}
         return

@@ -43,7 +43,9 @@ class JobFeed:
             job = self.jobs.pop(0)
             changes = self.outbox.unsettled(job.lo, job.hi)
             if changes:
-                return Work(batch_of(self.plan, changes, self.line.settings, {}), job.job)
+                action = self.line.lane.destination.actions.get(changes[0].op)
+                batch = batch_of(self.plan, changes, self.line.settings, {})
+                return Work(batch, job.job, action.resumable if action else None)
         return None
 
     def refresh(self, work: Work) -> Work:

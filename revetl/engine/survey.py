@@ -213,6 +213,7 @@ def calls(destination: Destination, counts: Sequence[Count]) -> int:
     for (op, _), rows in groups.items():
         action = destination.actions.get(op)
         if action is not None:
+            action = action.for_many(rows)
             whole, rest = divmod(rows, action.max_records)
             total += whole * action.calls(action.max_records) + (action.calls(rest) if rest else 0)
     return total

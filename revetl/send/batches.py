@@ -12,7 +12,7 @@ from revetl.send.clerk import Clerk
 from revetl.send.order import tokens_of
 from revetl.send.parts import LANE_EXTRA, LANE_SHARE, Part
 from revetl.send.ports import Trouble
-from revetl.types import Change, Outcome, Status
+from revetl.types import Change, Outcome, Proof, Status
 
 if TYPE_CHECKING:
     from revetl.send.lanes import LaneState
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 class BatchEnding:
     """Accounts for one batch."""
 
-    def __init__(self, part: Part, state: LaneState, clerk: Clerk) -> None:
-        """Open the books."""
-        destination = state.lane.destination
+    def __init__(self, part: Part, state: LaneState, clerk: Clerk, proof: Proof) -> None:
+        """Open the books; less than ``proof`` delivers nothing."""
         self.part = part
         self.halves: list[Part] = []
         self._state = state
@@ -32,8 +31,7 @@ class BatchEnding:
         self._marked = False
         self._lost = part.lost
         self._job = part.job
-        proof = destination.actions[part.batch.op].proof
-        self._books = Books(part.batch, proof, state.scrub, destination.request_id)
+        self._books = Books(part.batch, proof, state.scrub, state.lane.destination.request_id)
 
     def settled(self, outcomes: Iterable[Outcome], reply: Reply | None) -> None:
         """Take outcomes before the end."""
@@ -105,7 +103,7 @@ class BatchEnding:
         middle = (len(left) + 1) // 2
         for half in (left[:middle], left[middle:]):
             batch = replace(self.part.batch, changes=tuple(half))
-            self.halves.append(Part(batch, tokens_of(half), self.part.budget, lost=self._lost))
+            self.halves.append(replace(self.part, batch=batch, tokens=tokens_of(half), job=None, lost=self._lost))
         self._books.left.clear()
 
     def _close(self, status: Status, code: str, reason: str, reply: Reply | None) -> None:

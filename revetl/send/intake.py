@@ -45,7 +45,7 @@ class FeedState:
             work = self.feed.refresh(work)
             self.head = self._blocked_on = None
         order.hold(tokens)
-        return Part(work.batch, tokens, Budget.of(len(work.batch.changes)), work.job)
+        return Part(work.batch, tokens, Budget.of(len(work.batch.changes)), work.job, action=work.action)
 
 
 class Intake:
@@ -87,10 +87,10 @@ class Intake:
 
     def start(self, part: Part, state: LaneState) -> tuple[Exchange, BatchEnding] | Trouble:
         """Return the exchange of a batch, or why there is none."""
-        action = state.lane.destination.actions.get(part.batch.op)
+        action = part.action or state.lane.destination.actions.get(part.batch.op)
         if action is None:
             return Trouble("RVT-618", f"the destination has no {part.batch.op} action")
-        ending = BatchEnding(part, state, self._clerk)
+        ending = BatchEnding(part, state, self._clerk, action.proof)
         if part.job is None:
             return _lazily(action.run, part.batch), ending
         if action.resume is None:

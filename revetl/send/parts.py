@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from revetl.contract import Action
 from revetl.send.order import Tag
 from revetl.types import Batch
 
@@ -35,6 +36,7 @@ class Part:
     budget: Budget
     job: str | None = None
     lost: bool = False
+    action: Action | None = None
 
     @property
     def doubtful(self) -> bool:

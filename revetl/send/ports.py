@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from revetl.contract import Call, Destination
+from revetl.contract import Action, Call, Destination
 from revetl.errors import RevetlError
 from revetl.types import EMPTY, Batch, Outcome, Status
 
@@ -35,10 +35,14 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A batch to send, or, where ``job`` is set, the batch of a job to go on with (``Action.resume``)."""
+    """A batch to send, or, where ``job`` is set, the batch of a job to go on with (``Action.resume``).
+
+    ``action``: how it is sent, where that is not simply what the destination declares for the batch's operation.
+    """
 
     batch: Batch
     job: str | None = None
+    action: Action | None = None
 
 
 class Feed(Protocol):

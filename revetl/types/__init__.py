@@ -8,7 +8,7 @@ destination and is named ``destination.sync``; a *record* is the desired state o
 from __future__ import annotations
 
 from revetl.types.base import EMPTY, JSON
-from revetl.types.changes import Batch, Change, Cohort, Outcome, RemoteField, RemoteRecord
+from revetl.types.changes import Batch, Change, Cohort, Erased, Link, Outcome, Person, RemoteField, RemoteRecord
 from revetl.types.project import BuildResult, Check, Column, Node, Problem, Project, Relation
 from revetl.types.results import Count, Held, Plan, Progress, RunResult, Sample, SyncPreview, SyncResult
 from revetl.types.syncs import CohortPlan, Constant, FieldPlan, Guards, Limits, ModelRef, SyncPlan
@@ -28,10 +28,12 @@ __all__ = [
     "Constant",
     "Count",
     "Effect",
+    "Erased",
     "FieldPlan",
     "Guards",
     "Held",
     "Limits",
+    "Link",
     "Mode",
     "ModelRef",
     "Node",
@@ -39,6 +41,7 @@ __all__ = [
     "OnNull",
     "Op",
     "Outcome",
+    "Person",
     "Plan",
     "Problem",
     "Progress",

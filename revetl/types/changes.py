@@ -26,6 +26,14 @@ class Cohort:
     style: str
 
 
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Where a link of a record points: remote ids of the other record; None: to nothing (yet)."""
+
+    id: str | None
+    before: str | None = None  # as last acknowledged: the link to be ended there where it is another one
+
+
 @dataclass(frozen=True)
 class Change:
     """One operation on one key of a sync, ready to be sent.
@@ -46,6 +54,10 @@ class Change:
     remote_id: str | None = None
     created: bool | None = None  # True: revetl created the record; None: revetl never wrote it
     body: bytes = b"{}"
+    links: Mapping[str, Link] = (
+        EMPTY  # link's name at the destination → ids; of UPSERT, only links that must be written
+    )
+    consent: bool | None = None  # of UPSERT, where the sync has a consent column: False: a new record starts opted out
 
     @cached_property
     def fields(self) -> dict[str, JSON]:
@@ -132,6 +144,24 @@ class RemoteRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """Whom to erase at a destination."""
+
+    identity: str  # normalised
+    remote_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What became of a person's erasure at a destination."""
+
+    identity: str
+    status: str  # erased | archived (the vendor only hides) | absent | failed
+    code: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Changes that travel together: one sync, object, operation and (for JOIN and PART) cohort; keys are unique."""
 
@@ -145,6 +175,7 @@ class Batch:
     on_leave: OnLeave = OnLeave.KEEP
     match_field: str = ""
     prepared: Mapping[str, JSON] = field(default_factory=dict)  # what the destination's ``prepare`` returned
+    new_as: str | None = None  # how records that are made there start, such as ``pending``
 
     @property
     def lo(self) -> int:

@@ -50,5 +50,6 @@ HUBSPOT = Destination(
     read_back=ReadBack(read.read_back, max_records=10_000),
     diagnose=diagnose,
     request_id="x-hubspot-correlation-id",
+    rehearsal={"access_token": "sandbox"},
     docs="https://developers.hubspot.com/docs/api-reference/overview",
 )

@@ -46,5 +46,6 @@ ITERABLE = Destination(
     read_back=ReadBack(read.read_back, max_records=10_000),
     diagnose=diagnose,
     same=read.same,
+    rehearsal={"api_key": "sandbox", "create_fields": True},
     docs="https://api.iterable.com/api/docs",
 )

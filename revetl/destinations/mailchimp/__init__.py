@@ -47,5 +47,6 @@ MAILCHIMP = Destination(
     read_back=ReadBack(read.read_back, max_records=20_000),
     diagnose=diagnose,
     request_id="x-request-id",
+    rehearsal={"api_key": "sandbox-us1", "list_id": "sandbox"},
     docs="https://mailchimp.com/developer/marketing/api/",
 )

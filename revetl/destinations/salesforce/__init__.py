@@ -56,5 +56,6 @@ SALESFORCE = Destination(
     read_back=ReadBack(read.read_back, max_records=2_000),
     diagnose=auth.diagnose,
     same=read.same,
+    rehearsal={"host": "sandbox.my.salesforce.com", "client_id": "sandbox", "client_secret": "sandbox"},
     docs="https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest",
 )
