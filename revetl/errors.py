@@ -104,7 +104,7 @@ CATALOG: dict[str, str] = {
     "RVT-423": "A sync's models cannot be compared with its snapshot",
     "RVT-430": "Mapped fields do not exist at the destination or cannot be written",
     "RVT-431": "The credentials open another account than the sync's",
-    "RVT-432": "A stand-in refuses a mapped field",
+    "RVT-432": "A destination refuses to make a mapped field",
     # 5xx state and ledger
     "RVT-501": "The state directory is not safe to use",
     "RVT-502": "Another run holds the target",

@@ -157,7 +157,8 @@ def _asked(session: Session, lines: dict[str, Line], sender: Sender) -> Remote:
     def ask(p: SyncPlan, shape: Shape | None) -> Mapping[str, RemoteField]:
         known = remote.remembered_fields(session.store, p, now)
         if known is None and shape is not None:
-            known = remote.discover(session.store, p, shape, lines[p.name], registry[p.type], sender, now)
+            parts = (session.store, p, shape, lines[p.name], registry[p.type], sender, now)
+            known = remote.discover(*parts, create=session.workspace.options.create_fields)
         return known or {}
 
     return ask

@@ -15,6 +15,7 @@ from revetl.types import RunResult
 @common
 @canary
 @click.option("--first", multiple=True, metavar="SYNC", help="Let this sync send for the first time.")
+@click.option("--create-fields", is_flag=True, help="Make mapped fields that a destination lacks.")
 @click.option("--strict", is_flag=True, help="Known rejections fail too (exit 1).")
 @click.option("--deadline", callback=read_span, metavar="TIME", help="Send nothing after this long, such as 20m.")
 def command(call: Call, **given: Any) -> int:

@@ -113,13 +113,15 @@ class CohortStyle:
     """A primitive in which a cohort lands: a tag, a list, a field, a campaign.
 
     ``fields``: what a membership itself can carry there (the status of a campaign member); a JOIN has them in its body,
-    and is sent again when one of them changes.
+    and is sent again when one of them changes. ``field``: the type of the field that the cohort is, where it is one;
+    ``--create-fields`` and rehearsals make it, asking for a field whose name and label are the cohort's label.
     """
 
     name: str
     what: str  # one sentence for docs
     max_label: int | None = None  # characters
     fields: tuple[RemoteField, ...] = ()
+    field: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from dataclasses import asdict
 
 from revetl.contract import Context, Destination
 from revetl.diff.shape import Shape
+from revetl.engine import creating
 from revetl.engine.lanes import Line
-from revetl.engine.rehearsal import make_fields
 from revetl.errors import ConfigError
 from revetl.plan.flows import flow_hash
 from revetl.send.sender import Sender
-from revetl.state.layout import StoredSync, set_cohort, set_sync
+from revetl.state.layout import StoredSync, load_sync, set_cohort, set_sync
 from revetl.state.schema import STATE
 from revetl.state.store import Store
 from revetl.types import JSON, RemoteField, SyncPlan
@@ -47,21 +47,35 @@ def remembered_fields(store: Store, plan: SyncPlan, now: float) -> Mapping[str, 
 
 
 def discover(
-    store: Store, plan: SyncPlan, shape: Shape, line: Line, destination: Destination, sender: Sender, now: float
+    store: Store,
+    plan: SyncPlan,
+    shape: Shape,
+    line: Line,
+    destination: Destination,
+    sender: Sender,
+    now: float,
+    *,
+    create: bool = False,
 ) -> Mapping[str, RemoteField]:
     """Ask the destination for its fields, remember them, and refuse a mapping that they do not allow.
 
+    ``create`` makes the mapped fields that are missing, as a rehearsal always does.
+
     Raises:
-        ConfigError: RVT-430, a mapped field does not exist there or cannot be written.
+        ConfigError: RVT-430, a mapped field does not exist there or cannot be written; RVT-431, the account is another
+            one; RVT-432, a field cannot be made.
     """
     if destination.discover is None:
         return {}
     context = context_of(plan, line, None)
     fields: Sequence[RemoteField] = sender.call(line.lane, destination.discover(context))
-    if plan.sandbox and sender.call(
-        line.lane, make_fields(plan, shape, line.settings, [field.name for field in fields])
-    ):
-        fields = sender.call(line.lane, destination.discover(context))
+    if create or plan.sandbox:
+        wanted = creating.wishes(plan, destination, fields, {slot.field: slot.type for slot in shape.slots})
+        stored = load_sync(store, plan.name)
+        if wanted and stored is not None and not plan.sandbox:
+            pin_account(store, plan, line, destination, sender, stored)  # no field in somebody else's account
+        made = creating.make(plan, destination, context, wanted, lambda work: sender.call(line.lane, work))
+        fields = (*fields, *made)
     found = {field.name: field for field in fields}
     complain(plan, destination, found)
     value = {"flow": flow_hash(plan), "at": now, "fields": [asdict(field) for field in fields]}
@@ -84,8 +98,13 @@ def complain(plan: SyncPlan, destination: Destination, found: Mapping[str, Remot
             "RVT-430",
             f"{plan.name}: fields of {destination.title}: {'; '.join(what)}",
             kept="nothing of this sync was sent",
-            hint="create them there (names are case-sensitive), or correct the mapping",
+            hint=f"{repair(destination)} (names are case-sensitive), or correct the mapping",
         )
+
+
+def repair(destination: Destination) -> str:
+    """Return what makes missing fields there."""
+    return "revetl sync --create-fields" if destination.create_field else "create them there"
 
 
 def prepare(

@@ -44,6 +44,7 @@ class Options:
     approve: Sequence[str] = ()  # hashes of refusals
     clear: Sequence[str] = ()  # orphans to end at the destination: SYNC.FIELD, SYNC.COHORT
     strict: bool = False
+    create_fields: bool = False  # make mapped fields that a destination lacks
     offline: bool = False  # ``plan`` asks no destination, not even what a first sync would meet there
     rebase_relations: bool = False
     results: Sequence[Path] = ()  # run_results.json files beside target/run_results.json

@@ -75,6 +75,7 @@ class TestMailchimp(SandboxSuite, DestinationSuite):
     secrets = ("0123456789abcdef0123456789abcdef",)
     snapshots = SNAPSHOTS
     poison = {"SPENT": "a lot"}  # noqa: RUF012
+    new_field = "NEW_FIELD"
     avoid = frozenset({"language"})  # a code, not any text
     account = {  # noqa: RUF012
         "api_key": settings["api_key"],
@@ -122,6 +123,7 @@ class TestSalesforce(DestinationSuite):
     secrets = ("canary-3d5e", "canary-9a1b")
     snapshots = SNAPSHOTS
     poison = {"Spent__c": "a lot"}  # noqa: RUF012
+    new_field = "New_Field__c"
     avoid = frozenset({"Email", "AccountId"})  # no free text
 
     def service(self) -> Handler:

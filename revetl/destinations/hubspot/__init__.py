@@ -8,7 +8,7 @@ inputs and are found again by ``objectWriteTraceId``; lists take record ids, not
 from __future__ import annotations
 
 from revetl.contract import Action, Auth, CohortStyle, Destination, Object, ReadBack, WireFormat
-from revetl.destinations.hubspot import endings, identity, lists, read, records
+from revetl.destinations.hubspot import endings, fields, identity, lists, read, records
 from revetl.destinations.hubspot.api import HubSpotSettings, authorise, diagnose, limits
 from revetl.types import OnLeave, Op, Proof
 
@@ -46,6 +46,7 @@ HUBSPOT = Destination(
     account=read.account,
     account_key=lambda settings: settings.portal or "hubspot",
     discover=read.discover,
+    create_field=fields.create_field,
     prepare=lists.prepare,
     read_back=ReadBack(read.read_back, max_records=10_000),
     diagnose=diagnose,

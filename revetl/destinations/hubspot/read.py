@@ -38,10 +38,11 @@ def discover(context: Context) -> Generator[Any, Reply, tuple[RemoteField, ...]]
     """Return the properties of the object."""
     reply = yield Http("GET", f"/crm/v3/properties/{context.object}", effect=Effect.READ)
     document = _expect(reply, f"the properties of {context.object}")
-    return tuple(_field(row) for row in api.rows(reply, document, "results"))
+    return tuple(property_field(row) for row in api.rows(reply, document, "results"))
 
 
-def _field(row: dict[str, JSON]) -> RemoteField:
+def property_field(row: dict[str, JSON]) -> RemoteField:
+    """Return the field that a property's definition describes."""
     name, kind = str(row.get("name")), str(row.get("type"))
     fixed = row.get("calculated") is True or (row.get("modificationMetadata") or {}).get("readOnlyValue") is True
     choices = row.get("options") or () if kind == "enumeration" else ()

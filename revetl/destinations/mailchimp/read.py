@@ -53,10 +53,11 @@ def discover(context: Context) -> Generator[Any, Any, tuple[RemoteField, ...]]:
         lambda at: api.list_call(context.settings, "GET", "/merge-fields", count=str(PAGE), offset=str(at)),
         "merge_fields",
     )
-    return (*_RESERVED, *(_field(row) for row in found))
+    return (*_RESERVED, *(merge_field(row) for row in found))
 
 
-def _field(row: dict[str, JSON]) -> RemoteField:
+def merge_field(row: dict[str, JSON]) -> RemoteField:
+    """Return the field that a merge field's definition describes."""
     options = row.get("options") or {}
     return RemoteField(
         str(row.get("tag")),

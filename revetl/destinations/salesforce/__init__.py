@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from revetl.contract import Action, Auth, CohortStyle, Destination, Object, ReadBack, WireFormat
-from revetl.destinations.salesforce import api, auth, cohorts, endings, identity, read, records
+from revetl.destinations.salesforce import api, auth, cohorts, endings, fields, identity, read, records
 from revetl.destinations.salesforce.auth import SalesforceSettings
 from revetl.types import OnLeave, Op
 
-_FIELD = CohortStyle("field", "a checkbox field of that API name or label, made in Setup before")
+_FIELD = CohortStyle("field", "a checkbox field of that API name or label", field="boolean")
 _CAMPAIGN = CohortStyle("campaign", "a campaign: members are its campaign members", max_label=80)
 _PEOPLE = {"campaign": _CAMPAIGN, "field": _FIELD}
 _OVERHEAD = 160  # bytes: attributes, id and the names around them
@@ -52,6 +52,7 @@ SALESFORCE = Destination(
     account=read.account,
     account_key=lambda settings: settings.host,
     discover=read.discover,
+    create_field=fields.create_field,
     prepare=cohorts.prepare,
     read_back=ReadBack(read.read_back, max_records=2_000),
     diagnose=auth.diagnose,

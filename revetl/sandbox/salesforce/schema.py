@@ -124,4 +124,13 @@ def new_objects(extra: Mapping[str, Mapping[str, JSON]]) -> dict[str, Fields]:
 METADATA = {
     "Text": "string", "Number": "double", "Checkbox": "boolean", "Date": "date", "DateTime": "datetime",
     "LongTextArea": "textarea", "Currency": "currency", "Email": "email", "Url": "url", "Phone": "phone",
+    "Picklist": "picklist",
 }  # fmt: skip
+# What a new field of that type must say, how long it may be: CustomField in the Metadata API Developer Guide
+NEEDED = {
+    "Text": ("length",), "LongTextArea": ("length", "visibleLines"), "Checkbox": ("defaultValue",),
+    "Number": ("precision", "scale"), "Currency": ("precision", "scale"), "Picklist": ("valueSet",),
+}  # fmt: skip
+LENGTHS = {"Text": (1, 255), "LongTextArea": (256, 131_072)}
+MOST_DIGITS = 18
+MOST_LABEL = 40

@@ -5,7 +5,7 @@ from __future__ import annotations
 from revetl.sandbox.core import Sandbox
 from revetl.sandbox.salesforce.errors import RowError, refuse
 from revetl.sandbox.salesforce.records import Table, is_indexed
-from revetl.sandbox.salesforce.schema import CUSTOM, METADATA, field
+from revetl.sandbox.salesforce.schema import CUSTOM, LENGTHS, METADATA, MOST_DIGITS, MOST_LABEL, NEEDED, field
 from revetl.sandbox.wire import NO_CONTENT, Answer, RefusedError, Request, answer
 from revetl.types import JSON
 
@@ -62,13 +62,33 @@ def add_field(box: Sandbox, request: Request) -> Answer:
     table = Table.of(box, kind)
     if not isinstance(told, dict) or told.get("type") not in METADATA or not told.get("label"):
         raise refuse(400, "REQUIRED_FIELD_MISSING", "Metadata needs a type and a label")
+    _check_metadata(told)
     if not CUSTOM.fullmatch(name):
         raise refuse(400, "FIELD_INTEGRITY_EXCEPTION", f"the name of a custom field ends in __c, unlike {name}")
     if name in table.fields:
         raise refuse(400, "DUPLICATE_DEVELOPER_NAME", f"There is already a field named {name} on {kind}")
     made = field(name, METADATA[told["type"]], int(told.get("length") or 0), label=told["label"])
+    values = (told.get("valueSet") or {}).get("valueSetDefinition", {}).get("value", [])
+    made["picklistValues"] = [{"value": v["fullName"], "label": v["label"], "active": True} for v in values]
+    made["restrictedPicklist"] = bool((told.get("valueSet") or {}).get("restricted"))
     made |= {key: told[key] for key in ("precision", "scale", "externalId", "unique") if key in told}
     table.fields[name] = made
     if is_indexed(kind, made):
         table.index[name] = {}
     return answer(201, {"id": f"00N{box.received:012d}AAA", "success": True, "errors": [], "warnings": []})
+
+
+def _check_metadata(told: dict[str, JSON]) -> None:
+    """Refuse a field without what its type needs, by the Metadata API's CustomField."""
+    kind = told["type"]
+    if missing := [part for part in NEEDED.get(kind, ()) if part not in told]:
+        raise refuse(400, "FIELD_INTEGRITY_EXCEPTION", f"Must specify {', '.join(missing)} for a {kind}")
+    least, most = LENGTHS.get(kind, (0, 0))
+    if most and not least <= int(told["length"]) <= most:
+        raise refuse(400, "FIELD_INTEGRITY_EXCEPTION", f"the length of a {kind} is {least} to {most}")
+    if (told.get("externalId") or told.get("unique")) and kind not in ("Text", "Number", "Email"):
+        raise refuse(400, "FIELD_INTEGRITY_EXCEPTION", f"a {kind} can be neither an external ID nor unique")
+    if kind in ("Number", "Currency") and not 0 <= int(told["scale"]) <= int(told["precision"]) <= MOST_DIGITS:
+        raise refuse(400, "FIELD_INTEGRITY_EXCEPTION", f"precision is at most {MOST_DIGITS}, scale no more than it")
+    if len(told["label"]) > MOST_LABEL:
+        raise refuse(400, "STRING_TOO_LONG", f"the label is longer than {MOST_LABEL} characters")

@@ -10,8 +10,9 @@ A destination's package tests itself with::
         def service(self) -> Handler:
             return my_stand_in()
 
-Nothing is optional by silence: a case that a destination has no use for is skipped with the reason that its declaration
-gives (no cohorts, no read-back), and a method that is not written fails.
+Nothing is optional by silence: a case that a destination has no use for is *not applicable* for a reason, which the
+suite gives in ``lacks`` (``{"erase": "the service has no call for it"}``) or the declaration itself; any other skip
+fails under ``-p revetl.testing.plugin``, and a method that is not written fails anyway.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from revetl.testing.conformance.answers import AnswerCases
 from revetl.testing.conformance.base import stand_in
 from revetl.testing.conformance.cohorts import CohortCases
 from revetl.testing.conformance.declaration import DeclarationCases
-from revetl.testing.conformance.records import RecordCases
+from revetl.testing.conformance.fields import FieldCases
 from revetl.testing.conformance.snapshot import SnapshotCases
 
 __all__ = ["DestinationSuite", "stand_in"]
 
 
-class DestinationSuite(DeclarationCases, SnapshotCases, AnswerCases, RecordCases, CohortCases):
+class DestinationSuite(DeclarationCases, SnapshotCases, AnswerCases, FieldCases, CohortCases):
     """All cases; see the module's words on how to inherit them."""

@@ -63,7 +63,7 @@ class AnswerCases(Suite):
         work = self.two(op, service)
         action = self.needs(op)
         if action.proof is not Proof.ROW:
-            pytest.skip(f"{op.value} is proven by {action.proof.value}, not by row")
+            self.not_applicable(f"{op.value} by row", f"{op.value} is proven by {action.proof.value}, not by row")
         second = work.changes[1]
         names = {second.match, second.identity, second.before_match, second.remote_id, f'"{second.seq}"'} - {None, ""}
         cuts: list[bool] = []
@@ -76,7 +76,7 @@ class AnswerCases(Suite):
 
         seen = drive(action.run(work), cut)
         if not any(cuts):
-            pytest.skip(f"{op.value}: each call is about one row, and its status is the answer")
+            self.not_applicable(f"{op.value} by row", f"{op.value}: a call is about one row, and its status the answer")
         assert self.unproven(seen, second.seq)
 
     def unproven(self, seen: Driven, seq: int) -> bool:
@@ -86,7 +86,7 @@ class AnswerCases(Suite):
     def test_a_poisoned_row_hurts_nobody_else(self) -> None:
         """The row is refused by name; the others are delivered."""
         if self.poison is None:
-            pytest.skip(f"{self.destination.name} refuses no row")
+            self.not_applicable("poison", f"{self.destination.name} refuses no row")
         service = self.service()
         fields = self.fields(service)
         rows = [self.change(n, fields=self.values(fields, n)) for n in range(1, 12)]

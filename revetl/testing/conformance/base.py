@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,10 +12,11 @@ import pytest
 from revetl.contract import Action, Context, Destination, Http, Object, PutFile, Reply
 from revetl.testing.drive import Driven, Handler, deliver, drive
 from revetl.testing.seeds import batch, change, value
-from revetl.types import JSON, Batch, Change, Cohort, Op, Outcome, RemoteField, RemoteRecord, Status
+from revetl.types import EMPTY, JSON, Batch, Change, Cohort, Op, Outcome, RemoteField, RemoteRecord, Status
 
 Send = Callable[[str, str, Sequence[tuple[str, str]], Mapping[str, str], bytes], tuple[int, Mapping[str, str], bytes]]
 
+NOT_APPLICABLE = "not applicable: "  # how the reason of a case that ends without a verdict must begin
 _FIELDS = 8  # of those that discovery shows: enough to have one of each type
 _SCHEMALESS = tuple(RemoteField(f"{kind}_field", kind) for kind in ("text", "number", "boolean", "date", "timestamp"))
 
@@ -48,10 +49,16 @@ class Suite:
     poison: ClassVar[Mapping[str, JSON] | None] = None  # fields that the service refuses in one row; None: it cannot
     domain: ClassVar[str] = "example.org"
     avoid: ClassVar[frozenset[str]] = frozenset()  # fields that do not keep what is written, by the vendor's design
+    lacks: ClassVar[Mapping[str, str]] = EMPTY  # ability or case (test's name) → why it is not applicable here
 
     def service(self) -> Handler:
         """Return a new, empty stand-in of the service."""
         raise NotImplementedError("write service(): a suite without a service proves nothing")
+
+    def not_applicable(self, ability: str, why: str = "") -> NoReturn:
+        """End the case: it does not apply, for the reason that ``lacks`` or the declaration gives."""
+        name = self.destination.name
+        pytest.skip(f"{NOT_APPLICABLE}{self.lacks.get(ability) or why or f'{name} declares no {ability}'}")
 
     @property
     def thing(self) -> Object:
@@ -74,9 +81,9 @@ class Suite:
         return self.thing.match[0]
 
     def needs(self, op: Op) -> Action:
-        """Return the action, or skip the case: the destination declares none."""
+        """Return the action; without one the case does not apply."""
         if op not in self.destination.actions:
-            pytest.skip(f"{self.destination.name} declares no {op.value}")
+            self.not_applicable(op.value)
         return self.destination.actions[op]
 
     def fields(self, service: Handler) -> tuple[RemoteField, ...]:
@@ -134,9 +141,9 @@ class Suite:
         return [remembered(c, by_seq[c.seq]) for c in changes]
 
     def must_be_readable(self) -> None:
-        """Skip the case where the destination cannot be read back."""
+        """End the case where the destination cannot be read back."""
         if self.destination.read_back is None:
-            pytest.skip(f"{self.destination.name} cannot be read back")
+            self.not_applicable("read_back")
 
     def read(self, service: Handler, *matches: str, fields: Sequence[RemoteField] = (), **more: Any) -> Records:
         """Return what stands there: normalised identity → record."""

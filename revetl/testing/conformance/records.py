@@ -105,7 +105,7 @@ class RecordCases(Suite):
     def test_leaves_do_what_the_policy_says_and_no_more(self, policy: OnLeave) -> None:
         """Cleared fields are empty, ended records gone, the neighbour is untouched, and twice is as good as once."""
         if policy not in self.thing.on_leave:
-            pytest.skip(f"{self.destination.name} has no {policy.value}")
+            self.not_applicable(f"leave {policy.value}", f"there is no {policy.value} there")
         service = self.service()
         fields, (row, neighbour) = self.made(service, 2)
         name = next(f.name for f in fields if not f.required and not f.options and f.type != "boolean")
@@ -133,7 +133,7 @@ class RecordCases(Suite):
     def test_an_archived_record_comes_back(self) -> None:
         """Who left and returns is written like anybody new, and stands there again."""
         if OnLeave.ARCHIVE not in self.thing.on_leave:
-            pytest.skip(f"{self.destination.name} has no archive")
+            self.not_applicable("leave archive", "there is no archive there")
         service = self.service()
         fields, (row,) = self.made(service)
         self.delivers(service, [replace(row, op=Op.LEAVE, body=b"{}")], on_leave=OnLeave.ARCHIVE)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import ClassVar
 
 import orjson
-import pytest
 
 from revetl.contract import Http, PutFile
 from revetl.testing.conformance.calls import CallCases
@@ -24,7 +23,7 @@ class SnapshotCases(CallCases):
     def test_calls_are_as_recorded(self) -> None:
         """The calls of one record's life, seeded, are byte for byte those of the last review."""
         if self.snapshots is None:
-            pytest.skip("no folder of snapshots is named")
+            self.not_applicable("snapshots", "no folder of snapshots is named")
         path = self.snapshots / f"{self.destination.name}.json"
         calls = [shown(call) for call in self.story(self.service())]
         text = orjson.dumps(calls, option=orjson.OPT_INDENT_2) + b"\n"
