@@ -2,21 +2,33 @@
 
 Names end in the first and last sequence number of the batch, which only grow: taken in that order, the files replay to
 the desired state. Each row has ``_op``, ``_key`` (the key as a JSON array), ``_match``, ``_before_match``, ``_cohort``,
-then the fields.
+then the fields. An erasure is a file of its own, with rows of ``_op`` = ``erase``: files that were written stay.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from enum import StrEnum
 from pathlib import PurePath
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from revetl.contract import Action, CohortStyle, Context, Destination, Exchange, Object, PutFile, WireFormat
-from revetl.types import JSON, Batch, Change, OnLeave, Op, Outcome, Proof
+from revetl.contract import (
+    Action,
+    CohortStyle,
+    Context,
+    Destination,
+    Erase,
+    Exchange,
+    Object,
+    PutFile,
+    Reply,
+    WireFormat,
+)
+from revetl.types import JSON, Batch, Change, Erased, OnLeave, Op, Outcome, Person, Proof
 
 _OWN = ("_op", "_key", "_match", "_before_match", "_cohort")
 
@@ -97,6 +109,22 @@ def _columns(batch: Batch, rows: list[dict[str, JSON]]) -> tuple[str, ...]:
     return (*_OWN, *known, *more)
 
 
+def _erase(context: Context, people: Sequence[Person]) -> Generator[Any, Any, list[Erased]]:
+    """Write who is to be erased; the name is made from the people, so that a repeat is the same file."""
+    if not people:
+        return []
+    settings: FileSettings = context.settings
+    digest = hashlib.sha256("\n".join(p.identity for p in people).encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    rows = [dict(zip(_OWN, ("erase", None, p.identity, None, None), strict=True)) for p in people]
+    columns = () if settings.format is Format.JSONL else _OWN
+    name = f"{_safe(context.sync)}/erase-{digest}.{settings.format.value}"
+    reply: Reply = yield PutFile(name, rows, settings.format.value, columns)
+    if not reply.ok:
+        reason = reply.content.decode(errors="replace") or f"{name} was not written"
+        return [Erased(p.identity, "failed", "NOT_WRITTEN", reason) for p in people]
+    return [Erased(p.identity, "archived", "FILES_STAY", "files written before still hold the person") for p in people]
+
+
 _ACTION = Action(_put, max_records=10_000, proof=Proof.ACCEPTED, max_bytes=16_000_000)
 
 FILE = Destination(
@@ -118,4 +146,10 @@ FILE = Destination(
     wire=WireFormat(),
     account_key=lambda settings: settings.directory,
     prepare=_prepare,
+    erase=Erase(
+        _erase,
+        max_records=10_000,
+        what="Writes a file of erase rows for whoever reads the files. It cannot erase: files written before, and what "
+        "was made of them, still hold the person and must be removed by whoever keeps them.",
+    ),
 )

@@ -4,16 +4,17 @@ The receiver gets ``{"sync", "object", "op", "mode", "on_leave", "cohort", "reco
 with the headers ``X-Revetl-Signature: sha256=<HMAC-SHA256 of the body, hex>`` and ``Idempotency-Key`` (SHA-256 of the
 body). It answers 2xx: with ``{"errors": [{"id", "code", "message"}]}`` the rows named are refused and the others are
 delivered; without, the batch is accepted. 400, 409, 413 and 422 refuse a batch for some row in it: it comes again in
-halves.
+halves. An erasure comes as ``{"sync", "object", "op": "erase", "records": [{"match"}]}``, signed the same way; there
+``errors`` name the ``match``.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import orjson
@@ -24,8 +25,10 @@ from revetl.contract import (
     Auth,
     BatchRejected,
     CohortStyle,
+    Context,
     Destination,
     Diagnosis,
+    Erase,
     Exchange,
     Fault,
     Http,
@@ -35,7 +38,7 @@ from revetl.contract import (
     UnreadableReply,
     WireFormat,
 )
-from revetl.types import JSON, Batch, Change, OnLeave, Op, Outcome, Proof
+from revetl.types import JSON, Batch, Change, Erased, OnLeave, Op, Outcome, Person, Proof
 
 _ROWS = 500
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -112,12 +115,16 @@ def _call(batch: Batch, group: Sequence[Change]) -> Http:
         body["on_leave"] = batch.on_leave.value
     if batch.cohort is not None:
         body["cohort"] = {"name": batch.cohort.name, "label": batch.cohort.label}
-    content = orjson.dumps({**body, "records": [_record(change) for change in group]})
+    return _signed(batch.settings, {**body, "records": [_record(change) for change in group]})
+
+
+def _signed(settings: WebhookSettings, body: dict[str, JSON]) -> Http:
+    content = orjson.dumps(body)
     headers = [("idempotency-key", hashlib.sha256(content).hexdigest())]
-    if batch.settings.secret is not None:
-        key = batch.settings.secret.get_secret_value().encode()
+    if settings.secret is not None:
+        key = settings.secret.get_secret_value().encode()
         headers.append(("x-revetl-signature", f"sha256={hmac.new(key, content, hashlib.sha256).hexdigest()}"))
-    path = urlsplit(batch.settings.url.get_secret_value()).path
+    path = urlsplit(settings.url.get_secret_value()).path
     below = "/" if path.endswith("/") or not path else ""  # the rest of the URL is the base URL
     return Http("POST", below, content=content, headers=tuple(headers), template="(webhook)")
 
@@ -165,6 +172,27 @@ def _row(change: Change, error: dict[str, JSON] | None) -> Outcome:
     return Outcome.rejected(change, code=code, reason=str(error.get("message") or code))
 
 
+def _erase(context: Context, people: Sequence[Person]) -> Generator[Any, Any, list[Erased]]:
+    if not people:
+        return []
+    told = {"sync": context.sync, "object": context.object, "op": "erase"}
+    reply: Reply = yield _signed(context.settings, {**told, "records": [{"match": p.identity} for p in people]})
+    if not reply.ok:
+        reason = f"the webhook answers HTTP {reply.status}"
+        return [Erased(p.identity, "failed", str(reply.status), reason) for p in people]
+    refused = {str(error.get("match")): error for error in _errors(reply) or ()}
+    if not refused.keys() <= {p.identity for p in people}:
+        raise UnreadableReply(reply.status, "errors name a match that was not sent")
+    return [_forgotten(p, refused.get(p.identity)) for p in people]
+
+
+def _forgotten(person: Person, error: dict[str, JSON] | None) -> Erased:
+    if error is None:
+        return Erased(person.identity, "erased", reason="the receiver has the message; what it does is its own")
+    code = str(error.get("code") or "REFUSED")
+    return Erased(person.identity, "failed", code, str(error.get("message") or code))
+
+
 _ACTION = Action(
     _send, max_records=_ROWS, proof=Proof.ACCEPTED, max_bytes=4_000_000, fits=lambda settings: settings.max_records
 )
@@ -188,6 +216,7 @@ WEBHOOK = Destination(
     actions=dict.fromkeys(Op, _ACTION),
     wire=WireFormat(),
     account_key=_account_key,
+    erase=Erase(_erase, max_records=_ROWS, what="Sends a signed erase message; the receiver must do what it says."),
     diagnose=_diagnose,
     rehearsal={"url": "https://hooks.example.org/revetl"},
 )

@@ -162,7 +162,7 @@ class TestIterable(SandboxSuite, DestinationSuite):
     account = {  # noqa: RUF012
         "api_key": settings["api_key"],
         "fields": {"spent": "double", "visits": "long", "since": "date", "gift": "boolean"},
-        "rates": dict.fromkeys(("bulk", "lists", "fields", "users"), 10**6),
+        "rates": dict.fromkeys(("bulk", "lists", "fields", "users", "forget"), 10**6),
     }
     told: Mapping[str, Any] = EMPTY  # what a case says of its sync
 

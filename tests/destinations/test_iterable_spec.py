@@ -18,7 +18,7 @@ from revetl.destinations.iterable import ITERABLE
 from revetl.destinations.iterable.api import IterableSettings
 from revetl.testing.drive import drive
 from revetl.testing.seeds import TEXTS, batch, change
-from revetl.types import Mode, OnLeave, Op
+from revetl.types import Mode, OnLeave, Op, Person
 
 ROOT = Path(__file__).parents[2]
 SPECS = Path(os.environ.get("REVETL_SPECS", ROOT / "../shared/specs"))
@@ -90,6 +90,8 @@ def exchanges(kind: str) -> dict[str, Any]:
     assert ITERABLE.prepare
     assert ITERABLE.read_back
     asked = {"discover": ITERABLE.discover(context), "prepare": ITERABLE.prepare(context)}
+    assert ITERABLE.erase
+    asked |= {"erase": ITERABLE.erase.run(context, [Person("c1@example.org")])}
     return {**actions(kind), **asked, "read back": ITERABLE.read_back.run(context, ["c1@example.org"])}
 
 

@@ -18,7 +18,7 @@ from revetl.destinations.mailchimp import MAILCHIMP
 from revetl.destinations.mailchimp.api import MailchimpSettings
 from revetl.testing.drive import drive
 from revetl.testing.seeds import TEXTS, batch, change
-from revetl.types import OnLeave, Op
+from revetl.types import OnLeave, Op, Person, RemoteField
 
 ROOT = Path(__file__).parents[2]
 SPECS = Path(os.environ.get("REVETL_SPECS", ROOT / "../shared/specs"))
@@ -47,7 +47,9 @@ def operation(call: Http) -> tuple[str, dict[str, Any]]:
 def empty(_: Http | PutFile) -> Reply:
     """Answer every question with nothing found."""
     lists = ("new_members", "updated_members", "errors", "members_added", "members_removed", "segments", "members")
-    return Reply(200, orjson.dumps({**{name: [] for name in lists}, "merge_fields": [], "id": 1, "total_items": 0}))
+    return Reply(
+        200, orjson.dumps({**{name: [] for name in lists}, "merge_fields": [], "id": 1, "total_items": 0, "tag": "NEW"})
+    )
 
 
 def exchanges() -> dict[str, Any]:
@@ -62,6 +64,8 @@ def exchanges() -> dict[str, Any]:
     assert MAILCHIMP.discover
     assert MAILCHIMP.prepare
     assert MAILCHIMP.read_back
+    assert MAILCHIMP.erase
+    assert MAILCHIMP.create_field
     found: dict[str, Any] = {
         "known": actions[Op.UPSERT].run(batch([known], SETTINGS, object="member")),
         "new": actions[Op.UPSERT].run(batch([new], SETTINGS, object="member")),
@@ -71,8 +75,13 @@ def exchanges() -> dict[str, Any]:
         "account": MAILCHIMP.account(SETTINGS),
         "discover": MAILCHIMP.discover(CONTEXT),
         "prepare": MAILCHIMP.prepare(CONTEXT),
+        "erase": MAILCHIMP.erase.run(CONTEXT, [Person("c1@example.org")]),
         "read back": MAILCHIMP.read_back.run(CONTEXT, ["c1@example.org"]),
     }
+    for kind in ("text", "number", "date", "boolean"):
+        found[f"make {kind}"] = MAILCHIMP.create_field(
+            CONTEXT, RemoteField("NEW", kind, options=("a", "b") if kind == "text" else ())
+        )
     for policy in (OnLeave.CLEAR, OnLeave.ARCHIVE, OnLeave.DELETE):
         found[policy.value] = actions[Op.LEAVE].run(batch([end], SETTINGS, object="member", on_leave=policy))
     return found

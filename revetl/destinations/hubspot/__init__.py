@@ -8,7 +8,7 @@ inputs and are found again by ``objectWriteTraceId``; lists take record ids, not
 from __future__ import annotations
 
 from revetl.contract import Action, Auth, CohortStyle, Destination, Object, ReadBack, WireFormat
-from revetl.destinations.hubspot import endings, fields, identity, lists, read, records
+from revetl.destinations.hubspot import endings, erasing, fields, identity, lists, read, records
 from revetl.destinations.hubspot.api import HubSpotSettings, authorise, diagnose, limits
 from revetl.types import OnLeave, Op, Proof
 
@@ -49,6 +49,7 @@ HUBSPOT = Destination(
     create_field=fields.create_field,
     prepare=lists.prepare,
     read_back=ReadBack(read.read_back, max_records=10_000),
+    erase=erasing.ERASE,
     diagnose=diagnose,
     request_id="x-hubspot-correlation-id",
     rehearsal={"access_token": "sandbox"},

@@ -9,7 +9,7 @@ cannot be made but by sending a value, which fixes its type for ever.
 from __future__ import annotations
 
 from revetl.contract import Action, Auth, CohortStyle, Destination, Object, ReadBack, WireFormat
-from revetl.destinations.iterable import endings, identity, lists, read, users
+from revetl.destinations.iterable import endings, erasing, identity, lists, read, users
 from revetl.destinations.iterable.api import BATCH, IterableSettings, authorise, base_url, diagnose, limits
 from revetl.types import OnLeave, Op, Proof
 
@@ -44,6 +44,7 @@ ITERABLE = Destination(
     discover=read.discover,
     prepare=lists.prepare,
     read_back=ReadBack(read.read_back, max_records=10_000),
+    erase=erasing.ERASE,
     diagnose=diagnose,
     same=read.same,
     rehearsal={"api_key": "sandbox", "create_fields": True},

@@ -53,8 +53,9 @@ def base_url(settings: IterableSettings) -> str:
 
 def limits(_: IterableSettings) -> tuple[Limit, ...]:
     """Return the published rates, per project and endpoint; list calls have none, and are taken as bulk calls are."""
-    rates = {"bulk": 5, "lists": 5, "fields": 3, "users": 100, "single": 500}
-    return tuple(Limit(name, rate, seconds=1, default_cost=0) for name, rate in rates.items())
+    rates = {"bulk": 5, "lists": 5, "fields": 3, "users": 100, "single": 500, "forget": 3}
+    day = Limit("forget a day", 1_000, seconds=86_400, kind="quota", default_cost=0)
+    return (*(Limit(name, rate, seconds=1, default_cost=0) for name, rate in rates.items()), day)
 
 
 def authorise(settings: IterableSettings, _: Token | None, call: Http) -> Http:
@@ -123,9 +124,9 @@ def succeeded(reply: Reply) -> None:
         raise UnreadableReply(reply.status, "the body does not say Success")
 
 
-def post(path: str, body: Mapping[str, JSON], limit: str, *, effect: Effect = Effect.REPEATABLE) -> Http:
-    """Return a POST that spends one unit of ``limit``."""
-    return Http("POST", path, content=orjson.dumps(body), effect=effect, cost={limit: 1})
+def post(path: str, body: Mapping[str, JSON], *limits: str, effect: Effect = Effect.REPEATABLE) -> Http:
+    """Return a POST that spends one unit of each of ``limits``."""
+    return Http("POST", path, content=orjson.dumps(body), effect=effect, cost=dict.fromkeys(limits, 1))
 
 
 def user_call(method: str, match_field: str, identity: str) -> Http:

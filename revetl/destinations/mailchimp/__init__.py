@@ -7,7 +7,7 @@ boolean nor a datetime type; a tag is a static segment; at most 10 calls may run
 from __future__ import annotations
 
 from revetl.contract import Action, Auth, CohortStyle, Destination, Limit, Object, ReadBack, WireFormat
-from revetl.destinations.mailchimp import cohorts, fields, members, read
+from revetl.destinations.mailchimp import cohorts, erasing, fields, members, read
 from revetl.destinations.mailchimp.api import MailchimpSettings, authorise, diagnose
 from revetl.types import OnLeave, Op, Proof
 
@@ -46,6 +46,7 @@ MAILCHIMP = Destination(
     create_field=fields.create_field,
     prepare=cohorts.prepare,
     read_back=ReadBack(read.read_back, max_records=20_000),
+    erase=erasing.ERASE,
     diagnose=diagnose,
     request_id="x-request-id",
     rehearsal={"api_key": "sandbox-us1", "list_id": "sandbox"},

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from revetl.contract import Action, Auth, CohortStyle, Destination, Object, ReadBack, WireFormat
-from revetl.destinations.salesforce import api, auth, cohorts, endings, fields, identity, read, records
+from revetl.destinations.salesforce import api, auth, cohorts, endings, erasing, fields, identity, read, records
 from revetl.destinations.salesforce.auth import SalesforceSettings
 from revetl.types import OnLeave, Op
 
@@ -55,6 +55,7 @@ SALESFORCE = Destination(
     create_field=fields.create_field,
     prepare=cohorts.prepare,
     read_back=ReadBack(read.read_back, max_records=2_000),
+    erase=erasing.ERASE,
     diagnose=auth.diagnose,
     same=read.same,
     rehearsal={"host": "sandbox.my.salesforce.com", "client_id": "sandbox", "client_secret": "sandbox"},

@@ -20,6 +20,7 @@ from revetl.sandbox.wire import Answer, Handler, RefusedError, Request, Route, R
 from revetl.types import EMPTY, JSON
 
 MOST_BYTES = 4_000_000
+FORGET_A_DAY = 1_000
 USER, USER_ID = "/api/users/{email}", "/api/users/byUserId/{userId}"
 ROUTES: tuple[Route, ...] = (
     ("POST", "/api/users/bulkUpdate", bulk.update),
@@ -38,10 +39,17 @@ ROUTES: tuple[Route, ...] = (
 ROUTER = Router(ROUTES)
 
 
-RATES: Mapping[str, int] = {"bulk": 5, "lists": 5, "fields": 3, "users": 100}  # calls a second, per project
+RATES: Mapping[str, int] = {
+    "bulk": 5,
+    "lists": 5,
+    "fields": 3,
+    "users": 100,
+    "forget": 3,
+}  # calls a second, per project
 _WINDOWS: dict[Handler, str] = {
     bulk.update: "bulk",
     single.fields: "fields",
+    single.forget: "forget",
     lists.subscribe: "lists",
     lists.unsubscribe: "lists",
     lists.listing: "users",
@@ -73,11 +81,12 @@ class Project(Sandbox):
         ``project`` is what identifies its users: ``email``, ``userId`` or ``hybrid``. ``fields`` (name → type) adds to
         the default ones, ``lists`` (rows with ``id``, ``name``, ``listType``) are there from the start.
         ``create_fields`` is the project's own setting, where a call does not say. ``rates`` overrides the calls a
-        second of ``bulk``, ``lists`` (unpublished: an assumption), ``fields`` and ``users``.
+        second of ``bulk``, ``lists`` (unpublished: an assumption), ``fields``, ``users`` and ``forget``.
         """
         self.api_key = api_key
         self._fields = {**DEFAULTS, **fields}
         self._lists = [{"createdAt": 0, **one} for one in lists]
+        self._forgets = SlidingWindow(FORGET_A_DAY, 86_400.0)
         self._windows = {name: SlidingWindow(most, 1.0) for name, most in {**RATES, **rates}.items()}
         super().__init__(options={"project": project, "create_fields": create_fields}, **base)
 
@@ -101,7 +110,9 @@ class Project(Sandbox):
         handler, parts, seen = ROUTER.find(request.method, request.path)
         if handler is None:
             raise problem(405 if seen else 404, "NotFound", "No such endpoint")
-        self._spend(_WINDOWS.get(handler))
+        self._spend(self._windows.get(_WINDOWS.get(handler, "")))
+        if handler is single.forget:
+            self._spend(self._forgets)
         if len(request.body) > MOST_BYTES:
             raise problem(413, "BatchTooLarge", "The request body is larger than 4MB")
         if request.body and not request.headers.get("content-type", "").startswith("application/json"):
@@ -115,8 +126,7 @@ class Project(Sandbox):
         """Return the refusal in the envelope of codes."""
         return answer(refused.status, refused.payload)
 
-    def _spend(self, name: str | None) -> None:
-        window = self._windows.get(name or "")
+    def _spend(self, window: SlidingWindow | None) -> None:
         if window is None:
             return
         if window.full(self.clock()):

@@ -21,11 +21,12 @@ from revetl.testing.conformance.answers import AnswerCases
 from revetl.testing.conformance.base import stand_in
 from revetl.testing.conformance.cohorts import CohortCases
 from revetl.testing.conformance.declaration import DeclarationCases
+from revetl.testing.conformance.erasing import ErasureCases
 from revetl.testing.conformance.fields import FieldCases
 from revetl.testing.conformance.snapshot import SnapshotCases
 
 __all__ = ["DestinationSuite", "stand_in"]
 
 
-class DestinationSuite(DeclarationCases, SnapshotCases, AnswerCases, FieldCases, CohortCases):
+class DestinationSuite(DeclarationCases, SnapshotCases, AnswerCases, FieldCases, CohortCases, ErasureCases):
     """All cases; see the module's words on how to inherit them."""
