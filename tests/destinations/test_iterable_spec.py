@@ -89,7 +89,7 @@ def exchanges(kind: str) -> dict[str, Any]:
     assert ITERABLE.discover
     assert ITERABLE.prepare
     assert ITERABLE.read_back
-    asked = {"discover": ITERABLE.discover(context), "prepare": ITERABLE.prepare(context)}
+    asked: dict[str, Any] = {"discover": ITERABLE.discover(context), "prepare": ITERABLE.prepare(context)}
     assert ITERABLE.erase
     asked |= {"erase": ITERABLE.erase.run(context, [Person("c1@example.org")])}
     return {**actions(kind), **asked, "read back": ITERABLE.read_back.run(context, ["c1@example.org"])}
