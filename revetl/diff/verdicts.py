@@ -115,11 +115,13 @@ def order(shape: Shape, first: int) -> list[str]:
     causes = " ".join(f"WHEN '{cause}' THEN {rank}" for cause, rank in RANKS.items())
     urgent = "op IN ('part', 'leave', 'identity') AND local IS NULL"
     ops = "CASE op WHEN 'identity' THEN 0 WHEN 'upsert' THEN 1 WHEN 'join' THEN 2 WHEN 'part' THEN 3 ELSE 4 END"
+    # what needs no call comes last: a crash must not leave it committed while its key's calls are not even staged
+    turn = "CASE WHEN local IS NOT NULL THEN 2 WHEN verdict IS NULL THEN 1 ELSE 0 END"
     return [
         f"UPDATE {changes} AS c SET rank = z.rank FROM (SELECT key, CASE WHEN bool_or({urgent}) THEN 0 "
         f"ELSE max(CASE cause {causes} END) END AS rank FROM {changes} GROUP BY key) z WHERE z.key = c.key",
         f"CREATE OR REPLACE TEMP TABLE order_{shape.id} AS SELECT rowid AS id, {first - 1} + row_number() OVER "
-        f"(ORDER BY local IS NULL AND verdict IS NULL, rank, {ops}, coalesce(depth, 0), cohort, key, bi) AS seq "
+        f"(ORDER BY {turn}, rank, {ops}, coalesce(depth, 0), cohort, key, bi) AS seq "
         f"FROM {changes}",
         f"UPDATE {changes} AS c SET seq = o.seq FROM {shape.temp('order')} o WHERE o.id = c.rowid",
     ]
