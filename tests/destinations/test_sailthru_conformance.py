@@ -25,7 +25,7 @@ class TestSailthru(SandboxSuite, DestinationSuite):
     secrets = ("canary-k3y7", "canary-5ec2")
     snapshots: ClassVar[Path | None] = Path(__file__).parent / "snapshots"
     poison = {"a_name_of_more_than_32_characters": 1}  # noqa: RUF012
-    account = settings  # noqa: RUF012
+    account = settings
     told: Mapping[str, Any] = EMPTY  # what a case says of its sync
 
     def fields(self, service: Handler) -> tuple[RemoteField, ...]:

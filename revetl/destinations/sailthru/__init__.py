@@ -65,7 +65,7 @@ SAILTHRU = Destination(
     erase=Erase(
         endings.erase,
         max_records=api.ROWS,
-        what="Sailthru deletes the profile with its variables, lists and history; a hard bounce stays on record there",
+        what="Sailthru deletes the profile with its variables, lists and history; a hard bounce stays on record there.",
     ),
     diagnose=api.diagnose,
     late_apply=7_200.0,  # a job may wait for its turn for long

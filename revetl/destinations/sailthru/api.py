@@ -7,14 +7,14 @@ traffic.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from enum import StrEnum
 from typing import Any
 
 import orjson
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from revetl.contract import Diagnosis, Fault, Http, Limit, Reply, UnreadableReply
+from revetl.contract import Diagnosis, Fault, Http, Limit, Reply, Settled, UnreadableReply
 from revetl.errors import DestinationError
 from revetl.types import JSON, Change, Effect, Outcome
 
@@ -184,3 +184,10 @@ def normal(match_field: str, value: JSON) -> str:
 def chunks(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
     """Return ``items`` in groups that go out side by side."""
     return (items[at : at + SIDE_BY_SIDE] for at in range(0, len(items), SIDE_BY_SIDE))
+
+
+def settle(outcomes: Iterable[Outcome]) -> Generator[Settled, None, None]:
+    """Acknowledge outcomes, if there are any."""
+    done = tuple(outcomes)
+    if done:
+        yield Settled(done)

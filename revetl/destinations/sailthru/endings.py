@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from revetl.contract import Context, Exchange, Http, Reply, Settled
+from revetl.contract import Context, Exchange, Http, Reply
 from revetl.destinations.sailthru import api, people
 from revetl.types import JSON, Batch, Change, Erased, OnLeave, Outcome, Person
 
@@ -20,9 +20,7 @@ def leave(batch: Batch) -> Exchange:
 
 def _clear(batch: Batch) -> Generator[Any, Any, None]:
     """Empty the variables; keys stay, for they are who the user is."""
-    empty = [c for c in batch.changes if not _vars(c)]
-    if empty:
-        yield Settled(tuple(Outcome.delivered(c) for c in empty))
+    yield from api.settle(Outcome.delivered(c) for c in batch.changes if not _vars(c))
     rest = [c for c in batch.changes if _vars(c)]
     yield from people.write_found(batch, rest, lambda c: {"vars": _vars(c)}, people.ended)
 
@@ -34,7 +32,7 @@ def _vars(change: Change) -> dict[str, JSON]:
 def _delete(batch: Batch) -> Generator[Any, Any, None]:
     for group in api.chunks(batch.changes):
         replies: tuple[Reply, ...] = yield tuple(_deletion(batch.match_field, c.match) for c in group)
-        yield Settled(tuple(_deleted(c, reply) for c, reply in zip(group, replies, strict=True)))
+        yield from api.settle(_deleted(c, reply) for c, reply in zip(group, replies, strict=True))
 
 
 def _deletion(key: str, identity: str) -> Http:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
-from revetl.contract import Exchange, Reply, Settled
+from revetl.contract import Exchange, Reply
 from revetl.destinations.sailthru import api, lists, people, read, users
 from revetl.types import JSON, Batch, Change, Mode
 
@@ -75,10 +75,10 @@ def _found(batch: Batch, value: int, gone: people.Gone) -> Generator[Any, Any, l
     unknown = [c for c in batch.changes if not c.remote_id]
     found = yield from people.find(batch.match_field, [c.match for c in unknown])
     if isinstance(found, Reply):
-        yield Settled(tuple(people.waits(c, found) for c in unknown))
+        yield from api.settle(people.waits(c, found) for c in unknown)
         found, unknown = {}, []
     there = {c.seq: found.get(api.normal(batch.match_field, c.match)) for c in unknown}
-    yield Settled(tuple(gone(c) for c in unknown if there[c.seq] is None))
+    yield from api.settle(gone(c) for c in unknown if there[c.seq] is None)
     sids = {c.seq: c.remote_id for c in batch.changes if c.remote_id}
     sids |= {seq: user["sid"] for seq, user in there.items() if user is not None}
     told = {"lists": {lists.list_name(batch): value}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from revetl.contract import Exchange, Http, Reply, Settled
+from revetl.contract import Exchange, Http, Reply
 from revetl.destinations.sailthru import api, people
 from revetl.types import Batch, Change, Outcome
 
@@ -19,7 +19,7 @@ def rename(batch: Batch) -> Exchange:
         both = [identity for c in group for identity in (_before(c), c.match)]
         users = yield from people.find(batch.match_field, both)
         if isinstance(users, Reply):
-            yield Settled(tuple(people.waits(c, users) for c in group))
+            yield from api.settle(people.waits(c, users) for c in group)
             continue
         yield from _move([(c, _step(batch, c, users)) for c in group])
     return []
@@ -35,7 +35,7 @@ def _move(steps: Sequence[tuple[Change, Step]]) -> Generator[Any, Any, None]:
     done = [step for _, step in steps if isinstance(step, Outcome)]
     replies: tuple[Reply, ...] = (yield tuple(step for _, step in calls)) if calls else ()
     done += [_moved(change, call, reply) for (change, call), reply in zip(calls, replies, strict=True)]
-    yield Settled(tuple(done))
+    yield from api.settle(done)
 
 
 def _step(batch: Batch, change: Change, users: people.Users) -> Step:

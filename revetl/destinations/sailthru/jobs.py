@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 
-from revetl.contract import Exchange, Http, JobStarted, Pause, Reply, Settled, UnreadableReply
+from revetl.contract import Exchange, Http, JobStarted, Pause, Reply, UnreadableReply
 from revetl.destinations.sailthru import api, people, sign
 from revetl.destinations.sailthru.forms import Form, Line
 from revetl.types import JSON, Batch, Change, Effect, Outcome, Proof
@@ -166,7 +166,7 @@ def _settle(job: _Job, named: Sequence[Change], doubted: Sequence[Change]) -> Ge
     if lacking:
         lacking += yield from _lacking(job, rest)
     else:
-        yield Settled(tuple(job.delivered(c, Proof.ACCEPTED) for c in rest))
+        yield from api.settle(job.delivered(c, Proof.ACCEPTED) for c in rest)
     again = sorted([*named, *lacking], key=lambda c: c.seq)
     if again:
         yield from job.form.single(replace(job.batch, changes=again))
@@ -178,10 +178,10 @@ def _lacking(job: _Job, changes: Sequence[Change]) -> Generator[Any, Any, list[C
     users = yield from people.find(match, [c.match for c in changes])
     if isinstance(users, Reply):
         code, reason = api.refusal(users)
-        yield Settled(tuple(Outcome.unknown(c, code=code, reason=reason) for c in changes))
+        yield from api.settle(Outcome.unknown(c, code=code, reason=reason) for c in changes)
         return []
     there = {c.seq: users.get(api.normal(match, c.match)) for c in changes}
     held = {c.seq for c in changes if job.form.holds(job.batch, c, there[c.seq], job.detail)}
     sids = {seq: user["sid"] if user is not None else None for seq, user in there.items()}
-    yield Settled(tuple(job.delivered(c, Proof.ROW, sids[c.seq]) for c in changes if c.seq in held))
+    yield from api.settle(job.delivered(c, Proof.ROW, sids[c.seq]) for c in changes if c.seq in held)
     return [c for c in changes if c.seq not in held]

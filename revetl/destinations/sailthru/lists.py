@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from revetl.contract import Context, Exchange, Reply, Settled, UnreadableReply
+from revetl.contract import Context, Exchange, Reply, UnreadableReply
 from revetl.destinations.sailthru import api, people
 from revetl.errors import DestinationError
 from revetl.types import JSON, Batch, Outcome
@@ -89,10 +89,10 @@ def _withdraw(batch: Batch) -> Generator[Any, Any, None]:
     if level is not api.OptOut.ALL:
         found = yield from people.find(batch.match_field, [c.match for c in changes])
         if isinstance(found, Reply):
-            yield Settled(tuple(people.waits(c, found) for c in changes))
+            yield from api.settle(people.waits(c, found) for c in changes)
             return
         users = {c.seq: found.get(api.normal(batch.match_field, c.match)) for c in changes}
-        yield Settled(tuple(Outcome.delivered(c) for c in changes if _is_out(users[c.seq], api.RANK[level])))
+        yield from api.settle(Outcome.delivered(c) for c in changes if _is_out(users[c.seq], api.RANK[level]))
         changes = [c for c in changes if not _is_out(users[c.seq], api.RANK[level])]
     yield from people.write_found(batch, changes, lambda _: {"optout_email": level.value}, people.ended)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any
 
-from revetl.contract import Reply, Settled, UnreadableReply
+from revetl.contract import Reply, UnreadableReply
 from revetl.destinations.sailthru import api
 from revetl.types import JSON, Batch, Change, Outcome
 
@@ -51,8 +51,13 @@ def part(shown: dict[str, JSON], name: str) -> dict[str, JSON]:
     return found if isinstance(found, dict) else {}
 
 
-def write(calls: Sequence[tuple[Change, dict[str, JSON]]]) -> Generator[Any, Any, list[tuple[Change, Reply]]]:
-    """Post users side by side, settle those who were written or refused; return who is said not to exist."""
+def write(
+    calls: Sequence[tuple[Change, dict[str, JSON]]], known: Callable[[Outcome], Outcome] = lambda outcome: outcome
+) -> Generator[Any, Any, list[tuple[Change, Reply]]]:
+    """Post users side by side, settle those who were written or refused; return who is said not to exist.
+
+    ``known`` adds to an outcome what is known beside the reply.
+    """
     gone: list[tuple[Change, Reply]] = []
     for group in api.chunks(calls):
         asks = tuple(api.call("POST", "user", {**told, "fields": {"keys": 1}}) for _, told in group)
@@ -60,7 +65,7 @@ def write(calls: Sequence[tuple[Change, dict[str, JSON]]]) -> Generator[Any, Any
         pairs = [(change, reply) for (change, _), reply in zip(group, replies, strict=True)]
         missing = {id(reply) for _, reply in pairs if api.failed(reply) and api.nobody(reply)}
         gone += [(change, reply) for change, reply in pairs if id(reply) in missing]
-        yield Settled(tuple(_written(change, reply) for change, reply in pairs if id(reply) not in missing))
+        yield from api.settle(known(_written(change, reply)) for change, reply in pairs if id(reply) not in missing)
     return gone
 
 
@@ -94,13 +99,13 @@ def write_found(batch: Batch, changes: Sequence[Change], told: Told, gone: Gone)
         return
     users = yield from find(batch.match_field, [c.match for c in unknown])
     if isinstance(users, Reply):
-        yield Settled(tuple(waits(c, users) for c in unknown))
+        yield from api.settle(waits(c, users) for c in unknown)
         return
     there = {c.seq: users.get(api.normal(batch.match_field, c.match)) for c in unknown}
-    yield Settled(tuple(gone(c) for c in unknown if there[c.seq] is None))
+    yield from api.settle(gone(c) for c in unknown if there[c.seq] is None)
     again = [(c, {"id": user["sid"], "key": "sid", **told(c)}) for c in unknown if (user := there[c.seq]) is not None]
     vanished = yield from write(again)
-    yield Settled(tuple(gone(change) for change, _ in vanished))
+    yield from api.settle(gone(change) for change, _ in vanished)
 
 
 def waits(change: Change, reply: Reply) -> Outcome:

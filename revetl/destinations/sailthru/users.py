@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from revetl.contract import Exchange, Reply, Settled
+from revetl.contract import Exchange, Reply
 from revetl.destinations.sailthru import api, people
 from revetl.types import JSON, Batch, Change, Mode, OnLeave, Outcome
 
@@ -41,19 +41,16 @@ def upsert(batch: Batch) -> Exchange:
 
 def admitted(batch: Batch) -> Generator[Any, Any, Seen]:
     """Settle whoever may not be written; return the others."""
-    empty = [c for c in batch.changes if _empties_a_key(c)]
-    if empty:
-        yield Settled(tuple(_key_stays(c) for c in empty))
+    yield from api.settle(_key_stays(c) for c in batch.changes if _empties_a_key(c))
     rest = [c for c in batch.changes if not _empties_a_key(c)]
     asked = [c for c in rest if _asks(batch, c)]
     found = yield from people.find(batch.match_field, [c.match for c in asked])
     if isinstance(found, Reply):
-        yield Settled(tuple(people.waits(c, found) for c in rest))
+        yield from api.settle(people.waits(c, found) for c in rest)
         return Seen([], {})
     users = {c.seq: found.get(api.normal(batch.match_field, c.match)) for c in asked}
     barred = {c.seq for c in asked if (users[c.seq] is not None) is _BARRED.get(batch.mode)}
-    if barred:
-        yield Settled(tuple(_refused(batch, c) for c in asked if c.seq in barred))
+    yield from api.settle(_refused(batch, c) for c in asked if c.seq in barred)
     return Seen([c for c in rest if c.seq not in barred], users)
 
 
@@ -79,15 +76,8 @@ def _key_stays(change: Change) -> Outcome:
 
 def write(batch: Batch, seen: Seen, changes: Sequence[Change]) -> Generator[Any, Any, None]:
     """Write users under their match value, and settle them with whose they are, where that was looked for."""
-    exchange = people.write([(c, user(batch, c, seen)) for c in changes])
-    sent: Any = None
-    while True:
-        try:
-            item = exchange.send(sent)
-        except StopIteration as end:
-            yield Settled(tuple(api.refused(change, reply) for change, reply in end.value))
-            return
-        sent = yield Settled(tuple(_owned(o, seen) for o in item.outcomes)) if isinstance(item, Settled) else item
+    gone = yield from people.write([(c, user(batch, c, seen)) for c in changes], lambda outcome: _owned(outcome, seen))
+    yield from api.settle(api.refused(change, reply) for change, reply in gone)
 
 
 def _owned(outcome: Outcome, seen: Seen) -> Outcome:
