@@ -226,9 +226,12 @@ def sent_rows(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 @contextmanager
 def lived_in(source: Path, root: Path, **options: Mapping[str, Any]) -> Iterator[House]:
-    """Copy a built project (with its state and its stand-ins' accounts, if it has any) to ``root`` and serve it."""
+    """Copy a built project (with its state and its stand-ins' accounts, if it has any) to ``root`` and serve it.
+
+    ``options`` are those of stand-ins; one that is named in them is served beside the shop's own.
+    """
     shutil.copytree(source, root, symlinks=True)
-    boxes = [make(name, keep_bodies=True, **options.get(name, {})) for name in BOXES]
+    boxes = [make(name, keep_bodies=True, **options.get(name, {})) for name in dict.fromkeys((*BOXES, *options))]
     accounts = root / "accounts.json"
     if accounts.exists():
         kept = orjson.loads(accounts.read_bytes())

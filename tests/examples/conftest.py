@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from revetl.sandbox import SANDBOXES
 from tests.e2e.conftest import once, shop
 from tests.e2e.house import House, built, lived_in
 from tests.shared import ROOT
@@ -25,7 +26,8 @@ def settle(shop: Path, tmp_path: Path) -> Iterator[Settle]:
     with ExitStack() as stack:
 
         def move(example: str) -> House:
-            house = stack.enter_context(lived_in(shop, tmp_path / example))
+            own: dict[str, dict[str, Any]] = {example: {}} if example in SANDBOXES else {}
+            house = stack.enter_context(lived_in(shop, tmp_path / example, **own))
             for path in (house.root / "models/marts").glob("*.yml"):
                 path.unlink()
             shutil.copy(ROOT / "examples" / example / "models.yml", house.root / "models/marts")
