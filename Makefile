@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench check clean
+.PHONY: help demo test lint format bench conformance check clean
 
 help: ## show this
 	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -28,6 +28,9 @@ lint: $(VENV)/.dev ## ruff and mypy
 format: $(VENV)/.dev ## let ruff format and mend what it can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+conformance: $(VENV)/.dev ## what each destination was shown to do, as docs/conformance.md
+	@$(BIN)/python -m pytest -n $(WORKERS) -q --conformance docs/conformance.md tests/destinations -k "Test" $(PYTEST_ARGS)
 
 bench: $(VENV)/.dev ## the measurements, as a table
 	@$(BIN)/python -m pytest -m bench -s tests/bench $(PYTEST_ARGS)

@@ -19,6 +19,18 @@ class TestAcme(DestinationSuite):
     settings = {"api_key": "canary-k4", "subdomain": "shop"}  # noqa: RUF012
     secrets = ("canary-k4",)
     poison = {"text_field": "POISON"}  # noqa: RUF012
+    lacks = {  # noqa: RUF012
+        "account": "Acme has no call for it",
+        "cohorts": "Acme knows no lists",
+        "consent": "Acme sends nothing to anybody",
+        "discover": "every field name is good there",
+        "erase": "Acme has no call for it",
+        "identity": "an address is for life at Acme",
+        "jobs": "Acme answers at once",
+        "leave": "nobody is ever removed from Acme",
+        "links": "Acme knows people alone",
+        "read_back": "Acme shows nothing of what it has",
+    }
 
     def service(self) -> Handler:
         """Return an empty Acme."""

@@ -14,6 +14,7 @@ from revetl.contract import Action, BatchRejected, Http, JobStarted, Pause, PutF
 from revetl.types import Batch, Change, Outcome, Status
 
 Handler = Callable[[Http | PutFile], Reply]
+Pausing = Callable[[float], None]
 
 
 @dataclass(slots=True)
@@ -37,13 +38,20 @@ class Driven:
         return {outcome.change.seq: outcome.status for outcome in self.outcomes}
 
 
-def drive(exchange: Generator[Any, Any, Any], handler: Handler) -> Driven:
-    """Step ``exchange`` to its end. An unreadable reply ends it, as it does in the sender."""
+def no_time(_: float) -> None:
+    """Let no time pass."""
+
+
+def drive(exchange: Generator[Any, Any, Any], handler: Handler, *, pause: Pausing = no_time) -> Driven:
+    """Step ``exchange`` to its end. An unreadable reply ends it, as it does in the sender.
+
+    ``pause`` is told of the seconds that must pass.
+    """
     seen = Driven()
     sent: Any = None
     try:
         while True:
-            sent = _answer(exchange.send(sent), handler, seen)
+            sent = step(exchange.send(sent), handler, seen, pause)
     except StopIteration as end:
         seen.value = end.value
     except UnreadableReply as error:
@@ -55,7 +63,8 @@ def drive(exchange: Generator[Any, Any, Any], handler: Handler) -> Driven:
     return seen
 
 
-def _answer(yielded: Any, handler: Handler, seen: Driven) -> Any:
+def step(yielded: Any, handler: Handler, seen: Driven, pause: Pausing = no_time) -> Any:
+    """Do what an exchange yielded; return what it is to be sent."""
     match yielded:
         case Http() | PutFile():
             seen.calls.append(yielded)
@@ -68,16 +77,16 @@ def _answer(yielded: Any, handler: Handler, seen: Driven) -> Any:
             seen.outcomes.extend(outcomes)
         case JobStarted(job):
             seen.jobs.append(job)
-        case Pause():
-            pass
+        case Pause(seconds):
+            pause(seconds)
         case _:
             raise TypeError(f"an exchange may not yield {type(yielded).__name__}")
     return None
 
 
-def deliver(action: Action, batch: Batch, handler: Handler) -> Driven:
+def deliver(action: Action, batch: Batch, handler: Handler, *, pause: Pausing = no_time) -> Driven:
     """Run an action, halving what it refuses as a whole, until each change has its outcome or is left without one."""
-    seen = drive(action.run(batch), handler)
+    seen = drive(action.run(batch), handler, pause=pause)
     if seen.rejected is None:
         return seen
     settled = {outcome.change.seq for outcome in seen.outcomes}
@@ -87,7 +96,7 @@ def deliver(action: Action, batch: Batch, handler: Handler) -> Driven:
         seen.outcomes.append(Outcome.rejected(rest[0], code=why.code, reason=why.reason))
         return seen
     for half in (rest[: len(rest) // 2], rest[len(rest) // 2 :]):
-        part = deliver(action, replace(batch, changes=half), handler)
+        part = deliver(action, replace(batch, changes=half), handler, pause=pause)
         seen.calls += part.calls
         seen.outcomes += part.outcomes
         seen.unreadable = seen.unreadable or part.unreadable

@@ -90,7 +90,9 @@ def problem(reply: Reply) -> dict[str, JSON]:
 def refusal(reply: Reply) -> tuple[str, str]:
     """Return code and sentence of a refusal: the problem's title and detail, with the fields it names."""
     document = problem(reply)
-    fields = [f"{e.get('field')}: {e.get('message')}" for e in document.get("errors") or () if isinstance(e, dict)]
+    named = document.get("errors")
+    named = named if isinstance(named, list) else []
+    fields = [f"{e.get('field')}: {e.get('message')}" for e in named if isinstance(e, dict)]
     reason = " · ".join([str(document.get("detail") or f"HTTP {reply.status}"), *fields])
     return str(document.get("title") or reply.status), reason
 

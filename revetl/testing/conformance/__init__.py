@@ -18,15 +18,28 @@ fails under ``-p revetl.testing.plugin``, and a method that is not written fails
 from __future__ import annotations
 
 from revetl.testing.conformance.answers import AnswerCases
+from revetl.testing.conformance.asking import AskingCases
 from revetl.testing.conformance.base import stand_in
-from revetl.testing.conformance.cohorts import CohortCases
+from revetl.testing.conformance.carried import CarriedCases
 from revetl.testing.conformance.declaration import DeclarationCases
 from revetl.testing.conformance.erasing import ErasureCases
-from revetl.testing.conformance.fields import FieldCases
+from revetl.testing.conformance.jobs import JobCases
+from revetl.testing.conformance.modes import ModeCases
 from revetl.testing.conformance.snapshot import SnapshotCases
+from revetl.testing.conformance.values import ValueCases
 
 __all__ = ["DestinationSuite", "stand_in"]
 
 
-class DestinationSuite(DeclarationCases, SnapshotCases, AnswerCases, FieldCases, CohortCases, ErasureCases):
+class DestinationSuite(
+    DeclarationCases,
+    SnapshotCases,
+    AnswerCases,
+    AskingCases,
+    ModeCases,
+    ValueCases,
+    ErasureCases,
+    JobCases,
+    CarriedCases,
+):
     """All cases; see the module's words on how to inherit them."""

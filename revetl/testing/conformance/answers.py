@@ -83,20 +83,24 @@ class AnswerCases(Suite):
         """Return whether nothing was delivered under that number."""
         return seen.statuses().get(seq) is not Status.DELIVERED
 
-    def test_a_poisoned_row_hurts_nobody_else(self) -> None:
-        """The row is refused by name; the others are delivered."""
+    @pytest.mark.parametrize("places", [(1,), (7,), (11,), (3, 8), tuple(range(1, 12))], ids=str)
+    def test_a_poisoned_row_hurts_nobody_else(self, places: tuple[int, ...]) -> None:
+        """First, middle, last, two, or all of eleven rows are refused by name; the others are delivered."""
         if self.poison is None:
             self.not_applicable("poison", f"{self.destination.name} refuses no row")
         service = self.service()
         fields = self.fields(service)
         rows = [self.change(n, fields=self.values(fields, n)) for n in range(1, 12)]
-        rows[6] = self.change(7, fields={**self.values(fields, 7), **self.poison})
+        for n in places:
+            rows[n - 1] = self.change(n, fields={**self.values(fields, n), **self.poison})
         seen = self.run(service, rows)
-        assert {s for s, status in seen.statuses().items() if status is not Status.DELIVERED} == {7}
-        (refused,) = seen.of(rows[6])
-        assert refused.status is Status.REJECTED
-        assert refused.code
-        assert refused.reason
+        assert {s for s, status in seen.statuses().items() if status is not Status.DELIVERED} == set(places)
+        for n in places:
+            (refused,) = seen.of(rows[n - 1])
+            assert refused.status is Status.REJECTED
+            assert refused.code
+            assert refused.reason
+            assert not [secret for secret in self.secrets if secret in f"{refused.code} {refused.reason}"]
 
 
 def _without(reply: Reply, names: list[str]) -> Reply:

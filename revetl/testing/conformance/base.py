@@ -55,6 +55,14 @@ class Suite:
         """Return a new, empty stand-in of the service."""
         raise NotImplementedError("write service(): a suite without a service proves nothing")
 
+    def pass_time(self, seconds: float) -> None:
+        """Let the service's clock go on; suites whose stand-in works on jobs by its clock override it."""
+
+    @classmethod
+    def label(cls) -> str:
+        """Return what the suite is called in the table: the destination, and the object where one is named."""
+        return f"{cls.destination.name} {cls.object}".strip()
+
     def not_applicable(self, ability: str, why: str = "") -> NoReturn:
         """End the case: it does not apply, for the reason that ``lacks`` or the declaration gives."""
         name = self.destination.name
@@ -117,18 +125,20 @@ class Suite:
             more.setdefault("cohort", Cohort("vip", "High Value", style))
         return batch(changes, self.configured, op, object=self.kind, match_field=self.match_field, **more)
 
-    def prepared(self, service: Handler, label: str = "High Value", **more: Any) -> dict[str, JSON]:
-        """Return what ``prepare`` finds or makes for the cohort ``vip``."""
+    def prepared(
+        self, service: Handler, label: str = "High Value", style: str | None = None, **more: Any
+    ) -> dict[str, JSON]:
+        """Return what ``prepare`` finds or makes for the cohort ``vip``, in the default style unless named."""
         if self.destination.prepare is None:
             return {}
-        style = next(iter(self.thing.cohorts), None)
+        style = style or next(iter(self.thing.cohorts), None)
         told = self.context(cohorts=(("vip", label),), cohort_style=style, **more)
         return dict(drive(self.destination.prepare(told), service).value)
 
     def run(self, service: Handler, changes: Sequence[Change], **more: Any) -> Driven:
         """Deliver changes of one operation and hold the account: one outcome each, none twice, all understood."""
         op = changes[0].op
-        seen = deliver(self.needs(op), self.batch(changes, op, **more), service)
+        seen = deliver(self.needs(op), self.batch(changes, op, **more), service, pause=self.pass_time)
         assert seen.unreadable is None, f"a good reply was not understood: {seen.unreadable}"
         assert sorted(o.change.seq for o in seen.outcomes) == sorted(c.seq for c in changes)
         return seen

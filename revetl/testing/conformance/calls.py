@@ -15,6 +15,7 @@ from revetl.testing.drive import Driven, deliver, drive
 from revetl.types import Change, OnLeave, Op, Proof
 
 _MOST = 500  # rows of a full batch in these cases
+_FULL = 5_000  # rows at which a batch is full enough for a test
 _STRENGTH = {Proof.ROW: 3, Proof.ACCOUNT: 2, Proof.ACCEPTED: 1, None: 0}
 
 
@@ -89,6 +90,27 @@ class CallCases(Suite):
         for call in self.run(service, rows).calls:
             if isinstance(call, Http):
                 assert len(call.content or b"") <= min(counted, action.max_bytes)
+
+    def test_a_full_batch_is_taken(self) -> None:
+        """As many rows, or as many bytes, as the action says that a batch may have: the service takes them at once."""
+        service = self.service()
+        action = self.needs(Op.UPSERT)
+        fields = self.fields(service)
+        texts = [f for f in fields if f.type in ("text", "any") and not f.options]
+        rows: list[Change] = []
+        size = 0
+        for n in range(1, action.max_records + 1):
+            long = {f.name: f"{n} ".ljust(min(f.max_length or 2_000, 200), "x") for f in texts}
+            row = self.change(n, fields={**self.values(fields, n), **long})
+            size += len(row.body) + len(row.match) + len(row.key) + action.overhead
+            if size > action.max_bytes or n > _FULL:
+                break
+            rows.append(row)
+        work = self.batch(rows, Op.UPSERT)
+        seen = drive(action.run(work), service, pause=self.pass_time)
+        assert seen.rejected is None, seen.rejected
+        assert {o.status.value for o in seen.outcomes} == {"delivered"}
+        assert len(seen.outcomes) == len(rows)
 
     def story(self, service: Any) -> list[Http | PutFile]:
         """Return the calls of one record's life: made, changed, renamed, joined, parted, ended."""

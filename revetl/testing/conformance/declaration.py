@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from revetl.contract import check_actions
 from revetl.testing.conformance.base import Suite
+from revetl.types import Mode, OnLeave, Op
 
 
 class DeclarationCases(Suite):
@@ -55,6 +56,30 @@ class DeclarationCases(Suite):
             assert action.max_records >= 1
             assert action.max_bytes >= 1_000
             assert action.calls(1) >= 1
+
+    def test_what_is_missing_is_explained(self) -> None:
+        """``lacks`` says why of each ability that the declaration has not, and of none that it has."""
+        missing = {name for name, there in self.abilities().items() if not there}
+        unexplained = sorted(name for name in missing if not self.lacks.get(name, "").strip())
+        assert not unexplained, f"say why, as lacks = {{{unexplained[0]!r}: '…'}}: {', '.join(unexplained)}"
+        stale = sorted(name for name, there in self.abilities().items() if there and name in self.lacks)
+        assert not stale, f"lacks explains what is there: {', '.join(stale)}"
+
+    def abilities(self) -> dict[str, bool]:
+        """Return ability → whether the destination, and the object under test, has it."""
+        thing, to = self.thing, self.destination
+        whole = {name: getattr(to, name) is not None for name in ("account", "discover", "read_back", "erase")}
+        whole["create_field"] = to.create_field is not None or thing.any_field
+        whole |= {op.value: op in to.actions for op in (Op.IDENTITY, Op.LEAVE)}
+        whole |= {f"mode {mode.value}": mode in thing.modes for mode in (Mode.UPDATE, Mode.INSERT)}
+        policies = (OnLeave.CLEAR, OnLeave.ARCHIVE, OnLeave.DELETE)
+        if Op.LEAVE in to.actions:
+            whole |= {f"leave {policy.value}": policy in thing.on_leave for policy in policies}
+        if thing.cohorts:
+            whole["membership fields"] = any(style.fields for style in thing.cohorts.values())
+        whole |= {"cohorts": bool(thing.cohorts), "links": bool(thing.links), "consent": bool(thing.consent)}
+        whole["jobs"] = any(action.resumable.resume is not None for action in to.actions.values())
+        return whole
 
 
 def _matches(host: str, pattern: str) -> bool:

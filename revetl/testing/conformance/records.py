@@ -59,6 +59,20 @@ class RecordCases(Suite):
         for row in again:
             self.stands(service, fields, row)
 
+    def test_an_identity_in_other_letters_is_the_same_one(self) -> None:
+        """Where identities are compared without case, a record made in capitals is found again, and no second one."""
+        if self.thing.normalise == "exact":
+            self.not_applicable("normalised identities", "identities are compared exactly there")
+        self.must_be_readable()
+        service = self.service()
+        fields = self.fields(service)
+        name = f"c1@{self.domain}"
+        loud = self.change(1, match=name.upper(), identity=name, fields=self.values(fields, 1))
+        (first,) = self.delivers(service, [loud])
+        (again,) = self.delivers(service, [self.change(2, match=name, fields=self.values(fields, 2))])
+        assert again.remote_id == first.remote_id
+        self.stands(service, fields, again)
+
     def test_changes_arrive_and_null_clears(self) -> None:
         """One field changes, one is cleared; where partial writes are possible the others stay."""
         service = self.service()
