@@ -24,6 +24,7 @@ BUILT_IN = {
     "mailchimp": "revetl.destinations.mailchimp:MAILCHIMP",
     "hubspot": "revetl.destinations.hubspot:HUBSPOT",
     "iterable": "revetl.destinations.iterable:ITERABLE",
+    "marketo": "revetl.destinations.marketo:MARKETO",
     "sailthru": "revetl.destinations.sailthru:SAILTHRU",
     "salesforce": "revetl.destinations.salesforce:SALESFORCE",
     "webhook": "revetl.destinations.webhook:WEBHOOK",

@@ -17,13 +17,21 @@ from revetl.sandbox.faults import Fault
 from revetl.sandbox.hubspot import HubSpot
 from revetl.sandbox.iterable import Project
 from revetl.sandbox.mailchimp import Mailchimp
+from revetl.sandbox.marketo import Marketo
 from revetl.sandbox.sailthru import Sailthru
 from revetl.sandbox.salesforce import Salesforce
 
 __all__ = ["SANDBOXES", "Fault", "Sandbox", "make"]
 
 SANDBOXES: Mapping[str, Callable[..., Sandbox]] = MappingProxyType(
-    {"hubspot": HubSpot, "iterable": Project, "mailchimp": Mailchimp, "sailthru": Sailthru, "salesforce": Salesforce}
+    {
+        "hubspot": HubSpot,
+        "iterable": Project,
+        "mailchimp": Mailchimp,
+        "marketo": Marketo,
+        "sailthru": Sailthru,
+        "salesforce": Salesforce,
+    }
 )
 
 

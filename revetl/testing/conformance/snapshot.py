@@ -38,8 +38,16 @@ def shown(call: Http | PutFile) -> dict[str, JSON]:
     """Return a call as its recording shows it."""
     if isinstance(call, PutFile):
         return {"put": call.path, "format": call.format, "columns": list(call.columns), "rows": list(call.rows)}
-    body = None if call.content is None else orjson.loads(call.content)
+    body = None if call.content is None else _body(call.content)
     found: dict[str, JSON] = {"call": f"{call.method} {call.path}", "effect": call.effect.value}
     found |= {"query": dict(call.query)} if call.query else {}
     found |= {"headers": dict(call.headers)} if call.headers else {}
     return found | ({"body": body} if body is not None else {})
+
+
+def _body(content: bytes) -> JSON:
+    """Return a body parsed, or as text where it is no JSON: a form, a file."""
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return content.decode()
