@@ -110,7 +110,12 @@ _WINDOW = 20.0  # seconds of the rate limit
 
 
 def diagnose(reply: Reply) -> Diagnosis | None:
-    """Return what a reply means beyond its rows: the HTTP status is 200 whatever became of the call."""
+    """Return what a reply means beyond its rows: the HTTP status is 200 whatever became of the call.
+
+    401 with an ``error`` is the identity's answer to a wrong secret, which the token's exchange tells in its words.
+    """
+    if reply.status == 401 and "error" not in api.problem(reply):
+        return Diagnosis(Fault.EXPIRED, "the credentials are refused", "401")
     if reply.status != 200 or b'"errors"' not in reply.content:
         return None
     code, reason = api.error(api.problem(reply)) or ("", "")

@@ -18,7 +18,7 @@ from revetl.destinations.marketo import api, csvfile, leads
 from revetl.destinations.marketo.csvfile import Form
 from revetl.types import JSON, Batch, Change, Effect, Mode, OnLeave, Outcome, Proof
 
-LEAST = 1_000  # rows worth a file
+LEAST = 2 * api.BATCH  # rows worth a file: as many calls as a job takes
 CALL_BYTES = 950_000  # of one single call; the service takes 1 MB
 _FULL = "1016"  # ten imports are queued
 _QUEUE_WAITS = (15.0, 30.0, 60.0)  # seconds before a full queue is asked again; then single calls take over
