@@ -26,6 +26,12 @@ class TestSailthru(SandboxSuite, DestinationSuite):
     snapshots: ClassVar[Path | None] = Path(__file__).parent / "snapshots"
     poison = {"a_name_of_more_than_32_characters": 1}  # noqa: RUF012
     account = settings
+    lacks = {  # noqa: RUF012
+        "create_field": "a variable comes into being with its first value, and has no type",
+        "leave archive": "there is no archive there",
+        "links": "a user belongs to nothing else",
+        "membership fields": "a list carries nothing beside its members",
+    }
     told: Mapping[str, Any] = EMPTY  # what a case says of its sync
 
     def fields(self, service: Handler) -> tuple[RemoteField, ...]:

@@ -144,6 +144,11 @@ def nobody(reply: Reply) -> bool:
     return found.get("error") == 99 and "not found" in str(found.get("errormsg", "")).lower()
 
 
+def malformed(reply: Reply) -> bool:
+    """Return whether a refusal says that an address is none: nobody has it."""
+    return _parsed(reply).get("error") == 11
+
+
 def document(reply: Reply) -> dict[str, JSON]:
     """Return the JSON object that a reply is.
 

@@ -25,7 +25,7 @@ def find(match_field: str, identities: Iterable[str]) -> Generator[Any, Any, Use
         for identity, reply in zip(group, replies, strict=True):
             if not api.failed(reply):
                 found[identity] = _user(reply)
-            elif not api.nobody(reply):
+            elif not (api.nobody(reply) or api.malformed(reply)):
                 return reply
     return found
 

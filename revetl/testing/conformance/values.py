@@ -84,7 +84,7 @@ class ValueCases(FieldCases):
             return RemoteField("any_field")
         found = drive(self.destination.discover(self.context()), service).value
         left_out = {*self.thing.match, *self.avoid}
-        usable = [f for f in found if f.writable and f.name not in left_out and not f.options]
+        usable = [f for f in found if f.writable and not f.unique and f.name not in left_out and not f.options]
         fits: list[RemoteField] = [field for field in usable if field.type in (kind, "any")]
         if not fits:
             self.not_applicable(f"{kind} field", f"the stand-in has no field of type {kind}, and none can be made")
