@@ -27,6 +27,7 @@ class Limit:
     remaining_header: str | None = None  # a header with what is left, honoured when lower than our own count
     reset_header: str | None = None
     reset_is: str = "seconds"  # seconds | epoch
+    usage_header: str | None = None  # a header that tells used/allowance, such as ``api-usage=18/5000``, in their place
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ def trim(survey: Survey, line: Line, store: Store, used: Used, share: float, now
 
     A backfill is numbered last, so that what is taken out is the end of the sync's changes.
     """
-    quotas = [limit for limit in survey.destination.limits(line.settings) if limit.kind == "quota"]
+    limits = survey.destination.limits(line.settings)
+    quotas = [limit for limit in limits if limit.kind == "quota" and limit.default_cost]
     action = survey.destination.actions.get(Op.UPSERT)
     if not quotas or action is None:
         return survey

@@ -82,7 +82,7 @@ class Limiter:
         """Note that a call came back, or was given up; ``at`` is the reply's own time, in UTC epoch seconds."""
         for meter in self._meters:
             meter.replied(meter.units(cost), now)
-            if headers and meter.limit.remaining_header:
+            if headers and (meter.limit.remaining_header or meter.limit.usage_header):
                 meter.observe(headers, now, at)
 
     def refund(self, cost: Cost) -> None:

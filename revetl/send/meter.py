@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 
@@ -68,6 +69,8 @@ class Meter:
     def observe(self, headers: Mapping[str, str], now: float, at: float) -> None:
         """Believe the server where it has less left than our own count says. ``at``: UTC epoch of the reply."""
         remaining = _number(headers.get(self.limit.remaining_header or ""))
+        if self.limit.usage_header:
+            remaining = _unused(headers.get(self.limit.usage_header, ""))
         if remaining is None:
             return
         known = self.limit.allowance - self.in_flight - self._count(now)
@@ -108,6 +111,12 @@ class Meter:
             yield at, units
         if foreign is not None:
             yield foreign
+
+
+def _unused(text: str) -> float | None:
+    """Return what ``18/5000`` leaves: 4982; None where no such pair stands in the text."""
+    pair = re.search(r"(\d+)/(\d+)", text)
+    return float(max(0, int(pair[2]) - int(pair[1]))) if pair else None
 
 
 def _number(text: str | None) -> float | None:

@@ -42,7 +42,7 @@ ONLY_IN: Mapping[str, frozenset[str]] = {
     "snowflake": frozenset({"warehouse", "state"}),
     "psycopg": frozenset({"warehouse", "state"}),
 }
-OPTIONAL = frozenset({"snowflake", "psycopg", "dbt", "hypothesis", "pytest"})
+OPTIONAL = frozenset({"cryptography", "snowflake", "psycopg", "dbt", "hypothesis", "pytest"})
 
 PURE = frozenset({"types", "contract", "manifest", "plan", "diff", "encode", "destinations"})
 IMPURE_MODULES = frozenset(

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from revetl.contract import BatchRejected, Http, Reply, Settled, UnreadableReply
-from revetl.types import JSON, Batch, Change, Outcome
+from revetl.types import JSON, Change, Outcome
 
 BATCH = 200  # records of one collections call
+# What people can do about refusals whose own words do not say it.
+_ADVICE = {
+    "DUPLICATES_DETECTED": "a duplicate rule of the org holds it back: merge it there, or let the rule allow this user",
+    "CANNOT_UPDATE_CONVERTED_LEAD": "the lead was converted: its contact and account stand for it now",
+}
 
 
 def problem(reply: Reply) -> dict[str, JSON]:
@@ -33,9 +38,14 @@ def refusal(reply: Reply) -> tuple[str, str]:
 
 def refuse_all(reply: Reply, changes: Sequence[Change]) -> BatchRejected | list[Outcome]:
     """Return what a refusal of a whole call makes of its changes: nothing of it was applied."""
-    code, reason = refusal(reply)
     if reply.status in (400, 409, 413, 422):
-        return BatchRejected(code, reason)
+        return BatchRejected(*refusal(reply))
+    return wait_all(reply, changes)
+
+
+def wait_all(reply: Reply, changes: Sequence[Change]) -> list[Outcome]:
+    """Return what a refusal makes of changes that have no part in it: they come again with a later run."""
+    code, reason = refusal(reply)
     return [Outcome.waiting(change, code=code, reason=reason) for change in changes]
 
 
@@ -78,12 +88,13 @@ def _is_result(row: JSON) -> bool:
     return row.get("success") is False and isinstance(errors, list) and bool(errors) and isinstance(errors[0], dict)
 
 
-def error(row: dict[str, JSON]) -> tuple[str, str]:
+def error(row: Mapping[str, JSON]) -> tuple[str, str]:
     """Return code and sentence of a row that failed."""
     first = row["errors"][0]
     names = ", ".join(str(name) for name in first.get("fields") or ())
     code, reason = str(first.get("statusCode") or "ERROR"), str(first.get("message") or "no reason given")
-    return code, f"{reason} ({names})" if names and names not in reason else reason
+    reason = f"{reason} ({names})" if names and names not in reason else reason
+    return code, f"{reason}; {_ADVICE[code]}" if code in _ADVICE else reason
 
 
 def document(reply: Reply) -> dict[str, JSON]:
@@ -106,8 +117,3 @@ def normal(value: JSON) -> str:
 def known_ids(changes: Iterable[Change], found: dict[str, str]) -> dict[int, str]:
     """Return sequence number → record id, empty where there is no record."""
     return {c.seq: c.remote_id or found.get(normal(c.match), "") for c in changes}
-
-
-def with_match(batch: Batch, change: Change) -> dict[str, JSON]:
-    """Return the fields of a change with its identity among them."""
-    return {**change.fields, batch.match_field: change.match}

@@ -8,17 +8,17 @@ from typing import Any
 import orjson
 
 from revetl.contract import Context, Exchange, Http, Reply
-from revetl.destinations.salesforce import api, endings, read, records, soql
+from revetl.destinations.salesforce import api, endings, members, read, records, soql
 from revetl.errors import DestinationError
 from revetl.types import JSON, Batch, Change, Outcome
 
-# What an insert says of somebody who is a member already, and of somebody who is not there.
-_MEMBER = "DUPLICATE_VALUE"
-_NOBODY = frozenset({*records.GONE, "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY"})
+UNSUBSCRIBE = "unsubscribe"  # the style in which consent is withdrawn
 
 
 def prepare(context: Context) -> Generator[Any, Any, dict[str, JSON]]:
-    """Find, rename or create what each cohort lands in; return ``{"cohorts": {model name: campaign id or field}}``.
+    """Find, rename or create what each cohort lands in.
+
+    Returns ``{"cohorts": {model name: campaign id or field}}``, and of campaigns ``{"statuses": {id: labels}}``.
 
     Raises:
         DestinationError: RVT-651, Salesforce refuses a campaign, or there is no such checkbox field.
@@ -31,7 +31,9 @@ def prepare(context: Context) -> Generator[Any, Any, dict[str, JSON]]:
         there = yield from _campaign(context, name, label)
         if there is not None:
             found[name] = there
-    return {"cohorts": found}
+    if not found:
+        return {"cohorts": found}
+    return {"cohorts": found, "statuses": (yield from members.known_statuses(list(found.values())))}
 
 
 def _fields(context: Context) -> Generator[Any, Any, dict[str, str]]:
@@ -90,38 +92,12 @@ def join(batch: Batch) -> Exchange:
     if isinstance(ids, Reply):
         return api.refuse_all(ids, batch.changes)
     there = [c for c in batch.changes if ids[c.seq]]
-    yield from api.settle(_nobody(c) for c in batch.changes if not ids[c.seq])
+    yield from api.settle(members.nobody(c) for c in batch.changes if not ids[c.seq])
     if not there:
         return []
-    if _as_field(batch):
+    if is_box(batch):
         return (yield from _check(batch, there, ids, value=True))
-    reply = yield _insertion(batch, there, ids)
-    if reply.status != 200:
-        return api.refuse_all(reply, there)
-    rows = api.results(reply, len(there))
-    return [_joined(change, row, ids[change.seq]) for change, row in zip(there, rows, strict=True)]
-
-
-def _insertion(batch: Batch, there: Sequence[Change], ids: dict[int, str]) -> Http:
-    """Return the insert of memberships; a repeat finds them there, since campaign and person are unique together."""
-    person = f"{batch.object}Id"
-    rows = ({"CampaignId": _place(batch), person: ids[c.seq]} for c in there)
-    return api.collection("POST", "", "CampaignMember", rows)
-
-
-def _joined(change: Change, row: dict[str, JSON], record: str) -> Outcome:
-    if row["success"]:
-        return Outcome.delivered(change, remote_id=record)
-    code, reason = api.error(row)
-    if code == _MEMBER:
-        return Outcome.delivered(change, remote_id=record)
-    if code == records.LOCKED:
-        return Outcome.waiting(change, code=code, reason=reason)
-    return _nobody(change) if code in _NOBODY else Outcome.rejected(change, code=code, reason=reason)
-
-
-def _nobody(change: Change) -> Outcome:
-    return Outcome.rejected(change, code="RECORD_MISSING", reason="no such record to put into the cohort")
+    return (yield from members.insert(batch, place(batch), there, ids))
 
 
 def part(batch: Batch) -> Exchange:
@@ -132,13 +108,13 @@ def part(batch: Batch) -> Exchange:
     if isinstance(ids, Reply):
         return api.refuse_all(ids, batch.changes)
     there = [c for c in batch.changes if ids[c.seq]]
-    if _as_field(batch):
+    if is_box(batch):
         yield from api.settle(Outcome.delivered(c) for c in batch.changes if not ids[c.seq])
         return (yield from _check(batch, there, ids, value=False)) if there else []
-    members = yield from read.members(batch.object, [_place(batch)], [ids[c.seq] for c in there])
-    if isinstance(members, Reply):
-        return api.refuse_all(members, batch.changes)
-    rows = {person: row for (_, person), row in members.items()}
+    found = yield from read.members(batch.object, [place(batch)], [ids[c.seq] for c in there])
+    if isinstance(found, Reply):
+        return api.refuse_all(found, batch.changes)
+    rows = {person: row for (_, person), row in found.items()}
     inside = [c for c in there if ids[c.seq] in rows]
     leaving = {c.seq for c in inside}
     yield from api.settle(Outcome.delivered(c) for c in batch.changes if c.seq not in leaving)
@@ -150,20 +126,23 @@ def part(batch: Batch) -> Exchange:
 
 def _check(batch: Batch, there: Sequence[Change], ids: dict[int, str], *, value: bool) -> Exchange:
     """Set the cohort's checkbox on these records."""
-    field = _place(batch)
-    way = records.Way(batch, "PATCH", ids=ids, only={field: value})
+    way = records.Way(batch, "PATCH", ids=ids, only={place(batch): value})
     result = yield from records.write(way, there)
     if isinstance(result, Reply):
         return api.refuse_all(result, there)
-    gone = (_nobody(c) if value else Outcome.delivered(c) for c in result.gone)
+    gone = (members.nobody(c) if value else Outcome.delivered(c) for c in result.gone)
     return [*result.done, *gone]
 
 
-def _as_field(batch: Batch) -> bool:
-    return batch.cohort is not None and batch.cohort.style == "field"
+def is_box(batch: Batch) -> bool:
+    """Return whether the cohort lands in a field of the record, as the withdrawal of consent does."""
+    return batch.cohort is not None and batch.cohort.style in ("field", UNSUBSCRIBE)
 
 
-def _place(batch: Batch) -> str:
+def place(batch: Batch) -> str:
+    """Return the cohort's campaign, or the field that is checked."""
     if batch.cohort is None:
         raise ValueError("JOIN and PART name a cohort")
+    if batch.cohort.style == UNSUBSCRIBE:
+        return records.OPT_OUT
     return str(batch.prepared["cohorts"][batch.cohort.name])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +14,7 @@ from revetl.types import JSON, Batch, Change, Effect, Mode, Outcome
 # What a write says of a record that was deleted, merged into another one, or never was there.
 GONE = frozenset({"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY", "NOT_FOUND"})
 LOCKED = "UNABLE_TO_LOCK_ROW"
+OPT_OUT = "HasOptedOutOfEmail"  # of contacts and leads
 _LOCK_WAITS = (1.0, 4.0)  # seconds before a locked row is sent again: locks are held for the length of one write
 
 
@@ -40,14 +41,50 @@ class Way:
     def call(self, changes: Sequence[Change]) -> Http:
         """Return the call that writes these changes."""
         effect = Effect.ONCE if self.creates else Effect.REPEATABLE
-        rows = (self._row(change) for change in changes)
+        rows = (self.row(change) for change in changes)
         return api.collection(self.method, self.path, self.batch.object, rows, effect=effect)
 
-    def _row(self, change: Change) -> dict[str, JSON]:
-        values = self.only
-        if values is None:
-            values = api.with_match(self.batch, change) if self.match else change.fields
-        return dict(values) if self.ids is None else {"id": self.ids[change.seq], **values}
+    def row(self, change: Change) -> dict[str, JSON]:
+        """Return the record as the call carries it: with its links, and opted out where consent is withdrawn."""
+        values = dict(change.fields) if self.only is None else dict(self.only)
+        if self.only is None and self.match:
+            values[self.batch.match_field] = change.match
+            # A link that leads to nothing yet is no reason to empty what a person filled in there.
+            values |= {name: link.id for name, link in change.links.items() if link.id or link.before}
+        if self.only is None and change.consent is False:
+            values[OPT_OUT] = True
+        return values if self.ids is None else {"id": self.ids[change.seq], **values}
+
+    def verdict(self, change: Change, row: Mapping[str, JSON]) -> Outcome | None:
+        """Return what became of a row; None where its id is not there (any more)."""
+        if row["success"]:
+            return self._written(change, row)
+        code, reason = api.error(row)
+        if code == LOCKED:
+            return Outcome.waiting(change, code=code, reason=reason)
+        if code in GONE and self.ids is not None:
+            return None
+        return Outcome.rejected(change, code=code, reason=reason)
+
+    def _written(self, change: Change, row: Mapping[str, JSON]) -> Outcome:
+        record = str(row["id"])
+        if self.ids is not None and record != self.ids[change.seq]:
+            raise UnreadableReply(200, "a result names another record than the one sent")
+        created: bool | None = None
+        if self.creates or row.get("created") is True:
+            created = True
+        elif change.created is None or (change.remote_id and change.remote_id != record):
+            created = False  # somebody else's record: it is never deleted on leave
+        return Outcome.delivered(change, remote_id=record, created=created)
+
+
+def by_parent(changes: Iterable[Change]) -> list[Change]:
+    """Return the changes such that those of one account are neighbours: writes of its people lock the account."""
+    return sorted(changes, key=_parents)
+
+
+def _parents(change: Change) -> list[str]:
+    return sorted(link.id or "" for link in change.links.values()) or [str(change.fields.get("AccountId") or "")]
 
 
 def upsert(batch: Batch) -> Exchange:
@@ -69,8 +106,7 @@ def upsert(batch: Batch) -> Exchange:
     if not rest:
         return answer.done
     yield from api.settle(answer.done)
-    path = f"/{batch.object}/{quote(batch.match_field, safe='')}"
-    return finish((yield from write(Way(batch, "PATCH", path), rest)), rest)
+    return finish((yield from write(by_external_id(batch), rest)), rest)
 
 
 def by_id(batch: Batch, ids: dict[int, str], *, match: bool = True) -> Way:
@@ -78,18 +114,24 @@ def by_id(batch: Batch, ids: dict[int, str], *, match: bool = True) -> Way:
     return Way(batch, "PATCH", ids=ids, match=match)
 
 
+def by_external_id(batch: Batch) -> Way:
+    """Return the upsert by external id."""
+    return Way(batch, "PATCH", f"/{batch.object}/{quote(batch.match_field, safe='')}")
+
+
 def _update_found(batch: Batch) -> Exchange:
     ids = yield from soql.find_ids(batch, batch.changes)
     if isinstance(ids, Reply):
         return api.refuse_all(ids, batch.changes)
     there = [c for c in batch.changes if ids[c.seq]]
-    yield from api.settle(_absent(c) for c in batch.changes if not ids[c.seq])
+    yield from api.settle(absent(c) for c in batch.changes if not ids[c.seq])
     if not there:
         return []
     return finish((yield from write(by_id(batch, ids), there)), there)
 
 
-def _absent(change: Change) -> Outcome:
+def absent(change: Change) -> Outcome:
+    """Return the refusal of an update of nobody."""
     return Outcome.rejected(change, code="NOT_FOUND", reason="no such record, and none is created here")
 
 
@@ -97,7 +139,7 @@ def finish(result: Answer | Reply, changes: Sequence[Change]) -> BatchRejected |
     """Return what the last call makes of its changes; what earlier calls proved is settled before it."""
     if isinstance(result, Reply):
         return api.refuse_all(result, changes)
-    return [*result.done, *(_absent(change) for change in result.gone)]
+    return [*result.done, *(absent(change) for change in result.gone)]
 
 
 def write(way: Way, changes: Sequence[Change]) -> Generator[Any, Any, Answer | Reply]:
@@ -106,7 +148,7 @@ def write(way: Way, changes: Sequence[Change]) -> Generator[Any, Any, Answer | R
     Returns the answer by row, or the reply that refuses the first call as a whole.
     """
     answer = Answer()
-    left = list(changes)
+    left = by_parent(changes)
     for wait in (*_LOCK_WAITS, None):
         reply: Reply = yield way.call(left)
         if reply.status != 200:
@@ -128,28 +170,10 @@ def _judge(way: Way, reply: Reply, changes: Sequence[Change], answer: Answer, *,
     """Add to ``answer`` what became of each row; return those that were locked and may come again."""
     locked: list[Change] = []
     for change, row in zip(changes, api.results(reply, len(changes)), strict=True):
-        if row["success"]:
-            answer.done.append(_written(way, change, row, reply))
-            continue
-        code, reason = api.error(row)
-        if code == LOCKED and not last:
+        if not last and not row["success"] and api.error(row)[0] == LOCKED:
             locked.append(change)
-        elif code == LOCKED:
-            answer.done.append(Outcome.waiting(change, code=code, reason=reason))
-        elif code in GONE and way.ids is not None:
+        elif (outcome := way.verdict(change, row)) is None:
             answer.gone.append(change)
         else:
-            answer.done.append(Outcome.rejected(change, code=code, reason=reason))
+            answer.done.append(outcome)
     return locked
-
-
-def _written(way: Way, change: Change, row: dict[str, JSON], reply: Reply) -> Outcome:
-    record = str(row["id"])
-    if way.ids is not None and record != way.ids[change.seq]:
-        raise UnreadableReply(reply.status, "a result names another record than the one sent")
-    created: bool | None = None
-    if way.creates or row.get("created") is True:
-        created = True
-    elif change.created is None or (change.remote_id and change.remote_id != record):
-        created = False  # somebody else's record: it is never deleted on leave
-    return Outcome.delivered(change, remote_id=record, created=created)

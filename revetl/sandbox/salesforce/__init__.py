@@ -1,7 +1,7 @@
-"""A stand-in of an org of Salesforce: collections, SOQL, describe, tokens, on contacts, leads, accounts and campaigns.
+"""A stand-in of an org of Salesforce: collections, jobs, SOQL, describe, tokens, on people, accounts and campaigns.
 
 Facts come from developer.salesforce.com (REST API Developer Guide, Object Reference, SOQL) and recorded answers. Not
-served: Bulk API, Composite, Apex, duplicate rules, relationships in SOQL, validation rules.
+served: Bulk query jobs, Composite, Apex, duplicate rules, relationships in SOQL, validation rules.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qsl
 
 import orjson
 
 from revetl.sandbox.core import Sandbox
 from revetl.sandbox.limits import SlidingWindow
-from revetl.sandbox.salesforce import collections, single, soql
+from revetl.sandbox.salesforce import collections, grants, jobs, single, soql
 from revetl.sandbox.salesforce.errors import refuse
 from revetl.sandbox.salesforce.records import is_indexed
 from revetl.sandbox.salesforce.schema import new_objects
@@ -38,6 +37,14 @@ ROUTES: tuple[Route, ...] = (
     ("PATCH", "/composite/sobjects", collections.update),
     ("DELETE", "/composite/sobjects", collections.delete),
     ("PATCH", "/composite/sobjects/{object}/{field}", collections.upsert),
+    ("POST", "/jobs/ingest", jobs.create),
+    ("GET", "/jobs/ingest/{job}", jobs.info),
+    ("PATCH", "/jobs/ingest/{job}", jobs.change),
+    ("DELETE", "/jobs/ingest/{job}", jobs.delete),
+    ("PUT", "/jobs/ingest/{job}/batches", jobs.upload),
+    ("GET", "/jobs/ingest/{job}/successfulResults", jobs.successes),
+    ("GET", "/jobs/ingest/{job}/failedResults", jobs.failures),
+    ("GET", "/jobs/ingest/{job}/unprocessedrecords", jobs.unprocessed),
 )
 ROUTER = Router(ROUTES)
 
@@ -53,28 +60,40 @@ class Salesforce(Sandbox):
         client_id: str = "sandbox",
         client_secret: str = "sandbox",  # noqa: S107 - the stand-in's, worth nothing
         refresh_token: str = "sandbox",  # noqa: S107 - the stand-in's, worth nothing
+        user: Mapping[str, str] = EMPTY,
         daily: int = 100_000,
         page: int = 2_000,
+        bulk: Mapping[str, float] = EMPTY,
         fields: Mapping[str, Mapping[str, JSON]] = EMPTY,
         **base: Any,
     ) -> None:
         """Make an org.
 
-        ``daily`` calls in any 24 hours are let through, queries answer ``page`` records at a time, and ``fields`` adds
-        some: object → name → type, or a definition with ``type``, ``length``, ``externalId``, ``options`` …
+        ``user`` (``username``, ``public_key`` as PEM) lets assertions in. ``daily`` calls in any 24 hours are let
+        through, queries answer ``page`` records at a time, a job takes ``bulk["seconds"]`` and 24 hours take
+        ``bulk["batches"]``. ``fields`` adds some: object → name → type, or a definition with ``type``, ``length``,
+        ``externalId``, ``options`` …
         """
         self.credentials = {"client_id": client_id, "client_secret": client_secret, "refresh_token": refresh_token}
-        self._day = SlidingWindow(daily, DAY)
+        self.credentials |= {"username": "", "public_key": "", **user}
+        self._day, self._batches = SlidingWindow(daily, DAY), SlidingWindow(int(bulk.get("batches", 15_000)), DAY)
         self._extra = fields
-        super().__init__(options={"page": page}, **base)
+        super().__init__(options={"page": page, "bulk_seconds": bulk.get("seconds", 0.0)}, **base)
 
     def fresh(self) -> dict[str, JSON]:
         """Return a new org."""
         fields = new_objects(self._extra)
         index: JSON = {k: {n: {} for n, one in of.items() if is_indexed(k, one)} for k, of in fields.items()}
         org = {ORG: {"Id": ORG, "Name": "Sandbox", "CreatedDate": ""}}
-        empty: dict[str, JSON] = {"deleted": {}, "sessions": [], "cursors": {}, "next_id": 1}
+        empty: dict[str, JSON] = {"deleted": {}, "jobs": {}, "sessions": [], "cursors": {}, "next_id": 1}
         return {"fields": fields, "index": index, "records": {"Organization": org}, **empty}
+
+    def count_batches(self, number: int) -> None:
+        """Count batches of a job that is closed; refused where the day's are spent."""
+        if self._batches.remaining(self.clock()) < number:
+            raise refuse(400, "EXCEEDEDQUOTA", "ExceededQuota : ApiBatchItems Limit exceeded.")
+        for _ in range(number):
+            self._batches.add(self.clock())
 
     def end_sessions(self) -> None:
         """Make every access token invalid, as the end of the session's time does."""
@@ -84,6 +103,9 @@ class Salesforce(Sandbox):
         """Check credentials and limits, then do what is asked."""
         if request.path == "/services/oauth2/token":
             return self._token(request)
+        if request.path == "/services/data" and request.method == "GET":
+            url = "/services/data/v68.0"
+            return answer(200, [{"label": "Summer '26", "url": url, "version": "68.0"}])
         bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
         if bearer not in self.store["sessions"]:
             raise refuse(401, "INVALID_SESSION_ID", "Session expired or invalid")
@@ -98,14 +120,9 @@ class Salesforce(Sandbox):
         return replace(done, headers={**done.headers, "Sforce-Limit-Info": used})
 
     def _token(self, request: Request) -> Answer:
-        form = dict(parse_qsl(request.body.decode("utf-8", "replace")))
-        needed: dict[str, tuple[str, ...]] = {"client_credentials": ("client_id", "client_secret")}
-        needed["refresh_token"] = ("client_id", "client_secret", "refresh_token")
-        names = needed.get(form.get("grant_type", ""))
-        if request.method != "POST" or names is None:
-            return answer(400, {"error": "unsupported_grant_type", "error_description": "grant type not supported"})
-        if any(form.get(name) != self.credentials[name] for name in names):
-            return answer(400, {"error": "invalid_client", "error_description": "invalid client credentials"})
+        refused = grants.refused(request, self.credentials, self.now())
+        if refused is not None:
+            return refused
         token = f"{ORG}!{self.request_id()}"
         self.store["sessions"].append(token)
         told = {"access_token": token, "instance_url": "https://sandbox.my.salesforce.com", "token_type": "Bearer"}
@@ -114,12 +131,14 @@ class Salesforce(Sandbox):
 
     def _route(self, request: Request) -> Answer:
         below = VERSION.sub("", request.path, 1)
+        below = below.rstrip("/") if below.startswith("/jobs/") else below
         handler, parts, seen = ROUTER.find(request.method, below) if below != request.path else (None, [], False)
         if handler is None and seen:
             raise refuse(405, "METHOD_NOT_ALLOWED", f"HTTP Method '{request.method}' not allowed.")
         if handler is None:
             raise refuse(404, "NOT_FOUND", "The requested resource does not exist")
-        if request.body and not request.headers.get("content-type", "").startswith("application/json"):
+        media = "text/csv" if handler is jobs.upload else "application/json"
+        if request.body and not request.headers.get("content-type", "").startswith(media):
             raise refuse(415, "UNSUPPORTED_MEDIA_TYPE", "Content-Type is not supported")
         try:
             return handler(self, request, *parts)

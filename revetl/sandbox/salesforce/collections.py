@@ -38,15 +38,20 @@ def update(box: Sandbox, request: Request) -> Answer:
     seen: set[str] = set()
 
     def write(table: Table, record_id: JSON, clean: Record) -> dict[str, JSON]:
-        if not record_id:
-            raise RowError("MISSING_ARGUMENT", "Id not specified in an update call")
-        record = table.get(record_id)
-        if record_id in seen:
-            raise RowError("DUPLICATE_VALUE", f"duplicate id in list: {record_id}")
-        seen.add(record["Id"])
-        return {"id": table.update(record, clean)}
+        return update_row(table, record_id, clean, seen)
 
     return _answer(box, request, write)
+
+
+def update_row(table: Table, record_id: JSON, clean: Record, seen: set[str]) -> dict[str, JSON]:
+    """Update the record of that id, which may come once."""
+    if not record_id:
+        raise RowError("MISSING_ARGUMENT", "Id not specified in an update call")
+    record = table.get(record_id)
+    if record_id in seen:
+        raise RowError("DUPLICATE_VALUE", f"duplicate id in list: {record_id}")
+    seen.add(record["Id"])
+    return {"id": table.update(record, clean)}
 
 
 def upsert(box: Sandbox, request: Request, kind: str, field: str) -> Answer:
@@ -62,14 +67,15 @@ def upsert(box: Sandbox, request: Request, kind: str, field: str) -> Answer:
             raise RowError("INVALID_TYPE", f"sObject type {of.kind} does not match the request's {kind}")
         if record_id is not None:
             raise RowError("INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id and an external id", ["Id"])
-        if clean.get(field) is None:
-            raise RowError("MISSING_ARGUMENT", f"{field} not specified")
-        return _upsert_row(table, field, clean, seen)
+        return upsert_row(table, field, clean, seen)
 
     return _answer(box, request, write)
 
 
-def _upsert_row(table: Table, field: str, clean: Record, seen: set[str]) -> dict[str, JSON]:
+def upsert_row(table: Table, field: str, clean: Record, seen: set[str]) -> dict[str, JSON]:
+    """Update or create the record of that external id, which may come once."""
+    if clean.get(field) is None:
+        raise RowError("MISSING_ARGUMENT", f"{field} not specified")
     mark = table.normal(field, clean[field])
     if mark in seen:
         raise RowError("DUPLICATE_VALUE", f"Duplicate external id specified: {clean[field]}", [field])

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from revetl.sandbox.core import Sandbox
+from revetl.sandbox.salesforce import campaigns
 from revetl.sandbox.salesforce.errors import RowError, invalid_field, refuse
 from revetl.sandbox.salesforce.schema import PREFIX, Fields
 from revetl.sandbox.salesforce.values import ID, kept, stamp
 from revetl.types import JSON
 
 Record = dict[str, JSON]
+_MEMBERS = ("CampaignMember", "CampaignMemberStatus")
 
 
 @dataclass(slots=True)
@@ -75,16 +77,25 @@ class Table:
             raise RowError("REQUIRED_FIELD_MISSING", told, missing)
         if self.kind == "CampaignMember":
             self._check_member(clean)
+            campaigns.check_status(self, clean["CampaignId"], clean, new=True)
+        if self.kind == "CampaignMemberStatus":
+            campaigns.check_label(self, clean)
         record_id = f"{PREFIX[self.kind]}{self.box.store['next_id']:012d}AAA"
         self.box.store["next_id"] += 1
         boxes = {name: False for name, one in self.fields.items() if one["type"] == "boolean"}
         self.records[record_id] = {"Id": record_id, "CreatedDate": self._now(), **boxes}
         self._put(record_id, clean)
+        if self.kind == "Campaign":
+            campaigns.begin(self.box, record_id)
         return record_id
 
     def update(self, record: Record, clean: Record) -> str:
         """Write values of a record and return its id."""
+        if record.get("IsConverted"):
+            raise RowError("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
         self._check(clean, "updateable", record["Id"])
+        if self.kind == "CampaignMember":
+            campaigns.check_status(self, record["CampaignId"], clean, new=False)
         emptied = [name for name in clean if _is_required(self.fields[name]) and clean[name] is None]
         if emptied:
             told = f"Required fields are missing: [{', '.join(emptied)}]"
@@ -111,12 +122,22 @@ class Table:
                 f"Unable to create/update fields: {', '.join(fixed)}. Please check the security settings of this field"
             )
             raise RowError("INVALID_FIELD_FOR_INSERT_UPDATE", told, fixed)
+        for name in clean:
+            self._check_reference(name, clean[name])
         for name in self.index:
             if self.fields[name]["unique"] and clean.get(name) is not None:
                 holder = next((one for one in self.find(name, clean[name]) if one != but), None)
                 if holder is not None:
                     told = f"duplicate value found: {name} duplicates value on record with id: {holder}"
                     raise RowError("DUPLICATE_VALUE", told)
+
+    def _check_reference(self, name: str, value: JSON) -> None:
+        for kind in self.fields[name].get("referenceTo", ()) if value is not None else ():
+            if value[:3] != PREFIX[kind]:
+                told = f"{self.fields[name]['label']}: id value of incorrect type: {value}"
+                raise RowError("FIELD_INTEGRITY_EXCEPTION", told, [name])
+            if value not in self.box.store["records"].get(kind, {}):
+                raise RowError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", [name])
 
     def _check_member(self, clean: Record) -> None:
         people = [name for name in ("ContactId", "LeadId") if clean.get(name)]
@@ -154,4 +175,4 @@ def _is_required(one: Mapping[str, JSON]) -> bool:
 
 def is_indexed(kind: str, one: Mapping[str, JSON]) -> bool:
     """Return whether records are found by this field without looking at each."""
-    return one["externalId"] or one["unique"] or (kind == "CampaignMember" and one["type"] == "reference")
+    return one["externalId"] or one["unique"] or (kind in _MEMBERS and one["type"] == "reference")

@@ -13,7 +13,7 @@ from revetl.types import JSON
 
 CUSTOM = re.compile(r"[A-Za-z][A-Za-z0-9_]*__c")
 PREFIX = {"Account": "001", "Contact": "003", "Lead": "00Q", "Campaign": "701", "CampaignMember": "00v"}
-PREFIX["Organization"] = "00D"
+PREFIX |= {"Organization": "00D", "CampaignMemberStatus": "01Y"}
 
 Fields = dict[str, dict[str, JSON]]
 
@@ -69,7 +69,8 @@ def _standard() -> dict[str, list[dict[str, JSON]]]:
             field("Department", length=80),
             field("Birthdate", "date"),
             field("MailingCity", length=40),
-            field("AccountId", "reference", 18),
+            field("AccountId", "reference", 18, referenceTo=["Account"]),
+            field("ReportsToId", "reference", 18, referenceTo=["Contact"]),
             field("LeadSource", "picklist", 255, options=sources),
         ],
         "Lead": [
@@ -79,6 +80,7 @@ def _standard() -> dict[str, list[dict[str, JSON]]]:
             field("AnnualRevenue", "currency", scale=0),
             field("NumberOfEmployees", "int"),
             field("City", length=40),
+            _system("IsConverted", "boolean"),
         ],
         "Account": [
             field("Name", length=255, nillable=False),
@@ -88,6 +90,7 @@ def _standard() -> dict[str, list[dict[str, JSON]]]:
             field("AnnualRevenue", "currency", scale=0),
             field("NumberOfEmployees", "int"),
             field("BillingCity", length=40),
+            field("ParentId", "reference", 18, referenceTo=["Account"]),
         ],
         "Campaign": [
             field("Name", length=80, nillable=False),
@@ -99,7 +102,14 @@ def _standard() -> dict[str, list[dict[str, JSON]]]:
             field("CampaignId", "reference", 18, nillable=False, updateable=False),
             field("ContactId", "reference", 18, updateable=False),
             field("LeadId", "reference", 18, updateable=False),
-            field("Status", "picklist", 40, options=["Sent", "Responded"]),
+            field("Status", "picklist", 40),
+        ],
+        "CampaignMemberStatus": [
+            field("CampaignId", "reference", 18, nillable=False, updateable=False),
+            field("Label", length=765, nillable=False),
+            field("SortOrder", "int"),
+            field("IsDefault", "boolean"),
+            field("HasResponded", "boolean"),
         ],
         "Organization": [_system("Name", "string", length=80)],
     }
