@@ -42,6 +42,11 @@ def answer(*rows: dict[str, Any]) -> dict[str, Any]:
     return {"totalSize": len(rows), "done": True, "records": list(rows)}
 
 
+STATUSES = {VIP: ["Sent", "Responded"]}
+LABELS = (QUERY, 200, answer(*({"Id": "01Y", "CampaignId": VIP, "Label": one} for one in STATUSES[VIP])))
+PREPARED = {"cohorts": {"vip": VIP}, "statuses": STATUSES}
+
+
 def no(code: str) -> dict[str, Any]:
     """Return the answer to a row that was refused."""
     return {"success": False, "errors": [{"statusCode": code, "message": "no", "fields": []}]}
@@ -49,11 +54,13 @@ def no(code: str) -> dict[str, Any]:
 
 def test_a_campaign_is_found_by_name_and_made_when_missing() -> None:
     """The oldest of several wins; nothing is made where the sync says so."""
-    script = Script((QUERY, 200, answer({"Id": VIP, "Name": "High Value"}, {"Id": "701B", "Name": "High Value"})))
-    assert drive(cohorts.prepare(context()), script).value == {"cohorts": {"vip": VIP}}
+    script = Script(
+        (QUERY, 200, answer({"Id": VIP, "Name": "High Value"}, {"Id": "701B", "Name": "High Value"})), LABELS
+    )
+    assert drive(cohorts.prepare(context()), script).value == PREPARED
     assert script.queries[0]["q"].endswith("WHERE Name = 'High Value' ORDER BY CreatedDate, Id")
-    script = Script((QUERY, 200, answer()), ("POST /sobjects/Campaign", 201, {"id": VIP, "success": True}))
-    assert drive(cohorts.prepare(context()), script).value == {"cohorts": {"vip": VIP}}
+    script = Script((QUERY, 200, answer()), ("POST /sobjects/Campaign", 201, {"id": VIP, "success": True}), LABELS)
+    assert drive(cohorts.prepare(context()), script).value == PREPARED
     assert script.bodies[1] == {"Name": "High Value", "IsActive": True}
     script = Script((QUERY, 200, answer()))
     assert drive(cohorts.prepare(context(create=False)), script).value == {"cohorts": {}}
@@ -62,8 +69,8 @@ def test_a_campaign_is_found_by_name_and_made_when_missing() -> None:
 def test_a_stored_campaign_is_renamed_in_place() -> None:
     """Its members stay; another campaign of the new name does not take its place."""
     rows = answer({"Id": "701B", "Name": "High Value"}, {"Id": VIP, "Name": "VIP"})
-    script = Script((QUERY, 200, rows), (f"PATCH /sobjects/Campaign/{VIP}", 204, b""))
-    assert drive(cohorts.prepare(context(ids={"vip": VIP})), script).value == {"cohorts": {"vip": VIP}}
+    script = Script((QUERY, 200, rows), (f"PATCH /sobjects/Campaign/{VIP}", 204, b""), LABELS)
+    assert drive(cohorts.prepare(context(ids={"vip": VIP})), script).value == PREPARED
 
 
 def test_a_refused_campaign_is_named() -> None:
@@ -77,7 +84,7 @@ def test_who_is_a_member_already_has_joined() -> None:
     """DUPLICATE_VALUE is what was wished; a person who is gone is refused by name."""
     rows = [{"id": "00v1", "success": True, "errors": []}, no("DUPLICATE_VALUE"), no("ENTITY_IS_DELETED")]
     changes = [change(n, Op.JOIN, remote_id=f"00300000000000{n}AAA") for n in (1, 2, 3)]
-    script = Script((CREATE, 200, rows))
+    script = Script((CREATE, 200, rows), (QUERY, 200, answer()))
     seen = run(Op.JOIN, changes, script, "campaign", VIP)
     assert script.bodies[0]["records"][0] == {
         "attributes": {"type": "CampaignMember"},
