@@ -203,7 +203,9 @@ def _joined(batch: Batch, ids: dict[int, str], results: bulk.Results, changes: S
     verdicts = {c.seq: _entered(batch, c, rows[c.seq], ids, results) for c in changes}
     yield from api.settle(outcome for outcome in verdicts.values() if outcome is not None)
     rest = [c for c in changes if verdicts[c.seq] is None]
-    if rest and not batch.prepared:
+    if not rest:
+        return []
+    if not batch.prepared:
         reason = "the job is done; the status of members, and people under other ids, come with a later run"
         return [Outcome.waiting(c, code="JOB_RESUMED", reason=reason) for c in rest]
     inside = [c for c in rest if members.is_member(c, rows[c.seq])]
