@@ -112,6 +112,7 @@ class Salesforce(Sandbox):
         if self._day.full(self.clock()):
             raise refuse(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
         self._day.add(self.clock())
+        jobs.work(self)
         try:
             done = self._route(request)
         except RefusedError as refused:

@@ -122,7 +122,6 @@ def _job(box: Sandbox, number: str) -> Job:
     job: Job | None = box.store["jobs"].get(number)
     if job is None:
         raise refuse(404, "NOT_FOUND", "The requested resource does not exist")
-    _work(box, job)
     return job
 
 
@@ -148,10 +147,14 @@ def _rows(job: Job) -> list[list[str]]:
     return [row for row in _table(job)[1:] if row]
 
 
+def work(box: Sandbox) -> None:
+    """Come with every job as far as the time since it was closed allows."""
+    for job in box.store["jobs"].values():
+        if job["state"] in ("UploadComplete", "InProgress"):
+            _work(box, job)
+
+
 def _work(box: Sandbox, job: Job) -> None:
-    """Come as far as the time since the job was closed allows."""
-    if job["state"] not in ("UploadComplete", "InProgress"):
-        return
     head, rows = (_table(job) or [[]])[0], _rows(job)
     table = Table.of(box, job["object"])
     wrong = _wrong(table, job, head, rows)
