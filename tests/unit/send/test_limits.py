@@ -156,6 +156,19 @@ def test_strange_headers_do_no_harm(headers: Any) -> None:
     assert limiter.ready_at({}, 0.0) == pytest.approx(expected, rel=1e-2)
 
 
+@pytest.mark.parametrize(
+    ("told", "units"),
+    [("api-usage=90/100", 10), ("api-usage=18/5000", 98), ("api-usage=120/100", 0), ("none", 98), ("", 98)],
+)
+def test_a_header_of_used_and_allowed_is_believed(told: str, units: int) -> None:
+    """``used/allowed`` in one header: what is left holds where it is less than our own count has."""
+    limiter = Limiter([Limit("day", 100, seconds=86_400.0, kind="quota", usage_header="sforce-limit-info")])
+    limiter.take({"day": 2})
+    limiter.replied({"day": 2}, 0.0, {"sforce-limit-info": told}, 0.0)
+    assert limiter.spent({"day": units}, 1.0) is None
+    assert limiter.spent({"day": units + 1}, 1.0) is not None
+
+
 def test_reset_as_epoch() -> None:
     """A reset given as a moment counts from the reply's own time."""
     limit = Limit("burst", 9, seconds=10.0, remaining_header="left", reset_header="reset", reset_is="epoch")
