@@ -7,24 +7,21 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 
 import orjson
 import pytest
 from sandboxed import SandboxSuite
 
-from revetl.contract import Auth, Http, PutFile, Reply
+from revetl.contract import Http, PutFile, Reply
 from revetl.destinations import registry
 from revetl.destinations.file import FILE
 from revetl.destinations.hubspot import HUBSPOT
 from revetl.destinations.iterable import ITERABLE
 from revetl.destinations.mailchimp import MAILCHIMP
-from revetl.destinations.salesforce import SALESFORCE, auth
 from revetl.destinations.webhook import WEBHOOK
-from revetl.sandbox import make
-from revetl.testing.conformance import DestinationSuite, stand_in
+from revetl.testing.conformance import DestinationSuite
 from revetl.testing.conformance.base import Suite
-from revetl.testing.drive import Handler, drive
+from revetl.testing.drive import Handler
 from revetl.types import EMPTY, Batch, Change, Mode, OnLeave, Op, Status
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -133,52 +130,6 @@ class TestHubSpot(SandboxSuite, DestinationSuite):
         "token": settings["access_token"],
         "properties": {"spent": "number", "since": "date", "seen_at": "datetime", "gift": "bool"},
     }
-
-
-class TestSalesforce(DestinationSuite):
-    """Salesforce contacts, before its stand-in; the token is had as the sender has it."""
-
-    destination = SALESFORCE
-    settings = {  # noqa: RUF012
-        "host": "acme.my.salesforce.com",
-        "client_id": "app-7",
-        "client_secret": "canary-3d5e",
-        "refresh_token": "canary-9a1b",
-    }
-    secrets = ("canary-3d5e", "canary-9a1b")
-    snapshots = SNAPSHOTS
-    poison = {"Spent__c": "a lot"}  # noqa: RUF012
-    new_field = "New_Field__c"
-    lacks = {  # noqa: RUF012
-        "consent": "not served: a withdrawn consent does not opt out there yet",
-        "jobs": "not served: the Bulk API is not used yet",
-        "links": "not served: contacts are not put to accounts yet",
-        "membership fields": "not served: a campaign member keeps the campaign's default status",
-    }
-    avoid = frozenset({"Email", "AccountId"})  # no free text
-
-    def service(self) -> Handler:
-        """Return a new org."""
-        credentials = {name: self.settings[name] for name in ("client_id", "client_secret", "refresh_token")}
-        box = make("salesforce", **credentials, fields={"Contact": CONTACT_FIELDS})
-
-        def send(method: str, path: str, query: Any, headers: Any, body: bytes) -> Any:
-            return box.handle(method, path, urlencode(query), headers, body)
-
-        bare = replace(SALESFORCE, auth=None, base_url=lambda _: "")
-        token = drive(auth.token(self.configured), stand_in(bare, self.configured, send)).value
-        dressed = Auth(lambda settings, _, call: auth.authorise(settings, token, call))
-        return stand_in(replace(SALESFORCE, auth=dressed), self.configured, send)
-
-
-CONTACT_FIELDS = {
-    "External_Id__c": {"externalId": True, "unique": True},
-    "Spent__c": "double",
-    "Since__c": "date",
-    "Seen_At__c": "datetime",
-    "Gift__c": "boolean",
-    "Tier__c": {"type": "picklist", "options": ["Gold", "Silver"], "restrictedPicklist": True},
-}
 
 
 class TestIterable(SandboxSuite, DestinationSuite):

@@ -123,7 +123,7 @@ class Suite:
         style = next(iter(self.thing.cohorts), "")
         if op in (Op.JOIN, Op.PART):
             more.setdefault("cohort", Cohort("vip", "High Value", style))
-        return batch(changes, self.configured, op, object=self.kind, match_field=self.match_field, **more)
+        return batch(changes, self.configured, op, **{"object": self.kind, "match_field": self.match_field, **more})
 
     def prepared(
         self, service: Handler, label: str = "High Value", style: str | None = None, **more: Any
