@@ -8,7 +8,7 @@ import orjson
 import pytest
 from test_conformance import TestHubSpot as HubSpotSuite
 from test_conformance import TestMailchimp as MailchimpSuite
-from test_conformance import TestSalesforce as SalesforceSuite
+from test_salesforce_conformance import TestSalesforce as SalesforceSuite
 
 from revetl.contract import Http
 from revetl.errors import DestinationError

@@ -11,8 +11,8 @@ import orjson
 from test_conformance import TestFile as FileSuite
 from test_conformance import TestHubSpot as HubSpotSuite
 from test_conformance import TestIterable as IterableSuite
-from test_conformance import TestSalesforce as SalesforceSuite
 from test_conformance import TestWebhook as WebhookSuite
+from test_salesforce_conformance import TestSalesforce as SalesforceSuite
 
 from revetl.contract import Http, PutFile, Reply
 from revetl.testing.drive import drive
