@@ -25,6 +25,7 @@ BUILT_IN = {
     "hubspot": "revetl.destinations.hubspot:HUBSPOT",
     "iterable": "revetl.destinations.iterable:ITERABLE",
     "marketo": "revetl.destinations.marketo:MARKETO",
+    "pipedrive": "revetl.destinations.pipedrive:PIPEDRIVE",
     "sailthru": "revetl.destinations.sailthru:SAILTHRU",
     "salesforce": "revetl.destinations.salesforce:SALESFORCE",
     "webhook": "revetl.destinations.webhook:WEBHOOK",

@@ -18,6 +18,7 @@ from revetl.sandbox.hubspot import HubSpot
 from revetl.sandbox.iterable import Project
 from revetl.sandbox.mailchimp import Mailchimp
 from revetl.sandbox.marketo import Marketo
+from revetl.sandbox.pipedrive import Pipedrive
 from revetl.sandbox.sailthru import Sailthru
 from revetl.sandbox.salesforce import Salesforce
 
@@ -29,6 +30,7 @@ SANDBOXES: Mapping[str, Callable[..., Sandbox]] = MappingProxyType(
         "iterable": Project,
         "mailchimp": Mailchimp,
         "marketo": Marketo,
+        "pipedrive": Pipedrive,
         "sailthru": Sailthru,
         "salesforce": Salesforce,
     }

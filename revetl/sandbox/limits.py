@@ -48,7 +48,11 @@ class Quota:
             self._day, self._used = int(now // 86_400), 0
         return max(self.most - self._used, 0)
 
-    def add(self, now: float) -> None:
-        """Count an event."""
+    def add(self, now: float, units: int = 1) -> None:
+        """Count an event, of so many units."""
         self.remaining(now)
-        self._used += 1
+        self._used += units
+
+    def spend(self, now: float) -> None:
+        """Leave nothing of the day."""
+        self.add(now, self.remaining(now))
