@@ -346,9 +346,20 @@ def test_a_cleared_record_keeps_what_is_not_ours() -> None:
     """Mapped fields are emptied, one call; the rest of the record stays."""
     company = Company()
     there = company.add("Somebody", "c1@example.org", custom_fields={company.key("City"): "Brno"})
-    leave = change(1, Op.LEAVE, fields={"City": None}, remote_id=str(there))
+    leave = change(1, Op.LEAVE, fields={"City": None, "name": None}, remote_id=str(there))
     company.run(Op.LEAVE, [leave], on_leave=OnLeave.CLEAR)
     assert (company.lines, "City" in company.stands(there)) == ([f"PATCH /v2/persons/{there}"], False)
+    assert company.stands(there)["name"] == "Somebody"
+
+
+def test_a_name_cannot_be_emptied() -> None:
+    """Refused by name, with what to write instead; on leave it stays, by itself no reason for a call."""
+    company = Company()
+    there = company.add("Somebody", "c1@example.org")
+    (refused,) = company.run(Op.UPSERT, [change(1, fields={"name": None}, remote_id=str(there))]).outcomes
+    assert (refused.code, "on_null: keep" in refused.reason, company.calls) == ("VALUE_UNFIT", True, [])
+    leave = change(1, Op.LEAVE, fields={"name": None}, remote_id=str(there))
+    assert statuses(company.run(Op.LEAVE, [leave], on_leave=OnLeave.CLEAR)) == [(Status.DELIVERED, "")]
     assert company.stands(there)["name"] == "Somebody"
 
 

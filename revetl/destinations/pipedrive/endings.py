@@ -26,7 +26,7 @@ def leave(batch: Batch) -> Exchange:
         return []
     yield from api.settle(Outcome.delivered(c) for c in there if not c.fields)
     wide = [c for c in there if c.fields]
-    gone = yield from records.updated(batch, wide, ids, lambda c, record: values.body(batch, c, record))
+    gone = yield from records.updated(batch, wide, ids, lambda c, record: values.cleared(batch, c, record))
     return [Outcome.delivered(c) for c in gone]
 
 

@@ -46,6 +46,12 @@ def body(batch: Batch, change: Change, there: Record | None = None, *, creates: 
     return made
 
 
+def cleared(batch: Batch, change: Change, there: Record | None) -> dict[str, JSON]:
+    """Return the body that empties a record's fields; its name stays, for there is no record without one."""
+    kept = {batch.match_field, "name"}
+    return _written(batch, {name: value for name, value in change.fields.items() if name not in kept}, there)
+
+
 def _full(made: Mapping[str, JSON]) -> dict[str, JSON]:
     """Return a new record's body without what is empty in it."""
     whole = {**made, "custom_fields": {k: v for k, v in made.get("custom_fields", {}).items() if v is not None}}
@@ -59,6 +65,8 @@ def _written(batch: Batch, told: Mapping[str, JSON], there: Record | None) -> di
         place = fields.place(batch.prepared, name)
         if place is None:
             raise Unfit(name, "there is no such field")
+        if place.code == "name" and value is None:
+            raise Unfit(name, "no record can be without it: map it with on_null: keep")
         if place.code in ("emails", "phones"):
             made[place.code] = with_primary(place.code, value, there)
         else:
