@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 import pytest
@@ -70,3 +70,16 @@ class TestMarketo(SandboxSuite, DestinationSuite):
         if op is Op.LEAVE and more.get("on_leave", OnLeave.KEEP) is OnLeave.KEEP:
             more["on_leave"] = OnLeave.DELETE
         return super().batch(changes, op, **more)
+
+
+class TestMarketoByKey(TestMarketo):
+    """The same by a custom field: people without any address."""
+
+    snapshots: ClassVar[Path | None] = None  # type: ignore[assignment]  # one recording a destination
+    account = {**TestMarketo.account, "fields": {**TestMarketo.account["fields"], "customerId": "string"}}  # noqa: RUF012
+    avoid = frozenset({"email"})  # well-formed, or nothing
+
+    @property
+    def match_field(self) -> str:
+        """Return the field that identifies people in these cases."""
+        return "customerId"
