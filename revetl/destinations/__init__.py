@@ -21,6 +21,7 @@ __all__ = ["GROUP", "Registry", "registry"]
 GROUP = "revetl.destinations"
 
 BUILT_IN = {
+    "braze": "revetl.destinations.braze:BRAZE",
     "mailchimp": "revetl.destinations.mailchimp:MAILCHIMP",
     "hubspot": "revetl.destinations.hubspot:HUBSPOT",
     "iterable": "revetl.destinations.iterable:ITERABLE",

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from revetl.errors import UsageError
+from revetl.sandbox.braze import Braze
 from revetl.sandbox.core import Sandbox
 from revetl.sandbox.faults import Fault
 from revetl.sandbox.hubspot import HubSpot
@@ -26,6 +27,7 @@ __all__ = ["SANDBOXES", "Fault", "Sandbox", "make"]
 
 SANDBOXES: Mapping[str, Callable[..., Sandbox]] = MappingProxyType(
     {
+        "braze": Braze,
         "hubspot": HubSpot,
         "iterable": Project,
         "mailchimp": Mailchimp,

@@ -1,0 +1,59 @@
+"""The conformance suite over Braze, before its stand-in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from sandboxed import SandboxSuite
+
+from revetl.destinations.braze import BRAZE
+from revetl.testing.conformance import DestinationSuite
+from revetl.types import EMPTY, Batch, Change, Mode, OnLeave, Op, Status
+
+
+class TestBraze(SandboxSuite, DestinationSuite):
+    """Users by external id."""
+
+    destination = BRAZE
+    settings = {"api_key": "canary-b7a2", "endpoint": "rest.fra-01.braze.eu"}  # noqa: RUF012
+    secrets = ("canary-b7a2",)
+    snapshots: ClassVar[Path | None] = Path(__file__).parent / "snapshots"
+    poison = {"email": "no address"}  # noqa: RUF012
+    avoid = frozenset(
+        {"email", "country", "language", "gender", "dob", "phone", "time_zone"}
+    )  # well-formed, or nothing
+    account = {  # noqa: RUF012
+        "api_key": settings["api_key"],
+        "attributes": {"spent": "Number", "since": "Time", "gift": "Boolean", "city": "String"},
+        "rates": dict.fromkeys(("track", "export", "delete", "ids", "attributes"), (10**6, 1.0)),
+    }
+    told: Mapping[str, Any] = EMPTY  # what a case says of its sync
+
+    def batch(self, changes: Sequence[Change], op: Op, **more: Any) -> Batch:
+        """Return the batch; a LEAVE without a policy deletes, for there is no archive."""
+        if op is Op.LEAVE and more.get("on_leave", OnLeave.KEEP) is OnLeave.KEEP:
+            more["on_leave"] = OnLeave.DELETE
+        if op in (Op.JOIN, Op.PART):
+            more.setdefault("prepared", {"cohorts": {"vip": "High Value"}})
+        return super().batch(changes, op, **{**self.told, **more})
+
+    def test_new_records_are_ours_and_older_ones_are_not(self) -> None:
+        """An answer does not say who is new: users are looked for first, where the policy is to delete."""
+        self.told = {"on_leave": OnLeave.DELETE}
+        super().test_new_records_are_ours_and_older_ones_are_not()
+
+    def test_sending_again_changes_nothing(self) -> None:
+        """The same: whose a user is, is known where the policy is to delete."""
+        self.told = {"on_leave": OnLeave.DELETE}
+        super().test_sending_again_changes_nothing()
+
+    def test_nobody_cannot_join(self) -> None:
+        """An attribute makes unknown people users, as any write does: mode ``update`` looks for them first."""
+        service = self.service()
+        prepared, rows = self.group(service, 1)
+        joins = [replace(row, op=Op.JOIN, body=b"{}") for row in [*rows, self.change(99, created=True)]]
+        seen = self.run(service, joins, prepared=prepared, mode=Mode.UPDATE)
+        assert seen.statuses() == {1: Status.DELIVERED, 99: Status.REJECTED}
