@@ -11,7 +11,8 @@ from sandboxed import SandboxSuite
 
 from revetl.destinations.braze import BRAZE
 from revetl.testing.conformance import DestinationSuite
-from revetl.types import EMPTY, Batch, Change, Mode, OnLeave, Op, Status
+from revetl.testing.drive import Handler
+from revetl.types import EMPTY, Batch, Change, Mode, OnLeave, Op, RemoteField, Status
 
 
 class TestBraze(SandboxSuite, DestinationSuite):
@@ -30,7 +31,20 @@ class TestBraze(SandboxSuite, DestinationSuite):
         "attributes": {"spent": "Number", "since": "Time", "gift": "Boolean", "city": "String"},
         "rates": dict.fromkeys(("track", "export", "delete", "ids", "attributes"), (10**6, 1.0)),
     }
+    lacks = {  # noqa: RUF012
+        "account": "no call says which workspace a key belongs to",
+        "create_field": "an attribute comes into being with its first value",
+        "jobs": "writes of 75 users a call are all there is",
+        "leave archive": "there is no archive there",
+        "links": "a user belongs to nothing else",
+        "membership fields": "an attribute carries nothing but itself",
+    }
     told: Mapping[str, Any] = EMPTY  # what a case says of its sync
+
+    def field_of(self, service: Handler, kind: str) -> RemoteField:
+        """Return an attribute that is not there yet: it takes any first value."""
+        del service, kind
+        return RemoteField("any_field")
 
     def batch(self, changes: Sequence[Change], op: Op, **more: Any) -> Batch:
         """Return the batch; a LEAVE without a policy deletes, for there is no archive."""
@@ -49,6 +63,14 @@ class TestBraze(SandboxSuite, DestinationSuite):
         """The same: whose a user is, is known where the policy is to delete."""
         self.told = {"on_leave": OnLeave.DELETE}
         super().test_sending_again_changes_nothing()
+
+    def test_cohorts_are_only_found_where_none_may_be_made(self) -> None:
+        """An attribute is there once somebody was a member; before that it is not found, and nothing is made."""
+        service = self.service()
+        assert self.prepared(service, create=False) == {"cohorts": {}}
+        prepared, rows = self.group(service, 1)
+        self.move(service, Op.JOIN, rows, prepared)
+        assert self.prepared(service, create=False) == prepared != {"cohorts": {}}
 
     def test_nobody_cannot_join(self) -> None:
         """An attribute makes unknown people users, as any write does: mode ``update`` looks for them first."""

@@ -61,7 +61,7 @@ def test_75_users_go_into_one_call(box: Sandbox) -> None:
 def test_bad_rows_are_named_and_the_others_taken() -> None:
     """A bad address, a name with $, a blocked id, no id at all: by index, with 201."""
     box = make("braze", blocked=["dummy"])
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"external_id": "u1", "email": "no"}, {"external_id": "u2", "$a": 1}, {"external_id": "dummy"}, {"a": 1},
         {"external_id": "u5", "a": 1},
     ]  # fmt: skip
