@@ -25,7 +25,7 @@ BOX = {"name": "Is_Vip__c", "label": "High Value", "type": "boolean", "createabl
 
 def context(**more: Any) -> Context:
     """Return a sync with one cohort."""
-    return Context("t", "Contact", SETTINGS, match_field=MATCH, cohorts=(("vip", "High Value"),), **more)
+    return Context("t", "Contact", SETTINGS, match_field=MATCH, **{"cohorts": (("vip", "High Value"),), **more})
 
 
 def run(op: Op, changes: list[Any], script: Script, style: str, place: str) -> Driven:
@@ -134,8 +134,8 @@ def test_a_checkbox_is_checked_and_unchecked(op: Op, value: bool) -> None:
 
 
 def test_the_checkbox_is_read_back_as_a_cohort() -> None:
-    """It is asked for beside the mapped fields; an opt-out that is mapped is reported."""
-    told = context(fields=("HasOptedOutOfEmail",), cohort_style="field", prepared={"cohorts": {"vip": "Is_Vip__c"}})
+    """It is asked for beside the mapped fields, and so is the opt-out, mapped or not."""
+    told = context(fields=("Title",), cohort_style="field", prepared={"cohorts": {"vip": "Is_Vip__c"}})
     row = {"Id": ADA, MATCH: "C1@example.org", "Is_Vip__c": True, "HasOptedOutOfEmail": True}
     script = Script((QUERY, 200, answer(row)))
     (found,) = drive(read.read_back(told, ["c1@example.org", "c2@example.org"]), script).value
@@ -145,6 +145,15 @@ def test_the_checkbox_is_read_back_as_a_cohort() -> None:
         {"High Value"},
         True,
     )
+
+
+def test_an_opt_out_that_one_may_not_see_is_left_out() -> None:
+    """Field-level security hides it: records are read without it."""
+    refusal = [{"errorCode": "INVALID_FIELD", "message": "No such column 'HasOptedOutOfEmail'"}]
+    script = Script((QUERY, 400, refusal), (QUERY, 200, answer({"Id": ADA, MATCH: "c1@example.org"})))
+    (found,) = drive(read.read_back(context(cohorts=()), ["c1@example.org"]), script).value
+    assert (found.remote_id, found.opted_out) == (ADA, False)
+    assert ["HasOptedOutOfEmail" in one["q"] for one in script.queries] == [True, False]
 
 
 def test_fields_are_described_as_they_bind() -> None:

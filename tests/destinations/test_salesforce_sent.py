@@ -88,6 +88,27 @@ def test_a_spent_day_leaves_the_rest_waiting() -> None:
     assert (found.count(Status.DELIVERED), found.count(Status.WAITING)) == (2, 4)
 
 
+def test_the_orgs_own_count_stops_before_the_refusal() -> None:
+    """Sforce-Limit-Info says that others have used the day up: nothing more leaves, though our own count has room."""
+    box = org(daily=3)
+    bench = before(box)
+    assert SALESFORCE.account is not None
+    bench.sender.call(LANE, SALESFORCE.account(SETTINGS))
+    token = box.store["sessions"][0]
+    for _ in range(2):  # another integration
+        box.handle(
+            "GET", "/services/data/v68.0/sobjects/Contact/describe", headers={"authorization": f"Bearer {token}"}
+        )
+    bench.run(ListFeed(LANE, [Work(people(range(1, 3)))], "test.customer"))
+    assert bench.journal.of(1).code == "RVT-602"
+    bench = before(org(daily=1))
+    bench.sender.call(LANE, SALESFORCE.account(SETTINGS))
+    seen = len(bench.seen)
+    bench.run(ListFeed(LANE, [Work(people(range(1, 3)))], "test.customer"))
+    assert bench.journal.statuses() == {1: Status.WAITING, 2: Status.WAITING}
+    assert len(bench.seen) == seen
+
+
 def test_what_is_read_back_is_what_was_sent() -> None:
     """Fields and campaigns of a batch, by the same sender."""
     bench = before(org())

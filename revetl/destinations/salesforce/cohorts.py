@@ -144,5 +144,5 @@ def place(batch: Batch) -> str:
     if batch.cohort is None:
         raise ValueError("JOIN and PART name a cohort")
     if batch.cohort.style == UNSUBSCRIBE:
-        return records.OPT_OUT
+        return read.OPT_OUT
     return str(batch.prepared["cohorts"][batch.cohort.name])

@@ -17,7 +17,8 @@ _TYPES = {
     "boolean": "boolean", "date": "date", "datetime": "timestamp", "int": "integer", "long": "integer",
     "double": "number", "currency": "number", "percent": "number", "multipicklist": "list",
 }  # fmt: skip
-_OPT_OUT = "HasOptedOutOfEmail"
+OPT_OUT = "HasOptedOutOfEmail"
+_PEOPLE = ("Contact", "Lead")
 
 Members = dict[tuple[str, str], str]  # (campaign id, record id) → id of the membership
 
@@ -69,8 +70,8 @@ def read_back(context: Context, identities: Sequence[str]) -> Generator[Any, Any
     places = context.prepared.get("cohorts") or context.ids
     labels = {str(places[name]): label for name, label in context.cohorts if name in places}
     as_field = context.cohort_style == "field"
-    start = soql.select(context.object, context.match_field, *context.fields, *(labels if as_field else ()))
-    rows = yield from soql.answers(soql.lookups(start, context.match_field, identities))
+    names = (context.match_field, *context.fields, *(labels if as_field else ()))
+    rows = yield from _with_opt_out(context, names, identities)
     if isinstance(rows, Reply):
         raise _hidden(rows, "records")
     found = soql.by_identity(rows, context.match_field)
@@ -86,6 +87,19 @@ def read_back(context: Context, identities: Sequence[str]) -> Generator[Any, Any
     return [_record(who, row, labels, inside, as_field=as_field) for who, row in there]
 
 
+def _with_opt_out(
+    context: Context, names: Sequence[str], identities: Sequence[str]
+) -> Generator[Any, Any, soql.Rows | Reply]:
+    """Read records, and of people whether they opted out, where the user may see that."""
+    asked = (*names, OPT_OUT) if context.object in _PEOPLE else names
+    for wanted in dict.fromkeys((asked, names)):
+        start = soql.select(context.object, *wanted)
+        rows = yield from soql.answers(soql.lookups(start, context.match_field, identities))
+        if not isinstance(rows, Reply) or api.refusal(rows)[0] != "INVALID_FIELD":
+            break
+    return rows
+
+
 def _record(
     identity: str, row: dict[str, JSON], labels: dict[str, str], inside: Members, *, as_field: bool
 ) -> RemoteRecord:
@@ -94,7 +108,7 @@ def _record(
         label for place, label in labels.items() if (row.get(place) is True if as_field else (place, record) in inside)
     }
     own = {name: value for name, value in row.items() if name != "attributes"}
-    return RemoteRecord(identity, record, own, frozenset(cohorts), opted_out=row.get(_OPT_OUT) is True)
+    return RemoteRecord(identity, record, own, frozenset(cohorts), opted_out=row.get(OPT_OUT) is True)
 
 
 def members(kind: str, campaigns: Sequence[str], people: Sequence[str]) -> Generator[Any, Any, Members | Reply]:

@@ -8,13 +8,12 @@ from typing import Any
 from urllib.parse import quote
 
 from revetl.contract import BatchRejected, Exchange, Http, Pause, Reply, UnreadableReply
-from revetl.destinations.salesforce import api, soql
+from revetl.destinations.salesforce import api, read, soql
 from revetl.types import JSON, Batch, Change, Effect, Mode, Outcome
 
 # What a write says of a record that was deleted, merged into another one, or never was there.
 GONE = frozenset({"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY", "NOT_FOUND"})
 LOCKED = "UNABLE_TO_LOCK_ROW"
-OPT_OUT = "HasOptedOutOfEmail"  # of contacts and leads
 _LOCK_WAITS = (1.0, 4.0)  # seconds before a locked row is sent again: locks are held for the length of one write
 
 
@@ -52,7 +51,7 @@ class Way:
             # A link that leads to nothing yet is no reason to empty what a person filled in there.
             values |= {name: link.id for name, link in change.links.items() if link.id or link.before}
         if self.only is None and change.consent is False:
-            values[OPT_OUT] = True
+            values[read.OPT_OUT] = True
         return values if self.ids is None else {"id": self.ids[change.seq], **values}
 
     def verdict(self, change: Change, row: Mapping[str, JSON]) -> Outcome | None:
