@@ -14,7 +14,7 @@ from revetl.destinations.marketo.auth import MarketoSettings
 from revetl.errors import DestinationError
 from revetl.testing.drive import drive
 from revetl.testing.seeds import change
-from revetl.types import Change, Cohort, Mode, OnLeave, Op, Status
+from revetl.types import Change, Cohort, Mode, OnLeave, Op, RemoteField, Status
 
 DONE, NO = Status.DELIVERED, Status.REJECTED
 
@@ -126,6 +126,35 @@ def test_who_said_no_is_marked_under_every_record() -> None:
     rows = [change(n, Op.JOIN) for n in (1, 2)]
     assert told(instance.run(Op.JOIN, rows, cohort=no).outcomes) == {1: (DONE, ""), 2: (NO, "1004")}
     assert [one["unsubscribed"] for one in instance.people().values()] == [True, True]
+
+
+def test_doubles_that_vanish_meanwhile_are_no_failure() -> None:
+    """Between the look-up and the mark one of two is merged: the other is marked, and that is all there are."""
+    answers = iter(
+        [
+            {"success": True, "result": [{"status": "skipped", "reasons": [{"code": "1007", "message": "m"}]}] * 3},
+            {"success": True, "result": [{"id": n, "email": "c1@example.org"} for n in (7, 8)]
+             + [{"id": 9, "email": "c2@example.org"}]},
+            {"success": True, "result": [
+                {"id": 7, "status": "updated"},
+                {"status": "skipped", "reasons": [{"code": "1004", "message": "Lead not found"}]},
+                {"status": "skipped", "reasons": [{"code": "1008", "message": "Access denied"}]},
+            ]},
+        ]
+    )  # fmt: skip
+    no = of([change(n, Op.JOIN) for n in (1, 2, 3)], Op.JOIN, cohort=Cohort("no", "no", "unsubscribe"))
+    seen = drive(MARKETO.actions[Op.JOIN].run(no), lambda _: Reply(200, orjson.dumps(next(answers))))
+    assert told(seen.outcomes) == {1: (DONE, ""), 2: (NO, "1008"), 3: (NO, "1004")}
+
+
+def test_an_empty_checkbox_is_one_that_is_not_set() -> None:
+    """What was cleared may be read as false; true and false are not alike, nor are an empty and a zero number."""
+    assert MARKETO.same is not None
+    box, number = RemoteField("gift", "boolean"), RemoteField("visits", "integer")
+    assert MARKETO.same(box, None, False)
+    assert MARKETO.same(box, False, None)
+    assert not MARKETO.same(box, True, None)
+    assert not MARKETO.same(number, None, 0)
 
 
 def test_an_id_that_vanished_does_not_save_anybody_from_a_no() -> None:

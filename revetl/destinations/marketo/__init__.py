@@ -9,7 +9,7 @@ Marketo lets nobody write them, and Sync Leads never does), custom objects, oppo
 from __future__ import annotations
 
 from revetl.contract import Action, Auth, CohortStyle, Destination, Erase, Object, ReadBack, WireFormat
-from revetl.destinations.marketo import api, auth, bulk, endings, fields, identity, leads, lists, read
+from revetl.destinations.marketo import api, auth, bulk, consent, endings, fields, identity, leads, lists, read
 from revetl.destinations.marketo.auth import MarketoSettings
 from revetl.types import OnLeave, Op, Proof
 
@@ -37,7 +37,7 @@ MARKETO = Destination(
             match=("email", "*"),
             cohorts={"list": CohortStyle("list", "a static list")},
             on_leave=frozenset({OnLeave.KEEP, OnLeave.CLEAR, OnLeave.DELETE}),
-            consent={lists.UNSUBSCRIBE: CohortStyle(lists.UNSUBSCRIBE, "Marketo's own Unsubscribed is set")},
+            consent={consent.UNSUBSCRIBE: CohortStyle(consent.UNSUBSCRIBE, "Marketo's own Unsubscribed is set")},
         )
     },
     actions={
@@ -66,5 +66,6 @@ MARKETO = Destination(
     erase=Erase(endings.erase, api.BATCH, "Deletes the person, and doubles under the same identity, for good."),
     rehearsal={"munchkin_id": "000-AAA-000", "client_id": "sandbox", "client_secret": "sandbox", "folder": 1},
     diagnose=auth.diagnose,
+    same=read.same,
     docs="https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/rest-api",
 )

@@ -22,7 +22,7 @@ LEAST = 2 * api.BATCH  # rows worth a file: as many calls as a job takes
 CALL_BYTES = 950_000  # of one single call; the service takes 1 MB
 _FULL = "1016"  # ten imports are queued
 _QUEUE_WAITS = (15.0, 30.0, 60.0)  # seconds before a full queue is asked again; then single calls take over
-_POLLS = (5.0, 10.0, 15.0, 20.0)  # seconds between looks at a job; the last one for as long as it takes
+_POLLS = (5.0, 10.0, 20.0, 30.0)  # seconds between looks at a job; the last one for as long as it takes
 _RUNNING = ("Queued", "Importing")
 
 

@@ -89,6 +89,14 @@ def find_ids(batch: Batch, changes: Sequence[Change]) -> Generator[Any, Any, dic
     return {c.seq: found.get(api.normal(c.match), []) if one is None else [one] for c, one in ids}
 
 
+def look_up(batch: Batch, changes: Sequence[Change]) -> Generator[Any, Any, dict[int, list[int]] | api.Refused]:
+    """Return sequence number → the ids that stand under the identity, whatever id is known."""
+    found = yield from find(batch.match_field, (change.match for change in changes))
+    if isinstance(found, tuple):
+        return found
+    return {change.seq: found.get(api.normal(change.match), []) for change in changes}
+
+
 def doubled(change: Change, ids: Sequence[int]) -> Outcome:
     """Refuse to choose among several people."""
     named = ", ".join(str(one) for one in ids)

@@ -1,4 +1,4 @@
-"""Cohorts as static lists, and consent as Marketo's own field.
+"""Cohorts as static lists.
 
 Lists take ids of people, so that those who have none yet are looked up first:
 https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/lead-database/list-membership
@@ -14,11 +14,10 @@ from urllib.parse import quote
 import orjson
 
 from revetl.contract import Context, Exchange, Http, Pause, Reply, UnreadableReply
-from revetl.destinations.marketo import api, find, leads
+from revetl.destinations.marketo import api, consent, find
 from revetl.errors import DestinationError
 from revetl.types import JSON, Batch, Change, Effect, Outcome
 
-UNSUBSCRIBE = "unsubscribe"
 _ASSET = "/rest/asset/v1"
 _IMPORTING = "1019"  # somebody imports into the list
 _WAITS = (10.0, 20.0, 30.0)  # seconds before such a list is tried again
@@ -97,8 +96,8 @@ class _Answer:
 
 def join(batch: Batch) -> Exchange:
     """Put people on the list; or, for the style of that name, mark them as unsubscribed."""
-    if batch.cohort is not None and batch.cohort.style == UNSUBSCRIBE:
-        return (yield from _withdraw(batch))
+    if batch.cohort is not None and batch.cohort.style == consent.UNSUBSCRIBE:
+        return (yield from consent.withdraw(batch))
     return (yield from _move(batch, "POST"))
 
 
@@ -129,7 +128,7 @@ def _round(
     if cached:
         found = yield from find.find_ids(batch, changes)
     else:
-        found = yield from _looked_up(batch, changes)
+        found = yield from find.look_up(batch, changes)
     if isinstance(found, tuple):
         return found
     answer = _Answer([find.doubled(c, found[c.seq]) for c in changes if len(found[c.seq]) > 1])
@@ -144,13 +143,6 @@ def _round(
         if change.seq in there:
             _judge(change, rows[there[change.seq]], method, answer, cached=cached)
     return answer
-
-
-def _looked_up(batch: Batch, changes: Sequence[Change]) -> Generator[Any, Any, dict[int, list[int]] | api.Refused]:
-    found = yield from find.find(batch.match_field, (change.match for change in changes))
-    if isinstance(found, tuple):
-        return found
-    return {change.seq: found.get(api.normal(change.match), []) for change in changes}
 
 
 def _write(list_id: str, method: str, ids: list[int]) -> Generator[Any, Any, dict[int, dict[str, JSON]] | api.Refused]:
@@ -195,47 +187,3 @@ def _list_id(batch: Batch) -> str:
     if batch.cohort is None:
         raise ValueError("JOIN and PART name a cohort")
     return quote(str(batch.prepared["cohorts"][batch.cohort.name]), safe="")
-
-
-def _withdraw(batch: Batch) -> Exchange:
-    """Mark people as unsubscribed, by id where it is known; nobody is ever marked as subscribed again."""
-    known = leads.cached(batch.changes)
-    only = {leads.CONSENT_FIELD: True}
-    rest = [c for c in batch.changes if c.seq not in known]
-    if known:
-        result = yield from leads.write(
-            leads.Way(batch, known, only, match=False), [c for c in batch.changes if c.seq in known]
-        )
-        if isinstance(result, tuple):
-            return api.refuse_all(result, batch.changes)
-        yield from api.settle(result.done)
-        rest += result.gone
-    if not rest:
-        return []
-    result = yield from leads.write(leads.Way(batch, only=only), rest)
-    if isinstance(result, tuple) or not result.several:
-        return leads.finish(result, rest)
-    yield from api.settle(result.done)
-    return (yield from _withdraw_all(batch, result.several))
-
-
-def _withdraw_all(batch: Batch, changes: Sequence[Change]) -> Exchange:
-    """Mark everybody who shares the identity: who said no is not to be written to under any of the records."""
-    found = yield from _looked_up(batch, changes)
-    if isinstance(found, tuple):
-        return api.refuse_all(found, changes)
-    outcomes: list[Outcome] = []
-    for change in changes:
-        marks = [{"id": one, leads.CONSENT_FIELD: True} for one in found[change.seq][: api.BATCH]]
-        body = {"action": "updateOnly", "lookupField": "id", "input": marks}
-        reply = yield api.send("POST", api.LEADS, body)
-        refused = api.refusal(reply)
-        if refused is not None:
-            return api.refuse_all(refused, changes)
-        skipped = [row for row in api.results(reply, len(marks)) if row["status"] == "skipped"]
-        outcomes.append(
-            Outcome.rejected(change, code=api.reason(skipped[0])[0], reason=api.reason(skipped[0])[1])
-            if skipped or not marks
-            else Outcome.delivered(change)
-        )
-    return outcomes

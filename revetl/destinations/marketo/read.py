@@ -8,7 +8,8 @@ from typing import Any
 from revetl.contract import Account, Context, Http, Reply, UnreadableReply
 from revetl.destinations.marketo import api, find, leads
 from revetl.destinations.marketo.auth import MarketoSettings
-from revetl.types import JSON, Effect, RemoteRecord
+from revetl.encode import same as alike
+from revetl.types import JSON, Effect, RemoteField, RemoteRecord
 
 
 def account(settings: MarketoSettings) -> Generator[Any, Reply, Account]:
@@ -68,3 +69,10 @@ def _members(list_id: str, ids: Sequence[int]) -> Generator[Any, Any, set[int]]:
     if len(rows) != len(ids):
         raise UnreadableReply(reply.status, "the answer leaves somebody out")
     return {int(row["id"]) for row in rows if row.get("status") == "memberof"}
+
+
+def same(field: RemoteField | None, ours: JSON, theirs: JSON) -> bool:
+    """Return whether what stands there is what was sent: an empty checkbox is one that is not set."""
+    if field is not None and field.type == "boolean":
+        ours, theirs = ours or False, theirs or False
+    return alike(field, ours, theirs)
