@@ -138,8 +138,9 @@ class Object:
     """One kind of record at a destination.
 
     ``match``: identity fields, default first. ``normalise``: how identities are compared, ``email`` (trim and lower
-    case), ``lower`` or ``exact``. ``partial``: False where every write must carry the full record.
-    ``required``: fields that must be mapped or constant, beside the match field.
+    case), ``lower`` or ``exact``; ``normalise_of`` says it of match fields that are compared otherwise.
+    ``partial``: False where every write must carry the full record. ``required``: fields that must be mapped or
+    constant, beside the match field.
     """
 
     match: tuple[str, ...]
@@ -154,6 +155,11 @@ class Object:
     links: Mapping[str, LinkStyle] = EMPTY  # field of the link → what it points to
     consent: Mapping[str, CohortStyle] = EMPTY  # what ``on_false`` may say → how it is withdrawn: a JOIN of that style
     new_as: tuple[str, ...] = ()  # what ``new_as`` may say of records that are made there
+    normalise_of: Mapping[str, str] = EMPTY  # match field → how its values are compared, where not by ``normalise``
+
+    def compared(self, match_field: str) -> str:
+        """Return how identities of ``match_field`` are compared."""
+        return self.normalise_of.get(match_field, self.normalise)
 
 
 @dataclass(frozen=True, slots=True)

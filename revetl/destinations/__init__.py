@@ -24,6 +24,7 @@ BUILT_IN = {
     "braze": "revetl.destinations.braze:BRAZE",
     "mailchimp": "revetl.destinations.mailchimp:MAILCHIMP",
     "hubspot": "revetl.destinations.hubspot:HUBSPOT",
+    "intercom": "revetl.destinations.intercom:INTERCOM",
     "iterable": "revetl.destinations.iterable:ITERABLE",
     "marketo": "revetl.destinations.marketo:MARKETO",
     "pipedrive": "revetl.destinations.pipedrive:PIPEDRIVE",

@@ -150,7 +150,7 @@ def shape_of(
         keys=stored.keys if stored else keys,
         slots=tuple(sorted(slots, key=lambda slot: slot.ordinal)),
         match_slot=next((slot.ordinal for slot in slots if slot.field == plan.match_field), None),
-        normalise=thing.normalise,
+        normalise=thing.compared(plan.match_field),
         partial=thing.partial,
         resend=stored is not None and stored.wire_version != wire,
         stored=stored is not None,

@@ -16,6 +16,7 @@ from revetl.sandbox.braze import Braze
 from revetl.sandbox.core import Sandbox
 from revetl.sandbox.faults import Fault
 from revetl.sandbox.hubspot import HubSpot
+from revetl.sandbox.intercom import Intercom
 from revetl.sandbox.iterable import Project
 from revetl.sandbox.mailchimp import Mailchimp
 from revetl.sandbox.marketo import Marketo
@@ -29,6 +30,7 @@ SANDBOXES: Mapping[str, Callable[..., Sandbox]] = MappingProxyType(
     {
         "braze": Braze,
         "hubspot": HubSpot,
+        "intercom": Intercom,
         "iterable": Project,
         "mailchimp": Mailchimp,
         "marketo": Marketo,

@@ -42,9 +42,13 @@ def value(field: RemoteField, wire: WireFormat, seed: int) -> JSON:
             return str(number) if wire.number == "text" else number
         case "boolean":
             return ("false", "true")[seed % 2] if wire.boolean == "text" else bool(seed % 2)
-        case "date":
-            return f"2024-02-{seed % 29 + 1:02d}"
-        case "timestamp":
-            return f"2024-02-29T10:{seed % 60:02d}:00Z"
+        case "date" | "timestamp":
+            return _moment(field.type, wire, seed)
         case _:
             return f"{TEXTS[seed % len(TEXTS)]} {seed}"
+
+
+def _moment(kind: str, wire: WireFormat, seed: int) -> JSON:
+    if wire.timestamp == "epoch_s":
+        return 1_709_200_800 + 60 * seed
+    return f"2024-02-{seed % 29 + 1:02d}" if kind == "date" else f"2024-02-29T10:{seed % 60:02d}:00Z"

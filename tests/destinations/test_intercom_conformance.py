@@ -1,0 +1,89 @@
+"""The conformance suite over Intercom: users by external id and by address, leads, companies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from sandboxed import SandboxSuite
+
+from revetl.destinations.intercom import INTERCOM
+from revetl.testing.conformance import DestinationSuite
+from revetl.types import EMPTY, Batch, OnLeave, Op, Status
+
+pytestmark = pytest.mark.may_skip  # a case that a declaration has no use for says so
+
+ATTRIBUTES = {
+    "city": "string",
+    "spent": "float",
+    "visits": "integer",
+    "since": "date",
+    "gift": "boolean",
+    "tier": {"options": ["gold", "silver"]},
+}
+
+
+class TestIntercom(SandboxSuite, DestinationSuite):
+    """Users by external id, before the stand-in of a workspace."""
+
+    destination = INTERCOM
+    settings = {"access_token": "canary-4c1d", "region": "eu"}  # noqa: RUF012
+    secrets = ("canary-4c1d",)
+    snapshots: ClassVar[Path | None] = Path(__file__).parent / "snapshots"
+    poison = {"spent": "a lot"}  # noqa: RUF012
+    avoid = frozenset({"email", "external_id", "owner_id"})  # well-formed or known, or nothing
+    account = {"token": settings["access_token"], "attributes": ATTRIBUTES}  # noqa: RUF012
+
+
+class TestIntercomByEmail(TestIntercom):
+    """The same by e-mail address."""
+
+    snapshots = None  # one recording a destination
+    match_field = "email"  # type: ignore[assignment]
+
+
+class TestIntercomLeads(TestIntercomByEmail):
+    """Leads, whom nothing but their address tells apart."""
+
+    object = "lead"
+
+
+class TestIntercomCompanies(TestIntercom):
+    """Companies, whose id is fixed for ever."""
+
+    object = "company"
+    snapshots = None
+    avoid = frozenset({"company_id"})
+    account = {"token": TestIntercom.settings["access_token"], "company_attributes": ATTRIBUTES}  # noqa: RUF012
+    told: Any = EMPTY  # what a case says of its sync
+
+    def batch(self, changes: Any, op: Op, **more: Any) -> Batch:
+        """Return the batch, with what the case says of its sync."""
+        return super().batch(changes, op, **{**self.told, **more})
+
+    def test_new_records_are_ours_and_older_ones_are_not(self) -> None:
+        """The answer does not say who is new: it is asked for first, where the policy is to archive."""
+        self.told = {"on_leave": OnLeave.ARCHIVE}
+        super().test_new_records_are_ours_and_older_ones_are_not()
+
+    def test_sending_again_changes_nothing(self) -> None:
+        """The same: whose a company is, is known where the policy is to archive."""
+        self.told = {"on_leave": OnLeave.ARCHIVE}
+        super().test_sending_again_changes_nothing()
+
+    def test_nothing_stays_behind_under_an_old_identity(self) -> None:
+        """There is no call that changes a company_id: the change is refused by name, and the company stays."""
+        service = self.service()
+        fields, (row,) = self.made(service)
+        seen = self.run(service, [self.renamed(row, f"new@{self.domain}", created=True)])
+        assert [(o.status, o.code) for o in seen.outcomes] == [(Status.REJECTED, "IDENTITY_FIXED")]
+        self.stands(service, fields, row)
+
+    def test_a_taken_identity_ends_our_record_only(self) -> None:
+        """The same where the new identity is taken: nobody goes."""
+        service = self.service()
+        _, (first, holder) = self.made(service, 2)
+        seen = self.run(service, [self.renamed(first, holder.match, created=True)])
+        assert [o.code for o in seen.outcomes] == ["IDENTITY_FIXED"]
+        assert set(self.read(service, first.match, holder.match)) == {first.identity, holder.identity}
