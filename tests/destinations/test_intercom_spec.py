@@ -60,7 +60,7 @@ def _strict(schema: Any, *, part: bool = False) -> Any:
         kept["type"] = [kept["type"], "null"]
     parts = [one.get("properties", {}) for one in kept.get("anyOf", []) if isinstance(one, dict)]
     if isinstance(kept.get("properties"), dict) and "additionalProperties" not in kept and not part:
-        merged = {name: {} for part in parts for name in part}
+        merged: dict[str, Any] = {name: {} for part in parts for name in part}
         kept["properties"] = {**merged, **kept["properties"]}
         kept["additionalProperties"] = not kept["properties"]
     return kept

@@ -62,9 +62,9 @@ def _tags(contacts: Sequence[dict[str, JSON]]) -> Generator[Any, Any, dict[str, 
         if listed.get("has_more") is True:
             more.append(str(contact["id"]))
     for group in api.chunks(more):
-        replies: tuple[Reply, ...] = yield tuple(api.contact_call("GET", contact, "/tags") for contact in group)
-        for contact, reply in zip(group, replies, strict=True):
-            found[contact] = _ids(expect(reply, "a contact's tags").get("data"))
+        replies: tuple[Reply, ...] = yield tuple(api.contact_call("GET", who, "/tags") for who in group)
+        for who, reply in zip(group, replies, strict=True):
+            found[who] = _ids(expect(reply, "a contact's tags").get("data"))
     return found
 
 

@@ -42,7 +42,8 @@ def definition(box: Sandbox, model: str, name: str, given: JSON) -> dict[str, JS
     kind = "string" if told.get("options") else told.get("data_type", "string")
     if kind not in TYPES:
         raise UsageError("RVT-681", f"Attribute {name!r} has the unknown type {kind!r}.", hint=", ".join(TYPES))
-    made = {"type": "data_attribute", "name": name, "full_name": f"custom_attributes.{name}", "label": name}
+    made: dict[str, JSON] = {"type": "data_attribute", "name": name, "label": name}
+    made["full_name"] = f"custom_attributes.{name}"
     made |= {"model": model, "data_type": "date" if kind == "datetime" else kind, "custom": True, "archived": False}
     made |= {"api_writable": told.get("api_writable", True), "ui_writable": True, "messenger_writable": False}
     made |= {"description": told.get("description", ""), "created_at": int(box.now()), "updated_at": int(box.now())}

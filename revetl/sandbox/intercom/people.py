@@ -59,7 +59,7 @@ class People:
     def _holds(self, one: Contact) -> bool:
         if one["state"] == "deleted":
             return bool(self.box.now() < one["deleted_at"] + DELETION_SECONDS)
-        return one["state"] != "merged"
+        return str(one["state"]) != "merged"
 
     def check(self, given: JSON) -> Contact:
         """Return the fields of a body as Intercom keeps them."""

@@ -32,7 +32,7 @@ class There:
         """Return status and answer; of a refusal its words."""
         content = b"" if body is None else orjson.dumps(body)
         status, _, answer = self.box.handle(method, path, query, {**HEADERS, **headers}, content)
-        told = orjson.loads(answer) if answer else None
+        told: Any = orjson.loads(answer) if answer else None
         return status, told["errors"][0]["message"] if status >= 400 else told
 
     def contact(self, role: str = "user", **fields: Any) -> str:
