@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "errors": "List rejected rows with reason and remedy.",
     "why": "Tell what a destination believed about a key, and why.",
     "log": "Search and export the record of all that left.",
+    "verify": "Read destinations back and report what drifted.",
     "adopt": "Take what stands at a destination as sent.",
     "approve": "Let through what a guard holds.",
     "retire": "Settle what is no longer mapped.",

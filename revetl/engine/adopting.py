@@ -6,8 +6,7 @@ something to send; what a person typed into a field that the model leaves null s
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from random import Random
@@ -15,8 +14,8 @@ from random import Random
 from revetl.contract import Destination
 from revetl.diff.changes import MATCHED
 from revetl.diff.shape import STATE, Shape
-from revetl.encode import Encoding, Part, object_sql, same
-from revetl.engine import remote, shapes, staging, survey
+from revetl.engine import remote, shapes
+from revetl.engine.comparing import Asking, Ours, body_sql, pages, read_models
 from revetl.engine.lanes import Line, line_of
 from revetl.engine.rehearsal import origins
 from revetl.engine.session import Clock, Session, new_run, open_session, utc_now
@@ -27,8 +26,8 @@ from revetl.send.sender import Sender
 from revetl.send.threads import ThreadWire
 from revetl.send.wire import Wire
 from revetl.state.journal import Journal, insert_rows
-from revetl.state.layout import load_sync, next_id, set_sync
-from revetl.types import Progress, RemoteField, RemoteRecord, SyncPlan
+from revetl.state.layout import load_sync, set_sync
+from revetl.types import JSON, Held, Progress, RemoteRecord, SyncPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,83 +96,43 @@ def _adopt(session: Session, plan: SyncPlan, line: Line, sender: Sender, number:
         raise UsageError(
             "RVT-892", f"{plan.name} has been synced before: there is a snapshot already", hint="revetl plan"
         )
-    shaped = _read(session, plan, number)
+    shaped, held = read_models(session, plan, None, number)
+    if isinstance(held, Held):
+        raise UsageError("RVT-893", f"{plan.name}: {held.reason}", hint=held.release)
     shape = shaped.shape
-    fields = remote.remembered_fields(store, plan, session.clock().timestamp())
-    if fields is None:
-        fields = remote.discover(store, plan, shape, line, destination, sender, session.clock().timestamp())
-    context = remote.context_of(plan, line, stored, create=False)
-    if destination.prepare is not None:
-        context = replace(context, prepared=sender.call(line.lane, destination.prepare(context)))
-    spelt = staging.encodings(plan, shape, destination, fields)
-    comparison = Comparison(plan, destination, shape, fields)
-    read_back = destination.read_back
-    for identities in comparison.load(session, spelt, read_back.max_records):
-        comparison.take(sender.call(line.lane, read_back.run(context, identities)))
+    asking = Asking(session, plan, shape, stored, line, sender)
+    comparison = Comparison(plan, shape, asking)
+    source = (
+        f"FROM {shape.temp('delta')} x WHERE x.wanted AND {MATCHED} AND x.i NOT IN "
+        f"(SELECT i FROM {shape.temp('collide')})"
+    )
+    for ours in pages(store, shape, source, body_sql(shape.slots, asking.spelt), asking.size):
+        comparison.take(ours, asking.read(list(ours)))
     if keep:
         _keep(session, plan, shaped, destination, comparison, line, sender)
     return comparison.result()
 
 
-def _read(session: Session, plan: SyncPlan, number: int) -> Shaped:
-    """Make the temporary tables of the desired records, as for a first sync."""
-    assert session.source is not None  # noqa: S101 - adopt opens the warehouse
-    store = session.store
-    tables = session.source.tables(store.con, [ref.relation for ref in plan.models])
-    try:
-        error = shapes.missing(plan, tables)
-        if error is not None:
-            raise error
-        destination = session.workspace.registry[plan.type]
-        shaped = shapes.shape_of(plan, None, tables, destination, next_id(store) + number)
-        held = survey.read(plan, shaped, store)
-    finally:
-        session.source.release(store.con)
-    if not isinstance(held, int):
-        raise UsageError("RVT-893", f"{plan.name}: {held.reason}", hint=held.release)
-    return shaped
-
-
 class Comparison:
     """Desired records against what was read back, identity by identity."""
 
-    def __init__(
-        self, plan: SyncPlan, destination: Destination, shape: Shape, fields: Mapping[str, RemoteField]
-    ) -> None:
+    def __init__(self, plan: SyncPlan, shape: Shape, asking: Asking) -> None:
         """Begin with nothing read."""
-        self.plan, self.shape, self.fields = plan, shape, fields
-        self._same = destination.same or same
-        self._ours: dict[str, tuple[str, Mapping[str, object]]] = {}  # identity → (key, field → wire value)
+        self.plan, self.shape, self._asking = plan, shape, asking
         self._labels = {cohort.label.lower(): cohort.name for cohort in plan.cohorts}
         self.kept: list[tuple[str, list[int], str | None]] = []  # (key, ordinals that are equal, remote id)
         self.members: list[tuple[str, str]] = []  # (key, cohort)
         self.differing: dict[str, int] = {}
         self._counts = {"rows": 0, "same": 0, "differing": 0, "opted_out": 0}
 
-    def load(self, session: Session, spelt: Mapping[int, Encoding], size: int) -> Iterator[list[str]]:
-        """Yield identities, at most ``size`` at a time, with their desired values at hand."""
-        parts = [
-            Part(str(slot.ordinal), spelt[slot.ordinal].value, f"x.f{slot.ordinal} IS NOT NULL")
-            for slot in self.shape.slots
-        ]
-        rows = session.store.rows(
-            f"SELECT x.key, x.i, {object_sql(parts)} FROM {self.shape.temp('delta')} x WHERE x.wanted AND {MATCHED} "
-            f"AND x.i NOT IN (SELECT i FROM {self.shape.temp('collide')}) ORDER BY x.i"
-        )
-        self._counts["rows"] = len(rows)
-        for start in range(0, len(rows), size):
-            some = rows[start : start + size]
-            self._ours = {i: (key, json.loads(body)) for key, i, body in some}
-            yield list(self._ours)
-
-    def take(self, records: Iterable[RemoteRecord]) -> None:
-        """Compare what stands there."""
-        for record in records:
-            ours = self._ours.pop(record.identity, None)
-            if ours is None:
+    def take(self, ours: Mapping[str, Ours], there: Mapping[str, RemoteRecord]) -> None:
+        """Compare a page of records with what stands there."""
+        self._counts["rows"] += len(ours)
+        for identity, record in there.items():
+            if identity not in ours:
                 continue
-            key, values = ours
-            equal = [slot.ordinal for slot in self.shape.slots if self._equal(slot.field, slot.ordinal, values, record)]
+            key, values = ours[identity].key, ours[identity].values
+            equal = [slot.ordinal for slot in self.shape.slots if self._equal(slot.field, values, record)]
             whole = len(equal) == len(self.shape.slots)
             self._counts["same" if whole else "differing"] += 1
             self._counts["opted_out"] += record.opted_out
@@ -181,11 +140,10 @@ class Comparison:
             names = (self._labels.get(label.lower()) for label in record.cohorts)
             self.members += [(key, name) for name in names if name]
 
-    def _equal(self, field: str, ordinal: int, values: Mapping[str, object], record: RemoteRecord) -> bool:
-        ours = values.get(str(ordinal))
-        if field == self.plan.match_field or ours is None:
+    def _equal(self, field: str, values: Mapping[str, JSON], record: RemoteRecord) -> bool:
+        if field == self.plan.match_field or values.get(field) is None:
             return True  # a null of ours sends nothing: what a person typed there is theirs
-        equal = self._same(self.fields.get(field), ours, record.fields.get(field))
+        equal = self._asking.equal(field, values[field], record)
         if not equal:
             self.differing[field] = self.differing.get(field, 0) + 1
         return equal

@@ -97,18 +97,20 @@ class SyncFeed:
         return batch_of(self.plan, changes, self.settings, self._prepared)
 
     def refresh(self, work: Work) -> Work:
-        """Return ``work`` with the remote ids that earlier batches of this run brought."""
+        """Return ``work`` with the remote ids that earlier batches of this run brought, also for ids that are gone."""
         batch = work.batch
-        lacking = [change.key for change in batch.changes if change.remote_id is None]
         self._given.add(batch.op)
-        if not self._given & FORERUNNERS.get(batch.op, _NONE) or not lacking:
+        if not self._given & FORERUNNERS.get(batch.op, _NONE):
             return work
         if not self._journal.brought_ids(batch.sync):
             return work
         self._journal.flush()
-        ids = learnt_ids(self._outbox.store, self._outbox.run, batch.sync, lacking)
-        changes = [
-            replace(change, remote_id=ids[change.key][0], created=ids[change.key][1]) if change.key in ids else change
-            for change in batch.changes
-        ]
+        keys = [change.key for change in batch.changes]
+        ids = learnt_ids(self._outbox.store, self._outbox.run, batch.sync, keys)
+        changes = [_learnt(change, *ids[change.key]) if change.key in ids else change for change in batch.changes]
         return replace(work, batch=replace(batch, changes=changes))
+
+
+def _learnt(change: Change, remote_id: str | None, created: bool | None) -> Change:  # noqa: FBT001
+    own = change.created if created is None else created
+    return replace(change, remote_id=remote_id or change.remote_id, created=own)

@@ -1,7 +1,11 @@
-"""Every acknowledged record and membership put in doubt at once, after which runs assert all of them anew."""
+"""Acknowledged records and memberships put in doubt, all or some, after which runs assert them anew."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from revetl.state.journal import insert_rows
 from revetl.state.layout import StoredSync, known_syncs
 from revetl.state.onekey import normalised
 from revetl.state.schema import STATE
@@ -16,23 +20,60 @@ def doubt_all(store: Store) -> list[tuple[str, int, int]]:
     return [(sync.sync, _records(store, sync), _members(store, sync)) for sync in known_syncs(store)]
 
 
-def _records(store: Store, sync: StoredSync) -> int:
-    touched = f"[{', '.join(str(field.ordinal) for field in sync.fields)}]::INTEGER[]"
+def doubt_some(
+    store: Store,
+    sync: StoredSync,
+    records: Sequence[str],
+    members: Sequence[tuple[str, str]],
+    gone: Collection[str],
+    since: datetime,
+) -> None:
+    """Mark these records and (key, cohort) memberships pending, since ``since``; the caller's transaction commits it.
+
+    Of those that are ``gone`` there, every membership is. Nothing but what revetl delivered may be cleared.
+    """
+    store.con.execute("CREATE OR REPLACE TEMP TABLE suspect (key VARCHAR)")
+    store.con.execute("CREATE OR REPLACE TEMP TABLE suspect_in (key VARCHAR, cohort VARCHAR)")
+    store.con.execute("CREATE OR REPLACE TEMP TABLE suspect_gone (key VARCHAR)")
+    insert_rows(store, "temp.main.suspect", [(key,) for key in records])
+    insert_rows(store, "temp.main.suspect_in", list(members))
+    insert_rows(store, "temp.main.suspect_gone", [(key,) for key in gone])
+    mine = f"{_key(sync)} IN (SELECT key FROM temp.main.suspect)"
+    inside = (
+        f"({_key(sync)}, s.cohort) IN (SELECT (key, cohort) FROM temp.main.suspect_in) "
+        f"OR {_key(sync)} IN (SELECT key FROM temp.main.suspect_gone)"
+    )
+    _records(store, sync, mine, "[]::INTEGER[]", "verify", since)
+    _members(store, sync, inside, "verify", since)
+
+
+def _records(
+    store: Store,
+    sync: StoredSync,
+    where: str = "true",
+    touched: str = "",
+    run: str = "recover",
+    since: datetime | None = None,
+) -> int:
+    touched = touched or f"[{', '.join(str(field.ordinal) for field in sync.fields)}]::INTEGER[]"
     place = f"{{'m': s.m, 'i': {normalised(sync.normalise, 's.m')}}}"
     return _mark(
         store, sync.sync,
         f"SELECT ? AS sync, {_key(sync)} AS key, 'upsert' AS op, CAST(NULL AS VARCHAR) AS cohort, "
-        f"{touched} AS touched, [{place}] AS tried FROM {STATE}.snap_{sync.id} s",
+        f"{touched} AS touched, [{place}] AS tried FROM {STATE}.snap_{sync.id} s WHERE {where}", run, since,
     )  # fmt: skip
 
 
-def _members(store: Store, sync: StoredSync) -> int:
+def _members(
+    store: Store, sync: StoredSync, where: str = "true", run: str = "recover", since: datetime | None = None
+) -> int:
     same = " AND ".join(f"n.k{k} = s.k{k}" for k in range(len(sync.keys)))
     place = f"CASE WHEN n.m IS NOT NULL THEN [{{'m': n.m, 'i': {normalised(sync.normalise, 'n.m')}}}] ELSE [] END"
     return _mark(
         store, sync.sync,
         f"SELECT ? AS sync, {_key(sync)} AS key, 'join' AS op, s.cohort, CAST([] AS INTEGER[]) AS touched, "
-        f"{place} AS tried FROM {STATE}.members_{sync.id} s LEFT JOIN {STATE}.snap_{sync.id} n ON {same}",
+        f"{place} AS tried FROM {STATE}.members_{sync.id} s LEFT JOIN {STATE}.snap_{sync.id} n ON {same} WHERE {where}",
+        run, since,
     )  # fmt: skip
 
 
@@ -40,7 +81,7 @@ def _key(sync: StoredSync) -> str:
     return "'[' || " + " || ',' || ".join(f"to_json(s.k{n})" for n in range(len(sync.keys))) + " || ']'"
 
 
-def _mark(store: Store, sync: str, select: str) -> int:
+def _mark(store: Store, sync: str, select: str, run: str, since: datetime | None) -> int:
     same = "p.sync = d.sync AND p.key = d.key AND p.op = d.op AND p.cohort IS NOT DISTINCT FROM d.cohort"
     store.con.execute(
         f"CREATE OR REPLACE TEMP TABLE doubted AS SELECT *, list_transform(tried, lambda t: t.i) AS near "
@@ -55,7 +96,7 @@ def _mark(store: Store, sync: str, select: str) -> int:
     store.con.execute(f"DELETE FROM {STATE}.pending AS p USING doubted d WHERE {same}")
     store.con.execute(
         f"INSERT INTO {STATE}.pending (sync, key, op, cohort, since, run, touched, tried, near) "
-        "SELECT sync, key, op, cohort, ?, 'recover', touched, tried, near FROM doubted",
-        [store.clock()],
+        "SELECT sync, key, op, cohort, ?, ?, touched, tried, near FROM doubted",
+        [since or store.clock(), run],
     )
     return int(store.one("SELECT count(*) FROM doubted"))

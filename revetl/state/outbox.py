@@ -115,7 +115,8 @@ def learnt_ids(store: Store, run: str, sync: str, keys: Sequence[str]) -> Mappin
     """Return key → (remote id, created) as far as earlier outcomes of this run brought them."""
     rows = store.rows(
         f"SELECT o.key, n.remote_id, n.created FROM {STATE}.remote_new n JOIN {STATE}.outbox o "
-        "ON o.run = n.run AND o.seq = n.seq WHERE n.run = ? AND o.sync = ? AND o.key IN (SELECT unnest(?))",
+        "ON o.run = n.run AND o.seq = n.seq WHERE n.run = ? AND o.sync = ? AND o.key IN (SELECT unnest(?)) "
+        "ORDER BY n.seq",
         [run, sync, list(keys)],
     )
     return {key: (remote_id, created) for key, remote_id, created in rows}
