@@ -118,6 +118,19 @@ def _is_result(row: dict[str, JSON]) -> bool:
     return isinstance(row.get("status"), str) and type(row.get("id")) is int
 
 
+def skipped(row: Mapping[str, JSON], record: int, status: str, reply: Reply) -> Refused | None:
+    """Return why a record was skipped, None where it was done.
+
+    Raises:
+        UnreadableReply: the answer is about another record, or another deed.
+    """
+    if row["status"] == "skipped":
+        return reason(row)
+    if row["status"] != status or row["id"] != record:
+        raise UnreadableReply(reply.status, f"an answer is not that {record} was {status}")
+    return None
+
+
 def reason(row: Mapping[str, JSON]) -> Refused:
     """Return code and sentence of a record that was skipped."""
     first = row["reasons"][0]

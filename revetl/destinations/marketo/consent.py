@@ -53,8 +53,10 @@ def _mark(ids: Sequence[int], refusals: dict[int, api.Refused]) -> Generator[Any
     reply: Reply = yield api.send("POST", api.LEADS, {"action": "updateOnly", "lookupField": "id", "input": rows})
     refused = api.refusal(reply)
     if refused is None:
-        answers = zip(ids, api.results(reply, len(ids)), strict=True)
-        refusals.update({one: api.reason(row) for one, row in answers if row["status"] == "skipped"})
+        for one, row in zip(ids, api.results(reply, len(ids)), strict=True):
+            skipped = api.skipped(row, one, "updated", reply)
+            if skipped is not None:
+                refusals[one] = skipped
     return refused
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
-from revetl.contract import Context, Exchange, Http, Reply, UnreadableReply
+from revetl.contract import Context, Exchange, Http, Reply
 from revetl.destinations.marketo import api, find, leads
-from revetl.types import JSON, Batch, Change, Erased, OnLeave, Outcome, Person
+from revetl.types import Batch, Change, Erased, OnLeave, Outcome, Person
 
 
 def deletion(ids: Sequence[int]) -> Http:
@@ -49,23 +49,14 @@ def delete(changes: Sequence[Change], ids: Mapping[int, int]) -> Generator[Any, 
     if refused is not None:
         return refused
     rows = api.results(reply, len(changes))
-    return [_deleted(change, row, reply) for change, row in zip(changes, rows, strict=True)]
+    found = zip(changes, rows, strict=True)
+    return [_deleted(change, api.skipped(row, ids[change.seq], "deleted", reply)) for change, row in found]
 
 
-def _deleted(change: Change, row: dict[str, JSON], reply: Reply) -> Outcome:
-    code, reason = _ended(row, reply)
-    if code in ("", api.NOT_FOUND):  # not there: what was wished
+def _deleted(change: Change, skipped: api.Refused | None) -> Outcome:
+    if skipped is None or skipped[0] == api.NOT_FOUND:  # not there: what was wished
         return Outcome.delivered(change)
-    return Outcome.rejected(change, code=code, reason=reason)
-
-
-def _ended(row: dict[str, JSON], reply: Reply) -> api.Refused:
-    """Return code and sentence of a deletion, empty where it was done."""
-    if row["status"] == "deleted":
-        return "", ""
-    if row["status"] != "skipped":
-        raise UnreadableReply(reply.status, f"a row is {row['status']}")
-    return api.reason(row)
+    return Outcome.rejected(change, code=skipped[0], reason=skipped[1])
 
 
 def erase(context: Context, people: Sequence[Person]) -> Generator[Any, Any, list[Erased]]:
@@ -76,7 +67,7 @@ def erase(context: Context, people: Sequence[Person]) -> Generator[Any, Any, lis
     found = find.by_identity(context.match_field, rows)
     ids = {p.identity: _all_of(p, found) for p in people}
     every = list(dict.fromkeys(one for some in ids.values() for one in some))
-    ended: dict[int, api.Refused] = {}
+    ended: dict[int, api.Refused | None] = {}
     for at in range(0, len(every), api.BATCH):
         part = every[at : at + api.BATCH]
         reply: Reply = yield deletion(part)
@@ -84,7 +75,8 @@ def erase(context: Context, people: Sequence[Person]) -> Generator[Any, Any, lis
         if refused is not None:
             ended.update(dict.fromkeys(part, refused))
             continue
-        ended.update({one: _ended(row, reply) for one, row in zip(part, api.results(reply, len(part)), strict=True)})
+        answers = zip(part, api.results(reply, len(part)), strict=True)
+        ended.update({one: api.skipped(row, one, "deleted", reply) for one, row in answers})
     return [_erased(p.identity, [ended[one] for one in ids[p.identity]]) for p in people]
 
 
@@ -94,8 +86,8 @@ def _all_of(person: Person, found: find.Found) -> list[int]:
     return list(dict.fromkeys(others if known is None else [known, *others]))
 
 
-def _erased(identity: str, ended: Sequence[api.Refused]) -> Erased:
-    failed = [one for one in ended if one[0] not in ("", api.NOT_FOUND)]
+def _erased(identity: str, ended: Sequence[api.Refused | None]) -> Erased:
+    failed = [one for one in ended if one is not None and one[0] != api.NOT_FOUND]
     if failed:
         return Erased(identity, "failed", *failed[0])
-    return Erased(identity, "erased" if any(not code for code, _ in ended) else "absent")
+    return Erased(identity, "erased" if None in ended else "absent")

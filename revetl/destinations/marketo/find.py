@@ -53,8 +53,8 @@ def _pages(
         if refused is not None:
             return refused
         rows = api.rows(reply)
-        if not all(type(row.get("id")) is int for row in rows):
-            raise UnreadableReply(reply.status, "a person has no id")
+        if not all(type(row.get("id")) is int and row.get(field) for row in rows):
+            raise UnreadableReply(reply.status, f"a person has no id, or no {field}")
         found += rows
         page = api.problem(reply).get("nextPageToken")
         if not page or not rows:
