@@ -36,7 +36,8 @@ def read_models(session: Session, plan: SyncPlan, stored: StoredSync | None, num
     """
     assert session.source is not None  # noqa: S101 - the commands that come here open the warehouse
     store = session.store
-    tables = session.source.tables(store.con, [ref.relation for ref in plan.models])
+    needs = shapes.needs((plan,))
+    tables = session.source.tables(store.con, list(needs), needs)
     try:
         error = shapes.missing(plan, tables)
         if error is not None:

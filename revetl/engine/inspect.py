@@ -84,8 +84,8 @@ def _read_all(
     session: Session, plans: tuple[SyncPlan, ...], found: Inspection, on_progress: Callable[[Progress], None]
 ) -> list[_Read]:
     assert session.source is not None  # noqa: S101 - only commands with a warehouse come here
-    relations = list({ref.relation: None for plan in plans for ref in plan.models})
-    tables = session.source.tables(session.store.con, relations)
+    needs = shapes.needs(plans)
+    tables = session.source.tables(session.store.con, list(needs), needs)
     reads = []
     try:
         for number, plan in enumerate(plans):

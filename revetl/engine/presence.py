@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
+from revetl.engine import shapes
 from revetl.engine.keytext import spell
 from revetl.engine.workspace import Workspace
 from revetl.errors import RevetlError
@@ -145,7 +146,8 @@ def open_models(workspace: Workspace, plans: Sequence[SyncPlan]) -> Iterator[Mod
             source = open_source(workspace.profile, workspace.options.project_dir)
             source.attach(con)
             lockdown(con)
-            tables = source.tables(con, list({ref.relation: None for plan in plans for ref in plan.models}))
+            needs = shapes.needs(plans)
+            tables = source.tables(con, list(needs), needs)
         except RevetlError as error:
             yield Models(None, Tables(), f"the models could not be looked at: {error.what} ({error.code})")
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from revetl.contract import Destination
@@ -47,6 +47,19 @@ class Shaped:
     retyped: tuple[Retyped, ...]
     version: str  # digest of mapping and wire format
     relations: Mapping[str, str]
+
+
+def needs(plans: Iterable[SyncPlan]) -> Mapping[Relation, frozenset[str]]:
+    """Return the columns that syncs read of each relation: keys, mapped columns, match values."""
+    found: dict[Relation, set[str]] = {}
+    for plan in plans:
+        mapped: dict[str, set[str]] = {plan.base.unique_id: {plan.match_property}}
+        for field in plan.fields:
+            mapped.setdefault(field.model, set()).add(field.property)
+        for ref in plan.models:
+            valid_to = {ref.valid_to} if ref.valid_to else set()
+            found.setdefault(ref.relation, set()).update(ref.key, valid_to, mapped.get(ref.unique_id, ()))
+    return {relation: frozenset(columns) for relation, columns in found.items()}
 
 
 def _columns(ref: ModelRef, tables: Tables) -> Mapping[str, str]:

@@ -32,14 +32,23 @@ class Tables:
     missing: Mapping[Relation, RevetlError] = field(default_factory=dict)
 
 
+Needs = Mapping[Relation, frozenset[str]]
+"""The columns that are read of each relation, as models spell them."""
+
+
 class Source(Protocol):
     """Makes the models of one profile readable on a DuckDB connection."""
 
     def attach(self, con: duckdb.DuckDBPyConnection) -> None:
         """Open what the profile names, read-only, on ``con``; again after :meth:`release` too."""
 
-    def tables(self, con: duckdb.DuckDBPyConnection, relations: Sequence[Relation]) -> Tables:
-        """Return what can be read of ``relations``; attaches first where that is still to do."""
+    def tables(
+        self, con: duckdb.DuckDBPyConnection, relations: Sequence[Relation], needs: Needs | None = None
+    ) -> Tables:
+        """Return what can be read of ``relations``; attaches first where that is still to do.
+
+        Without ``needs`` they are described only: rows can be read of the columns that it names.
+        """
 
     def release(self, con: duckdb.DuckDBPyConnection) -> None:
         """Let go of it, so that dbt may write again."""
@@ -55,5 +64,10 @@ def open_source(profile: Profile, project_dir: Path) -> Source:
         from revetl.warehouse.duck import DuckDBSource
 
         return DuckDBSource(profile, project_dir)
+    if profile.type == "postgres":
+        from revetl.warehouse.landing import LandedSource
+        from revetl.warehouse.postgres import PostgresReader
+
+        return LandedSource(lambda: PostgresReader(profile))
     what = f"target {profile.target} is a {profile.type} warehouse, which revetl cannot read yet"
-    raise ConfigError("RVT-404", what, hint="only `type: duckdb` works so far")
+    raise ConfigError("RVT-404", what, hint="`type: duckdb`, `postgres` and `snowflake` work")

@@ -1,0 +1,183 @@
+"""Models of a warehouse elsewhere: the columns that syncs need, read once as Arrow batches into tables of the run.
+
+A reader (:class:`Reader`) knows one engine: how its relations are described and how a SELECT becomes Arrow. What is
+read lies in the run's own in-memory database until :meth:`LandedSource.release`; batches stream, nothing is held twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Protocol
+
+import duckdb
+import pyarrow as pa
+
+from revetl.errors import ConfigError, RevetlError
+from revetl.sqltext import quote_identifier, quote_text
+from revetl.types import Relation
+from revetl.warehouse.connection import first_line
+from revetl.warehouse.source import Needs, Table, Tables
+
+SCHEMA = "revetl_models"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a column type travels: its DuckDB type, what is selected there, and how that lands here.
+
+    ``select`` and ``land`` make SQL of the quoted column name.
+    """
+
+    type: str
+    select: Callable[[str], str] = str
+    land: Callable[[str], str] = str
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A relation in its warehouse: quoted name for its own SQL, and column → kind in the table's order."""
+
+    name: str
+    columns: Mapping[str, Kind]
+
+
+class Reader(Protocol):
+    """Reads one warehouse over one connection, opened by the first question."""
+
+    def describe(self, relations: Sequence[Relation]) -> Mapping[Relation, Described | RevetlError]:
+        """Return each relation's columns, or why it cannot be read.
+
+        Raises:
+            ConfigError: the credentials or the database are refused.
+            TryLater: the warehouse is out of reach.
+        """
+
+    def batches(self, sql: str) -> AbstractContextManager[pa.RecordBatchReader]:
+        """Return the rows of a SELECT, streamed; raises as :meth:`describe`."""
+
+    def close(self) -> None:
+        """Let go of the connection."""
+
+
+class LandedSource:
+    """A source whose tables are copies of what syncs need, made when they are asked for."""
+
+    def __init__(self, connect: Callable[[], Reader]) -> None:
+        """Take how a reader is had; nothing is opened yet."""
+        self._connect = connect
+        self._reader: Reader | None = None
+        self._landed: list[str] = []
+
+    def attach(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Make room for what will be read."""
+        con.execute(f"CREATE SCHEMA IF NOT EXISTS memory.{SCHEMA}")
+
+    def tables(
+        self, con: duckdb.DuckDBPyConnection, relations: Sequence[Relation], needs: Needs | None = None
+    ) -> Tables:
+        """Return each relation's columns; those named in ``needs`` can be read on ``con`` (None: nothing is read).
+
+        Raises:
+            TryLater: the warehouse is out of reach or went away while a model was read: nothing of it is kept.
+            ConfigError: it refuses the credentials.
+        """
+        self.attach(con)
+        reader = self._reader = self._reader or self._connect()
+        found: dict[Relation, Table] = {}
+        missing: dict[Relation, RevetlError] = {}
+        for relation, told in reader.describe(list(dict.fromkeys(relations))).items():
+            if isinstance(told, RevetlError):
+                missing[relation] = told
+                continue
+            columns = {name: kind.type for name, kind in told.columns.items()}
+            try:
+                wanted = None if needs is None else needs.get(relation, frozenset())
+                name = "" if wanted is None else self._land(con, reader, relation, told, wanted)
+            except ConfigError as problem:
+                missing[relation] = problem
+            else:
+                found[relation] = Table(relation, name, columns)
+        return Tables(found, missing)
+
+    def release(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Drop what was read and close the connection. Harmless where nothing is open."""
+        while self._landed:
+            con.execute(f"DROP TABLE IF EXISTS {self._landed.pop()}")
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _land(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        reader: Reader,
+        relation: Relation,
+        told: Described,
+        wanted: frozenset[str],
+    ) -> str:
+        kinds = {name: told.columns[name] for name in _chosen(told.columns, wanted)}
+        name = f"memory.{SCHEMA}.{quote_identifier(f'm{len(self._landed)}')}"
+        there = {column: quote_identifier(column) for column in kinds}
+        select = ", ".join(f"{kind.select(there[column])} AS {there[column]}" for column, kind in kinds.items())
+        land = ", ".join(f"{kind.land(there[column])} AS {there[column]}" for column, kind in kinds.items())
+        self._landed.append(name)
+        with reader.batches(f"SELECT {select or '1 AS one'} FROM {told.name}") as rows, _registered(con, rows) as view:
+            try:
+                con.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT {land or 'one'} FROM {view}")
+            except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
+                what = f"{relation} holds a value that cannot be read: {first_line(error)}"
+                raise ConfigError(
+                    "RVT-414", what, kept="nothing of it was sent", hint="cast or clean the column in the model"
+                ) from None
+        return name
+
+
+def _chosen(columns: Mapping[str, Kind], wanted: frozenset[str]) -> list[str]:
+    """Return the columns that ``wanted`` names: as it is written where there is one, else without regard to case."""
+    exact = wanted & set(columns)
+    folded = {name.lower() for name in wanted - exact}
+    taken = {name.lower() for name in exact}
+    return [name for name in columns if name in exact or (name.lower() in folded and name.lower() not in taken)]
+
+
+@contextmanager
+def _registered(con: duckdb.DuckDBPyConnection, rows: pa.RecordBatchReader) -> Iterator[str]:
+    con.register("revetl_incoming", rows)
+    try:
+        yield "revetl_incoming"
+    finally:
+        con.unregister("revetl_incoming")
+
+
+def not_there(relation: Relation, known: Sequence[str]) -> ConfigError:
+    """Return the error of a relation that the warehouse does not have (or does not show); ``known``: schema.name."""
+    wanted = f"{relation.schema}.{relation.identifier}".lower()
+    folded = {name.lower(): name for name in known}
+    same = [name for low, name in folded.items() if low.rpartition(".")[2] == relation.identifier.lower()]
+    close = same or [folded[low] for low in get_close_matches(wanted, folded, n=1)]
+    hint = f"did you mean {close[0]}? Else run `dbt build`" if close else "run `dbt build` first, with the same target"
+    return ConfigError("RVT-413", f"{relation} is not in the database", hint=hint)
+
+
+def as_text(column: str) -> str:
+    """Return SQL of a column as text, for what has no Arrow type of its own."""
+    return f"{column}::text"
+
+
+def cast(kind: str) -> Callable[[str], str]:
+    """Return how a column lands as ``kind``."""
+    return lambda column: f"CAST({column} AS {kind})"
+
+
+def exactly(kind: str, pattern: str) -> Callable[[str], str]:
+    """Return how text lands as ``kind`` where all of it fits ``pattern``; else an error that shows no value."""
+
+    def land(column: str) -> str:
+        message = quote_text(f"a value of column {column} does not fit {kind}")
+        fits = f"{column} IS NULL OR regexp_full_match({column}, {quote_text(pattern)})"
+        return f"CASE WHEN {fits} THEN CAST({column} AS {kind}) ELSE error({message}) END"
+
+    return land
