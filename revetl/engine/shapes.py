@@ -25,7 +25,7 @@ from revetl.state.store import Store
 from revetl.types import FieldPlan, ModelRef, Relation, SyncPlan
 from revetl.warehouse.source import Tables
 
-KEY_TYPES = re.compile(r"VARCHAR|(U?(TINYINT|SMALLINT|INTEGER|BIGINT))|UUID|DATE|BOOLEAN")
+KEY_TYPES = re.compile(r"VARCHAR|(U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT))|UUID|DATE|BOOLEAN")
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,8 +55,8 @@ class Reader(Protocol):
             TryLater: the warehouse is out of reach.
         """
 
-    def batches(self, sql: str) -> AbstractContextManager[pa.RecordBatchReader]:
-        """Return the rows of a SELECT, streamed; raises as :meth:`describe`."""
+    def batches(self, name: str, columns: Mapping[str, Kind]) -> AbstractContextManager[pa.RecordBatchReader]:
+        """Return these columns of a relation, streamed; raises as :meth:`describe`."""
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -120,13 +120,11 @@ class LandedSource:
     ) -> str:
         kinds = {name: told.columns[name] for name in _chosen(told.columns, wanted)}
         name = f"memory.{SCHEMA}.{quote_identifier(f'm{len(self._landed)}')}"
-        there = {column: quote_identifier(column) for column in kinds}
-        select = ", ".join(f"{kind.select(there[column])} AS {there[column]}" for column, kind in kinds.items())
-        land = ", ".join(f"{kind.land(there[column])} AS {there[column]}" for column, kind in kinds.items())
+        land = ", ".join(f"{kind.land(quoted)} AS {quoted}" for quoted, kind in _quoted(kinds))
         self._landed.append(name)
-        with reader.batches(f"SELECT {select or '1 AS one'} FROM {told.name}") as rows, _registered(con, rows) as view:
+        with reader.batches(told.name, kinds) as rows, _registered(con, rows) as view:
             try:
-                con.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT {land or 'one'} FROM {view}")
+                con.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT {land} FROM {view}")
             except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
                 what = f"{relation} holds a value that cannot be read: {first_line(error)}"
                 raise ConfigError(
@@ -141,6 +139,15 @@ def _chosen(columns: Mapping[str, Kind], wanted: frozenset[str]) -> list[str]:
     folded = {name.lower() for name in wanted - exact}
     taken = {name.lower() for name in exact}
     return [name for name in columns if name in exact or (name.lower() in folded and name.lower() not in taken)]
+
+
+def _quoted(kinds: Mapping[str, Kind]) -> list[tuple[str, Kind]]:
+    return [(quote_identifier(column), kind) for column, kind in kinds.items()]
+
+
+def selected(name: str, columns: Mapping[str, Kind]) -> str:
+    """Return the SELECT of a relation's columns in its warehouse."""
+    return f"SELECT {', '.join(f'{kind.select(quoted)} AS {quoted}' for quoted, kind in _quoted(columns))} FROM {name}"
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import pyarrow as pa
 from revetl.errors import ConfigError, RevetlError, TryLater
 from revetl.sqltext import quote_identifier, quote_text
 from revetl.types import JSON, Relation
-from revetl.warehouse.landing import Described, Kind, not_there
+from revetl.warehouse.landing import Described, Kind, not_there, selected
 from revetl.warehouse.pgtypes import kind_of
 from revetl.warehouse.profiles import Profile
 
@@ -102,11 +102,11 @@ class PostgresReader:
         return found
 
     @contextmanager
-    def batches(self, sql: str) -> Iterator[pa.RecordBatchReader]:
-        """Yield the rows of a SELECT."""
+    def batches(self, name: str, columns: Mapping[str, Kind]) -> Iterator[pa.RecordBatchReader]:
+        """Yield these columns of a relation."""
         with self._con.cursor() as cursor:
             try:
-                cursor.execute(sql)
+                cursor.execute(selected(name, columns))
                 yield cursor.fetch_record_batch()
             except self._errors.Error as error:
                 raise _broken(error) from None

@@ -69,5 +69,10 @@ def open_source(profile: Profile, project_dir: Path) -> Source:
         from revetl.warehouse.postgres import PostgresReader
 
         return LandedSource(lambda: PostgresReader(profile))
+    if profile.type == "snowflake":
+        from revetl.warehouse.landing import LandedSource
+        from revetl.warehouse.snowflake import SnowflakeReader
+
+        return LandedSource(lambda: SnowflakeReader(profile))
     what = f"target {profile.target} is a {profile.type} warehouse, which revetl cannot read yet"
     raise ConfigError("RVT-404", what, hint="`type: duckdb`, `postgres` and `snowflake` work")

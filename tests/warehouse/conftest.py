@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.warehouse import postgres_server
+from tests.warehouse import postgres_server, snowflake_server
 
 
 @pytest.fixture(scope="session")
@@ -15,4 +15,13 @@ def postgres() -> Iterator[postgres_server.Server]:
     if postgres_server.binaries() is None:
         pytest.skip("Postgres is not installed (apt-get install postgresql)")
     with postgres_server.running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def snowflake() -> Iterator[snowflake_server.Server]:
+    """Return a running local server that speaks Snowflake's protocol, in a Python environment of its own."""
+    if not snowflake_server.PROGRAM.exists():
+        pytest.skip(f"there is no {snowflake_server.PROGRAM} (REVETL_SHARED names its folder)")
+    with snowflake_server.running() as server:
         yield server

@@ -9,14 +9,12 @@ from typing import Any
 
 import pytest
 import yaml
-from dbt.adapters.postgres import PostgresAdapter  # type: ignore[import-not-found,unused-ignore]
 
 from tests.e2e import house
 from tests.warehouse.postgres_server import Server
 
 pytestmark = [pytest.mark.dbt, pytest.mark.xdist_group("postgres")]
 SHOP = Path(__file__).parents[2] / "dbt_project"
-assert PostgresAdapter
 
 
 def copied(root: Path, output: Mapping[str, object] | None) -> Path:

@@ -1,0 +1,149 @@
+"""Models in Snowflake, read through its connector (4.2 to 5.x): Arrow batches, streamed, tagged ``revetl``.
+
+Sources: https://docs.snowflake.com/en/developer-guide/python-connector/python-connector-api,
+https://docs.getdbt.com/docs/core/connect-data-platform/snowflake-setup
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any
+
+import pyarrow as pa
+
+from revetl.errors import ConfigError, RevetlError, TryLater
+from revetl.sqltext import quote_identifier, quote_text
+from revetl.types import Relation
+from revetl.warehouse.landing import Described, Kind, not_there, selected
+from revetl.warehouse.profiles import Profile
+from revetl.warehouse.sfaccess import parameters
+from revetl.warehouse.sftypes import arrow_schema, kind_of
+
+# what the login service refuses (https://docs.snowflake.com/en/user-guide/key-pair-auth-troubleshooting)
+_REFUSED = range(390100, 390500)
+_NO_RIGHT = 3001  # insufficient privileges
+_NO_WAREHOUSE = frozenset({606, 90073, 90064})  # none selected, suspended, out of credit: somebody may resume it
+
+
+class SnowflakeReader:
+    """One session; each model is one query, so that it is read as it stood at one moment."""
+
+    def __init__(self, profile: Profile) -> None:
+        """Connect.
+
+        Raises:
+            ConfigError: RVT-417, the connector is not installed; RVT-418, Snowflake refuses the credentials.
+            TryLater: RVT-419, it is out of reach.
+        """
+        try:
+            from snowflake import connector
+        except ImportError:
+            what = "reading Snowflake needs its connector, which is not installed"
+            raise ConfigError("RVT-417", what, hint="pip install 'revetl[snowflake]'") from None
+        self._error: type[Exception] = connector.errors.Error
+        self._profile = profile
+        given = parameters(profile)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # its defaults to come are no concern of the user's
+                self._con: Any = connector.connect(**given)
+        except self._error as error:
+            raise self._failed(error) from None
+
+    def describe(self, relations: Sequence[Relation]) -> Mapping[Relation, Described | RevetlError]:
+        """Return each relation's columns, or why it cannot be read; what a role may not see is not there for it."""
+        places = {relation: self._place(relation) for relation in relations}
+        there: dict[tuple[str, ...], dict[str, Kind]] = {}
+        for database in dict.fromkeys(place[0] for place in places.values()):
+            names = {place[1:] for place in places.values() if place[0] == database}
+            listed = ", ".join(f"({quote_text(schema)}, {quote_text(name)})" for schema, name in sorted(names))
+            for schema, name, column, kind, precision, scale in self._columns(database, listed):
+                there.setdefault((database, schema, name), {})[column] = kind_of(kind, precision, scale)
+        found: dict[Relation, Described | RevetlError] = {}
+        for relation, place in places.items():
+            if place in there:
+                found[relation] = Described(".".join(quote_identifier(part) for part in place), there[place])
+            else:
+                found[relation] = not_there(relation, self._known(place[0]))
+        return found
+
+    @contextmanager
+    def batches(self, name: str, columns: Mapping[str, Kind]) -> Iterator[pa.RecordBatchReader]:
+        """Yield these columns of a relation. Batches differ in their integer widths: all are brought to one schema."""
+        schema = arrow_schema(columns)
+        with self._cursor() as cursor:
+            cursor.execute(selected(name, columns))
+            batches = (_fitted(table, schema).to_batches() for table in cursor.fetch_arrow_batches())
+            yield pa.RecordBatchReader.from_batches(schema, chain.from_iterable(batches))
+
+    def close(self) -> None:
+        """Let go of the session."""
+        self._con.close()
+
+    def _place(self, relation: Relation) -> tuple[str, str, str]:
+        """Return the parts of a relation's name as Snowflake knows them: without quotes they are upper case."""
+        fields = self._profile.fields
+        given = (relation.database or fields.get("database"), relation.schema or fields.get("schema"))
+        parts = (str(given[0] or ""), str(given[1] or "PUBLIC"), relation.identifier)
+        written = (relation.database, relation.schema, relation.identifier)
+        folded = [
+            part if quoted and own is not None else part.upper()
+            for part, quoted, own in zip(parts, relation.quoted, written, strict=True)
+        ]
+        return folded[0], folded[1], folded[2]
+
+    def _columns(self, database: str, names: str) -> list[tuple[Any, ...]]:
+        sql = (
+            "SELECT table_schema, table_name, column_name, data_type, numeric_precision, numeric_scale FROM "
+            f"{quote_identifier(database)}.information_schema.columns WHERE (table_schema, table_name) IN ({names}) "
+            "ORDER BY table_schema, table_name, ordinal_position"
+        )
+        try:
+            return self._rows(sql)
+        except ConfigError:  # the database itself is not there for this role: each relation of it says so
+            return []
+
+    def _known(self, database: str) -> list[str]:
+        sql = f"SELECT table_schema || '.' || table_name FROM {quote_identifier(database)}.information_schema.tables"
+        try:
+            return [str(row[0]) for row in self._rows(f"{sql} LIMIT 10000")]
+        except ConfigError:
+            return []
+
+    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
+        with self._cursor() as cursor:
+            return list(cursor.execute(sql).fetchall())
+
+    @contextmanager
+    def _cursor(self) -> Iterator[Any]:
+        try:
+            with self._con.cursor() as cursor:
+                yield cursor
+        except self._error as error:
+            raise self._failed(error) from None
+
+    def _failed(self, error: Any) -> RevetlError:
+        """Return what an error of the connector means; its words may hold values of the query, so few are shown."""
+        number, state, target = error.errno or 0, str(error.sqlstate or ""), self._profile.target
+        words = str(error)
+        if number in _REFUSED or any(f"{code}" in words[:40] for code in ("390100", "390144", "394304")):
+            what = f"Snowflake refuses target {target} ({number}): check account, user, role and credentials"
+            return ConfigError("RVT-418", what, hint="dbt debug")
+        if number in _NO_WAREHOUSE:
+            what = f"the Snowflake warehouse of target {target} is suspended or not to be used ({number})"
+            return TryLater("RVT-419", what, kept="Nothing was sent.", hint="resume it, or name another in the profile")
+        if number == _NO_RIGHT or state in {"42501", "42S02", "02000"} or state.startswith(("42", "22")):
+            what = f"a model cannot be read (Snowflake error {number}, SQLSTATE {state})"
+            return ConfigError("RVT-414", what, hint="GRANT SELECT on it to the profile's role, or run `dbt build`")
+        what = f"Snowflake cannot be reached, or its answer broke off ({number})"
+        return TryLater("RVT-419", what, kept="Nothing was sent.", hint="try later")
+
+
+def _fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return a batch in the common schema; below a microsecond, time is cut off."""
+    pairs = zip(table.columns, schema, strict=True)
+    arrays = [column.cast(field.type, safe=not pa.types.is_timestamp(field.type)) for column, field in pairs]
+    return pa.Table.from_arrays(arrays, schema=schema)

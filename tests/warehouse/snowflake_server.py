@@ -1,0 +1,82 @@
+"""A local server that speaks Snowflake's protocol (fakesnow), for the real connector and dbt-snowflake.
+
+It needs another version of the connector than ours, so it lives in an environment of its own, made once with pip below
+``.test-envs`` (``REVETL_TEST_ENVS`` names another place). That environment has dbt-snowflake too.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = Path(os.environ.get("REVETL_SHARED", str(ROOT.parent / "shared"))) / "fakesnow_server.py"
+PACKAGES = ("fakesnow[server]==0.12.1", "dbt-snowflake>=1.10,<1.13")
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where it listens, and the environment that has dbt-snowflake."""
+
+    port: int
+    python: Path
+
+    @property
+    def output(self) -> dict[str, object]:
+        """Return a dbt profile's output for it."""
+        return {
+            "type": "snowflake", "account": "fakesnow", "user": "fake", "password": "canary-sf-2b9",
+            "host": "127.0.0.1", "port": self.port, "protocol": "http", "role": "SYSADMIN", "warehouse": "WH",
+            "database": "SHOP", "schema": "PUBLIC", "threads": 1,
+        }  # fmt: skip
+
+
+def environment() -> Path:
+    """Return the Python of the server's environment; it is made where it is not there."""
+    place = Path(os.environ.get("REVETL_TEST_ENVS", str(ROOT / ".test-envs"))) / "snowflake"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    done, python = place / "done", place / "bin" / "python"
+    with (place.parent / "snowflake.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            subprocess.run([sys.executable, "-m", "venv", "--clear", str(place)], check=True)
+            pip = [str(python), "-m", "pip", "install", "--quiet", "-c", str(ROOT / "constraints.txt")]
+            subprocess.run([*pip, *PACKAGES], check=True, capture_output=True)
+            done.touch()
+    return python
+
+
+@contextmanager
+def running() -> Iterator[Server]:
+    """Start a server for the block."""
+    python = environment()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    with subprocess.Popen(
+        [str(python), str(PROGRAM), str(port)], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            _wait(port, process)
+            yield Server(port, python)
+        finally:
+            process.kill()
+
+
+def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the server ended at once"
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise AssertionError("the server does not listen")
