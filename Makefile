@@ -58,5 +58,5 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing revetl with dbt and the tools for tests into $(VENV)"
-	@$(PIP) -e '.[dbt,dev]'
+	@$(PIP) -e '.[dbt,dev,postgres,snowflake]'
 	@touch $(VENV)/.demo $@

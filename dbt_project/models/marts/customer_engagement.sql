@@ -22,7 +22,7 @@ favourites as (
 select
     orders.customer_id,
     orders.order_count,
-    cast(orders.last_order_at at time zone 'UTC' as date) as last_order_on,
+    {{ utc_date('orders.last_order_at') }} as last_order_on,
     favourites.category as favourite_category,
     orders.last_order_at as updated_at
 from orders

@@ -11,7 +11,7 @@ with purchases as (
 subscriptions as (
     select
         customer_id,
-        bool_or(ended_at is null) as is_subscriber,
+        max(case when ended_at is null then 1 else 0 end) = 1 as is_subscriber,
         max(greatest(started_at, coalesce(ended_at, started_at))) as changed_at
     from {{ ref('stg_subscriptions') }}
     group by customer_id
