@@ -40,9 +40,10 @@ ONLY_IN: Mapping[str, frozenset[str]] = {
     "starlette": frozenset({"sandbox", "testing"}),
     "uvicorn": frozenset({"sandbox", "testing"}),
     "snowflake": frozenset({"warehouse", "state"}),
+    "adbc_driver_postgresql": frozenset({"warehouse"}),
     "psycopg": frozenset({"warehouse", "state"}),
 }
-OPTIONAL = frozenset({"cryptography", "snowflake", "psycopg", "dbt", "hypothesis", "pytest"})
+OPTIONAL = frozenset({"adbc_driver_postgresql", "cryptography", "snowflake", "psycopg", "dbt", "hypothesis", "pytest"})
 
 PURE = frozenset({"types", "contract", "manifest", "plan", "diff", "encode", "destinations"})
 IMPURE_MODULES = frozenset(

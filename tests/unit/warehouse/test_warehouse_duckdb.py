@@ -206,7 +206,7 @@ def test_attached_databases(project: Path, con: duckdb.DuckDBPyConnection) -> No
     assert con.execute("SELECT count(*) FROM duckdb_databases() WHERE path IS NOT NULL").fetchall() == [(0,)]
 
 
-@pytest.mark.parametrize("kind", ["snowflake", "postgres", "bigquery"])
+@pytest.mark.parametrize("kind", ["redshift", "bigquery"])
 def test_other_warehouses(tmp_path: Path, kind: str) -> None:
     """A warehouse that is not supported yet says so."""
     with pytest.raises(ConfigError, match="cannot read yet") as problem:
