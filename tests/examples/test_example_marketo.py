@@ -30,7 +30,7 @@ def written(house: House) -> list[str]:
 
 
 def test_marketo(settle: Settle) -> None:
-    """People arrive with fields and list; again writes nothing; a new address is no new person; who leaves is gone."""
+    """People arrive with fields and list; again writes nothing; drift is repaired; who moves stays, who leaves goes."""
     house = settle("marketo")
     checked = house.program("check", "--strict")
     assert checked.returncode == 0, checked.stdout + checked.stderr
@@ -41,6 +41,13 @@ def test_marketo(settle: Settle) -> None:
     assert listed(house) == members != set()
     assert house.sync().exit_code == 0
     assert written(house) == []
+    assert house.program("verify", SYNC).returncode == 0
+    next(one for one in people(house).values() if one["email"] not in members)["ltvBand"] = "typed over"
+    drifted = house.program("verify", SYNC)
+    assert (drifted.returncode, "ltvBand" in drifted.stdout) == (1, True)
+    assert house.program("verify", SYNC, "--repair").returncode == 1
+    assert of(house.sync(), SYNC).delivered == 1
+    assert {who: (one.get("firstName"), one.get("ltvBand")) for who, one in people(house).items()} == wanted
     customer, address = house.reader()
     number = people(house)[address]["id"]
     house.sql(f"update customers set email = 'moved@example.org' where customer_id = {customer}")

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import orjson
 import pytest
 
+from revetl.errors import UsageError
 from revetl.sandbox import make
 from tests.unit.sandbox.sandbox_caller import Clock
 
@@ -408,3 +409,38 @@ def test_an_account_travels(instance: Instance) -> None:
     other.box.load(instance.box.dump())
     other.token = instance.token
     assert reasons(other.write({"email": "a@example.org"})) == ["updated"]
+
+
+def test_bounds_that_are_rarely_met(instance: Instance) -> None:
+    """1,000 people by one filter, 100 fields by the API, rows as wide as the header, partitions of imports, tokens."""
+    for at in range(0, 1_001, 300):
+        rows = [{"email": "a@example.org", "key": f"k{n}"} for n in range(at, min(at + 300, 1_001))]
+        instance.write(*rows, action="createDuplicate")
+    assert code(instance("GET", LEADS, filterType="email", filterValues="a@example.org")) == "1003"
+    asked = {"filterType": "key", "filterValues": "k1"}
+    assert code(instance("GET", LEADS, **asked, nextPageToken="x")) == "1003"
+    wanted = [{"name": f"n{n}", "displayName": f"N{n}", "dataType": "string"} for n in range(101)]
+    path = "/rest/v1/leads/schema/fields.json"
+    assert code(instance("POST", path, {"input": wanted})) == "1028"
+    assert instance("POST", path, {"input": wanted[:100]})["success"]
+    assert code(instance("POST", path, {"input": wanted[100:]})) == "1028"
+    assert code(instance("POST", path, {"input": []})) == "1002"
+    assert code(instance.upload("email\r\nb@example.org", partitionName="EU")) == "1008"
+    number = instance.upload("email,city\r\nb@example.org\r\nc@example.org,Brno")["result"][0]["batchId"]
+    assert instance.look(number)["result"][0]["numOfRowsFailed"] == 1
+
+
+def test_a_merge_ends_the_loser(instance: Instance) -> None:
+    """Its id is gone, its values fill the winner's gaps; an unknown id is refused."""
+    one, two = instance.write({"email": "a@example.org", "city": "Brno"}, {"email": "b@example.org", "title": "Dr"})
+    path = f"/rest/v1/leads/{two['id']}/merge.json"
+    assert instance("POST", path, leadId=one["id"])["success"]
+    (left,) = instance.box.store["people"].values()
+    assert (left["id"], left["email"], left["city"], left["title"]) == (two["id"], "b@example.org", "Brno", "Dr")
+    assert code(instance("POST", path, leadId=one["id"])) == "1004"
+
+
+def test_a_field_of_an_unknown_type_is_named() -> None:
+    """A test's own mistake is told at once."""
+    with pytest.raises(UsageError, match="RVT-681"):
+        make("marketo", fields={"a": "varchar"})
