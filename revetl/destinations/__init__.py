@@ -22,6 +22,7 @@ GROUP = "revetl.destinations"
 
 BUILT_IN = {
     "braze": "revetl.destinations.braze:BRAZE",
+    "customerio": "revetl.destinations.customerio:CUSTOMERIO",
     "mailchimp": "revetl.destinations.mailchimp:MAILCHIMP",
     "hubspot": "revetl.destinations.hubspot:HUBSPOT",
     "intercom": "revetl.destinations.intercom:INTERCOM",

@@ -14,6 +14,7 @@ from typing import Any
 from revetl.errors import UsageError
 from revetl.sandbox.braze import Braze
 from revetl.sandbox.core import Sandbox
+from revetl.sandbox.customerio import CustomerIo
 from revetl.sandbox.faults import Fault
 from revetl.sandbox.hubspot import HubSpot
 from revetl.sandbox.intercom import Intercom
@@ -29,6 +30,7 @@ __all__ = ["SANDBOXES", "Fault", "Sandbox", "make"]
 SANDBOXES: Mapping[str, Callable[..., Sandbox]] = MappingProxyType(
     {
         "braze": Braze,
+        "customerio": CustomerIo,
         "hubspot": HubSpot,
         "intercom": Intercom,
         "iterable": Project,
