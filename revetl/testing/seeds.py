@@ -49,6 +49,6 @@ def value(field: RemoteField, wire: WireFormat, seed: int) -> JSON:
 
 
 def _moment(kind: str, wire: WireFormat, seed: int) -> JSON:
-    if wire.timestamp == "epoch_s":
+    if (wire.date if kind == "date" else wire.timestamp) == "epoch_s":
         return 1_709_200_800 + 60 * seed
     return f"2024-02-{seed % 29 + 1:02d}" if kind == "date" else f"2024-02-29T10:{seed % 60:02d}:00Z"
