@@ -32,6 +32,8 @@ def test_intercom(settle: Settle) -> None:
     assert len(searches) <= len(users) / 15 + 4
     assert house.sync().exit_code == 0
     assert house.writes() == []
+    verified = house.program("verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
     customer, _ = house.reader()
     house.sql(f"create table away as from customers where customer_id = {customer}")
     house.sql(f"delete from customers where customer_id = {customer}")
