@@ -75,7 +75,7 @@ class BatchEnding:
             status = Status.UNKNOWN if reply is not None else status
         elif refused and len(self.part.batch.changes) == 1:
             status = Status.REJECTED
-        elif self._job is not None and trouble.code in ("RVT-610", "RVT-611"):
+        elif self._job is not None and trouble.later:
             code, reason = "RVT-617", f"the job still runs there ({trouble.reason}); the next run goes on with it"
         self._close(status, code, reason, reply)
 

@@ -569,6 +569,13 @@ def test_a_deadline_leaves_a_job_running(make: Any) -> None:
     bench = make(Reply(200, b"busy"), deadline=35.0)
     bench.run(ListFeed(lane(destination(polling)), batches(1)))
     assert bench.journal.of(1).code == "RVT-617"
+
+
+def test_a_service_that_goes_down_leaves_a_job_running(make: Any) -> None:
+    """So is one whose polls are not answered any more, for whatever passing reason."""
+    bench = make([OK, Reply(200, b"busy"), *[Reply(503, b"")] * 60])
+    bench.run(ListFeed(lane(destination(polling)), batches(1)))
+    assert bench.journal.of(1).code == "RVT-617"
     assert bench.journal.statuses() == {1: Status.UNKNOWN}
     assert bench.clock.monotonic() - 1_000.0 <= 36.0
 
