@@ -6,17 +6,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import datetime
 from random import Random
+from typing import Any
 
 from revetl.diff.shape import Shape
 from revetl.engine import execute as executing
 from revetl.engine import remote, results
 from revetl.engine.adopting import adopt
 from revetl.engine.backfill import trim
+from revetl.engine.debugging import PATIENCE, Silent
 from revetl.engine.execute import Executed, first_sync
+from revetl.engine.fitting import Ask, PlanFields
 from revetl.engine.inspect import Inspection, Remote, inspect
 from revetl.engine.lanes import Line, line_of
 from revetl.engine.leftovers import orphaned
@@ -25,6 +28,7 @@ from revetl.engine.resuming import resume_jobs
 from revetl.engine.session import Clock, Session, new_run, open_session, utc_now
 from revetl.engine.workspace import Options, Workspace, git_commit, load
 from revetl.errors import RevetlError, UsageError
+from revetl.send.ports import Lane
 from revetl.send.sender import Sender
 from revetl.send.threads import ThreadWire
 from revetl.send.wire import Wire
@@ -58,12 +62,28 @@ def plan(options: Options, *, on_progress: Watch = _quiet, clock: Clock = utc_no
     workspace = load(options)
     plans = workspace.syncs
     with open_session(workspace, clock=clock) as session:
-        found = inspect(session, plans, _remembered(session), on_progress)
+        with ExitStack() as stack:
+            fields = PlanFields(session, None if options.offline else _questions(stack, wire))
+            found = inspect(session, plans, fields, on_progress)
+        found.notes |= {name: (*found.notes.get(name, ()), *notes) for name, notes in fields.notes.items()}
         previews = found.previews()
         problems = (*workspace.resolved.problems, *orphaned(workspace, session.store))
     if not options.offline:
         previews = tuple(_met(workspace, preview, on_progress, clock, wire) for preview in previews)
     return Plan(workspace.target, plans, previews, problems)
+
+
+def _questions(stack: ExitStack, wire: Wire | None) -> Ask:
+    """Return what runs an exchange of reads; the wire is made when there is the first one."""
+    made: list[Sender] = []
+
+    def ask(lane: Lane, work: Any) -> Any:
+        if not made:
+            line = wire or stack.enter_context(closing(ThreadWire()))
+            made.append(Sender(line, Silent(), random=Random(), deadline=line.monotonic() + PATIENCE))  # noqa: S311
+        return made[0].call(lane, work)
+
+    return ask
 
 
 def _met(
@@ -143,11 +163,6 @@ def _known(first: Sequence[str], workspace: Workspace) -> None:
 def _deadline(workspace: Workspace, wire: Wire) -> float | None:
     seconds = workspace.options.deadline or workspace.config.send.deadline
     return None if seconds is None else wire.monotonic() + seconds
-
-
-def _remembered(session: Session) -> Remote:
-    now = session.clock().timestamp()
-    return lambda p, _: remote.remembered_fields(session.store, p, now) or {}
 
 
 def _asked(session: Session, lines: dict[str, Line], sender: Sender) -> Remote:

@@ -11,7 +11,9 @@ from typing import Any, TypeVar
 from revetl.config import Connection, resolve_settings
 from revetl.config.secrets import strings, variables
 from revetl.contract import Account, Call, Destination
+from revetl.engine import creating
 from revetl.engine.fielding import compare_fields
+from revetl.engine.fitting import values_that_do_not_fit
 from revetl.engine.lanes import line_of
 from revetl.engine.remote import context_of
 from revetl.engine.workspace import Options, Workspace, load, read_config, read_project
@@ -20,7 +22,7 @@ from revetl.send.ports import Lane
 from revetl.send.sender import Sender
 from revetl.send.threads import ThreadWire
 from revetl.send.wire import Wire
-from revetl.types import Batch, Outcome, SyncPlan
+from revetl.types import Batch, Outcome, RemoteField, SyncPlan
 from revetl.warehouse.connection import connect, lockdown
 from revetl.warehouse.dbt_project import read_dbt_project
 from revetl.warehouse.profiles import load_profile
@@ -40,9 +42,11 @@ class DebugFinding:
     detail: str
     remedy: str = ""
     code: str = ""
+    sync: str = ""
+    creatable: tuple[RemoteField, ...] = ()  # what ``--create-fields`` would make for it
 
 
-class _Silent:
+class Silent:
     """A journal of calls that are about no rows."""
 
     def started(self, batch: Batch) -> None:
@@ -88,7 +92,7 @@ def debug(options: Options, *, wire: Wire | None = None) -> tuple[DebugFinding, 
         return tuple(found)
     columns = found.attempt("warehouse", lambda: _tables(workspace), _models)
     with closing(wire or ThreadWire()) as line:
-        sender = Sender(line, _Silent(), random=Random(), deadline=line.monotonic() + PATIENCE)  # noqa: S311 - jitter
+        sender = Sender(line, Silent(), random=Random(), deadline=line.monotonic() + PATIENCE)  # noqa: S311 - jitter
         for name in workspace.config.destinations:
             _destination(workspace, name, sender, _types(workspace, columns), found)
     return tuple(found)
@@ -227,9 +231,16 @@ def _fields(
         found.append(DebugFinding(f"{plan.name}: fields", False, error.what, error.hint, error.code))  # noqa: FBT003
         return
     faults = compare_fields(plan, destination, fields, columns)
-    detail = "; ".join(faults) or f"{len(plan.fields)} mapped fields exist there"
-    remedy = "create them there (names are case-sensitive), or correct the mapping" if faults else ""
-    found.append(DebugFinding(f"{plan.name}: fields", not faults, detail, remedy, "RVT-430" if faults else ""))
+    by_name = {field.name: field for field in fields}
+    for fault in faults:
+        by_name.pop(fault.field, None)  # said already
+    faults += values_that_do_not_fit(workspace, plan, destination, by_name, columns)
+    types = {f.field: columns.get((f.model, f.property), "VARCHAR") for f in plan.fields}
+    wanted = creating.wishes(plan, destination, fields, types) if destination.create_field else ()
+    detail = "; ".join(map(str, faults)) or f"{len(plan.fields)} mapped fields exist there"
+    remedy = "; ".join(f"{fault.field}: {fault.remedy}" for fault in faults)
+    code = "RVT-430" if faults else ""
+    found.append(DebugFinding(f"{plan.name}: fields", not faults, detail, remedy, code, plan.name, wanted))
 
 
 def failed(findings: Sequence[DebugFinding]) -> Iterator[DebugFinding]:

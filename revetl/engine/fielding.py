@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from revetl.contract import Destination
 from revetl.encode.encoding import Unencodable
@@ -29,6 +30,19 @@ _TAKES: Mapping[str, frozenset[str]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """One mapped field that does not fit what is there: its name, what is wrong, and what to do."""
+
+    field: str
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """Return name and fault, as in a list of them."""
+        return f"{self.field} {self.what}"
+
+
 def kind_of(type_name: str) -> str:
     """Return a DuckDB type's kind, in the words of :class:`~revetl.types.RemoteField`; text where nothing is nearer."""
     try:
@@ -39,8 +53,8 @@ def kind_of(type_name: str) -> str:
 
 def compare_fields(
     plan: SyncPlan, destination: Destination, fields: tuple[RemoteField, ...], columns: Mapping[tuple[str, str], str]
-) -> tuple[str, ...]:
-    """Return what does not fit, a sentence each: missing, read-only, unmapped though required, of another type.
+) -> tuple[Misfit, ...]:
+    """Return what does not fit: missing, read-only, unmapped though required, of another type.
 
     ``columns`` maps (model's unique id, column) to the DuckDB type, where the warehouse was asked.
     """
@@ -49,17 +63,35 @@ def compare_fields(
     known = {field.name: field for field in fields}
     mapped = {field.field: (field.model, field.property) for field in plan.fields}
     names = [*mapped, *(constant.field for constant in plan.constants)]
-    said = [words for name in names for words in _fault(name, known.get(name), columns.get(mapped.get(name, ("", ""))))]
+    said = [
+        fault
+        for name in names
+        for fault in _fault(name, known.get(name), columns.get(mapped.get(name, ("", ""))), destination)
+    ]
     missing = [f.name for f in fields if f.required and f.name not in names and f.name != plan.match_field]
-    return (*said, *(f"{name} is required there and nothing is mapped to it" for name in missing))
+    remedy = "map a property to it, or give it a constant"
+    return (*said, *(Misfit(name, "is required there and nothing is mapped to it", remedy) for name in missing))
 
 
-def _fault(name: str, field: RemoteField | None, column: str | None) -> tuple[str, ...]:
+def _fault(name: str, field: RemoteField | None, column: str | None, destination: Destination) -> tuple[Misfit, ...]:
     if field is None:
-        return (f"{name} does not exist there",)
+        make = "let --create-fields make it" if destination.create_field is not None else "make it there"
+        return (Misfit(name, "does not exist there", f"{make}, or correct the name: case counts"),)
     if not field.writable:
-        return (f"{name} cannot be written there",)
+        return (Misfit(name, "cannot be written there", "map the property to another field, or remove the mapping"),)
     takes = _TAKES.get(field.type)
     if column is None or takes is None or kind_of(column) in takes:
         return ()
-    return (f"{name} is of type {field.type} there, the column is {column}",)
+    what = f"is of type {field.type} there, the column is {column}"
+    return (Misfit(name, what, "cast the column in the model, or map it to another field"),)
+
+
+def value_misfits(counts: Mapping[tuple[str, str], int]) -> tuple[Misfit, ...]:
+    """Return what does not fit in the data: (field, reason of the refusal) → rows."""
+    return tuple(
+        Misfit(field, f"refuses {rows:,} row{'s' if rows != 1 else ''}: {reason}", _VALUE_REMEDY)
+        for (field, reason), rows in sorted(counts.items())
+    )
+
+
+_VALUE_REMEDY = "mend the values in the model, or let the field there take them; those rows are rejected by name"

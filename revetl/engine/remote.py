@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 
 from revetl.contract import Context, Destination
 from revetl.diff.shape import Shape
@@ -74,7 +75,7 @@ def discover(
         stored = load_sync(store, plan.name)
         if wanted and stored is not None and not plan.sandbox:
             pin_account(store, plan, line, destination, sender, stored)  # no field in somebody else's account
-        made = creating.make(plan, destination, context, wanted, lambda work: sender.call(line.lane, work))
+        made = creating.make(plan, destination, context, wanted, partial(sender.call, line.lane))
         fields = (*fields, *made)
     found = {field.name: field for field in fields}
     complain(plan, destination, found)

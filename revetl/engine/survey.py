@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -130,7 +130,7 @@ def judge(
     _canary(shape, request)
     store.run_all(verdicts.order(shape, first))
     total = store.one(f"SELECT count(*) FROM {shape.temp('changes')}")
-    preview = replace(_preview(plan, shape, destination, request, held), rows=rows)
+    preview = replace(_preview(plan, shape, destination, request, held), rows=rows, notes=tuple(_refused(shape, store)))
     stopped = next((h for h in held if h.stops), None)
     return Survey(plan, destination, shaped, preview, spelt, (first, first + total - 1), stopped)
 
@@ -202,6 +202,15 @@ def _preview(
         first=not shape.stored,
         calls=calls(destination, counts),
     )
+
+
+def _refused(shape: Shape, store: Store) -> Iterator[str]:
+    """Yield why values cannot be carried, with the rows that each keeps from going."""
+    rows = store.rows(
+        f"SELECT reason, count(DISTINCT key) FROM {shape.temp('changes')} WHERE code = 'VALUE' GROUP BY reason "
+        "ORDER BY reason"
+    )
+    return (f"{count:,} row{'s' if count != 1 else ''} rejected: {reason}" for reason, count in rows)
 
 
 def calls(destination: Destination, counts: Sequence[Count]) -> int:

@@ -2,16 +2,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import orjson
 import pytest
 
+from revetl import run
 from revetl.contract import Call, Http, Reply
 from revetl.destinations import registry
 from revetl.engine.debugging import DebugFinding, debug
 from revetl.engine.fielding import compare_fields, kind_of
+from revetl.engine.fieldmaking import create_fields
 from revetl.engine.workspace import Options, load
 from revetl.send.ports import Lane
 from revetl.send.wire import Completion
@@ -203,7 +206,8 @@ def test_fields_compared(shop: Shop, field: RemoteField, column: str, said: str 
     fields = (RemoteField("email_address"), field)
     found = compare_fields(plan, registry()["mailchimp"], fields, columns)
     assert len(found) == (said is not None)
-    assert said is None or said in found[0]
+    assert said is None or said in str(found[0])
+    assert all(misfit.remedy for misfit in found)
 
 
 def test_a_required_field_that_nothing_fills_is_said(shop: Shop) -> None:
@@ -211,4 +215,115 @@ def test_a_required_field_that_nothing_fills_is_said(shop: Shop) -> None:
     (plan,) = load(Options(project_dir=Path(), env={"HOME": str(shop.root)})).syncs
     fields = (RemoteField("email_address", required=True), RemoteField("BAND"), RemoteField("FNAME", required=True))
     found = compare_fields(plan, registry()["mailchimp"], fields, {})
-    assert found == ("FNAME is required there and nothing is mapped to it",)
+    assert [str(misfit) for misfit in found] == ["FNAME is required there and nothing is mapped to it"]
+
+
+def test_values_that_do_not_fit_are_counted(built: Shop) -> None:
+    """Too long and no option of the field: each with its field, its rows and what to do, and no value is shown."""
+    with duckdb.connect(str(built.root / "shop.duckdb")) as con:
+        con.execute("INSERT INTO customers VALUES (2, 'b@example.org', repeat('x', 300)), (3, 'c@example.org', 'mid')")
+    finding = tried(built, mailchimp(("BAND", "text")), MC_KEY=KEY)["mailchimp.customer: fields"]
+    assert (finding.ok, finding.code) == (False, "RVT-430")
+    assert finding.detail == "BAND refuses 1 row: longer than 255 characters"
+    assert finding.remedy.startswith("BAND: mend the values in the model")
+    answer = mailchimp(("BAND", "dropdown"))
+
+    def choices(call: Http) -> Reply:
+        reply = answer(call)
+        if not call.path.endswith("/merge-fields"):
+            return reply
+        body = reply.json()
+        body["merge_fields"][0]["options"] = {"choices": ["low", "high"]}
+        return Reply(200, orjson.dumps(body))
+
+    finding = tried(built, choices, MC_KEY=KEY)["mailchimp.customer: fields"]
+    assert finding.detail == "BAND refuses 2 rows: not one of the options"
+    assert "mid" not in repr(finding)
+
+
+def test_what_create_fields_would_make_is_known(built: Shop) -> None:
+    """A missing field is said to be one that can be made, with the type that the column asks for."""
+    finding = tried(built, mailchimp(("OTHER", "text")), MC_KEY=KEY)["mailchimp.customer: fields"]
+    assert finding.creatable == (RemoteField("BAND", "text"),)
+    assert "--create-fields" in finding.remedy
+
+
+class Audience:
+    """An audience that keeps what is made in it."""
+
+    def __init__(self, account: str = "acc") -> None:
+        """Begin without a field."""
+        self.account, self.fields, self.posted = account, list[tuple[str, str]](), list[str]()
+
+    def __call__(self, call: Http) -> Reply:
+        """Answer a call."""
+        if call.method == "POST":
+            told = orjson.loads(call.content or b"")
+            self.posted.append(told["tag"])
+            self.fields.append((told["tag"], told["type"]))
+            return Reply(200, orjson.dumps({**told, "merge_id": 1}))
+        if call.path in {"/3.0/", "/"}:
+            return Reply(200, orjson.dumps({"account_id": self.account, "account_name": "Shop"}))
+        return mailchimp(*self.fields)(call)
+
+
+def making(shop: Shop, audience: Audience) -> list[DebugFinding]:
+    """Return what became of making the fields that debug found missing."""
+    options = Options(project_dir=Path(), target="prod", env={"HOME": str(shop.root), "MC_KEY": KEY})
+    (shop.root / "profiles.yml").write_text(
+        "shop: {target: dev, outputs: {dev: &d {type: duckdb, path: shop.duckdb}, prod: *d}}\n"
+    )
+    found = [f for f in debug(options, wire=ScriptedWire(audience)) if f.creatable]
+    return create_fields(options, found, wire=ScriptedWire(audience))
+
+
+def test_fields_are_made(built: Shop) -> None:
+    """What is missing is made once, and debug finds nothing to complain of any more."""
+    audience = Audience()
+    assert [(f.ok, f.detail) for f in making(built, audience)] == [(True, "BAND (text)")]
+    assert audience.posted == ["BAND"]
+    assert making(built, audience) == []
+
+
+def test_no_field_is_made_in_another_account(built: Shop) -> None:
+    """A sync that belongs to one account makes nothing where the credentials open another one."""
+    first, other = Audience(), Audience("other")
+    options = Options(project_dir=Path(), target="prod", env={"HOME": str(built.root), "MC_KEY": KEY})
+    making(built, first)
+    run.sync(replace(options, first=("mailchimp",)), wire=ScriptedWire(first))
+    (finding,) = making(built, other)
+    assert (finding.ok, finding.code) == (False, "RVT-431")
+    assert other.posted == []
+
+
+def test_create_fields_asks_first(revetl: Revetl, built: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a terminal and without --yes nothing is made, and exit 2 says how to agree."""
+    wanted = DebugFinding("mailchimp.customer: fields", False, "BAND does not exist there", "", "RVT-430",
+                          "mailchimp.customer", (RemoteField("BAND", "text"),))  # fmt: skip
+    monkeypatch.setattr("revetl.engine.debugging.debug", lambda _: (wanted,))
+    made: list[object] = []
+
+    def make(_: Options, found: list[DebugFinding]) -> list[DebugFinding]:
+        made.append(found)
+        return []
+
+    monkeypatch.setattr("revetl.engine.fieldmaking.create_fields", make)
+    done = revetl("debug", "--create-fields")
+    assert (done.exit_code, "RVT-804" in done.stderr, made) == (2, True, [])
+    assert "would be made for mailchimp.customer: BAND (text)" in done.stderr
+    revetl("debug", "--create-fields", "--yes")
+    assert len(made) == 1
+
+
+def test_a_plan_says_what_does_not_fit(built: Shop) -> None:
+    """A mapping that was never held against the fields is: by name, with the remedy; offline nobody is asked."""
+    (built.root / "profiles.yml").write_text(
+        "shop: {target: dev, outputs: {dev: &d {type: duckdb, path: shop.duckdb}, prod: *d}}\n"
+    )
+    options = Options(project_dir=Path(), target="prod", env={"HOME": str(built.root), "MC_KEY": KEY})
+    wire = ScriptedWire(mailchimp(("OTHER", "text")))
+    (preview,) = run.plan(options, wire=wire).previews
+    assert any(note.startswith("BAND does not exist there (") for note in preview.notes)
+    silent = ScriptedWire(refused)
+    assert run.plan(replace(options, offline=True), wire=silent).previews
+    assert silent.calls == []
