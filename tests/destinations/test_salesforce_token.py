@@ -20,7 +20,7 @@ from revetl.errors import DestinationError
 from revetl.sandbox import make
 from revetl.testing.drive import Driven, drive
 
-HOST, USER, NOW = "acme.my.salesforce.com", "sync@acme.example", 1_700_000_000.0
+HOST, USER, NOW = "acme.my.salesforce.com", "sync@example.com", 1_700_000_000.0
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 PEM, PKCS8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
 PLAIN = serialization.NoEncryption()
@@ -70,7 +70,7 @@ def test_line_ends_may_be_spelt_out() -> None:
     ("told", "words"),
     [
         ({"client_id": "other"}, "client identifier invalid"),
-        ({"username": "eve@acme.example"}, "user hasn't approved this consumer"),
+        ({"username": "other@example.com"}, "user hasn't approved this consumer"),
         (
             {"private_key": rsa.generate_private_key(65537, 2048).private_bytes(PEM, PKCS8, PLAIN).decode()},
             "invalid assertion",
