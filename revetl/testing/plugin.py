@@ -43,8 +43,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         report.longrepr = f"{report.nodeid} ended without a verdict ({reason}): say why, by not_applicable() or lacks"
     name = getattr(item, "originalname", item.name)
     told = "" if report.passed else reason.removeprefix(NOT_APPLICABLE) if report.skipped else "failed"
-    words = ((getattr(item, "obj", None) and item.obj.__doc__) or "").strip().partition("\n")[0]  # type: ignore[attr-defined]
-    report.user_properties.append((_MARK, (suite.label(), name, words, report.outcome, told)))
+    report.user_properties.append((_MARK, (suite.label(), name, item.name, report.outcome, told)))
     return report
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ from test_conformance import TestHubSpot as HubSpotSuite
 from test_conformance import TestMailchimp as MailchimpSuite
 from test_salesforce_conformance import TestSalesforce as SalesforceSuite
 
-from revetl.contract import Http
+from revetl.contract import Http, PutFile, Reply
 from revetl.errors import DestinationError
 from revetl.testing.conformance import DestinationSuite
 from revetl.testing.drive import drive
@@ -64,3 +65,32 @@ def test_salesforce_does_not_rename_its_own_fields() -> None:
     """A mapped standard field that the user cannot see is no new custom field."""
     with pytest.raises(DestinationError, match="may not see it"):
         _asked(SalesforceSuite(), RemoteField("FirstName2"))
+
+
+def test_a_new_field_of_salesforce_is_granted_to_its_user() -> None:
+    """It is nobody's until a permission set of the user has it; a profile, which is shared, is left alone."""
+    suite = SalesforceSuite()
+    service = suite.service()
+    assert suite.destination.create_field is not None
+    seen = drive(suite.destination.create_field(suite.context(), RemoteField("Score__c", "number")), service)
+    assert seen.value.writable
+    (grant,) = [c for c in seen.calls if isinstance(c, Http) and c.path == "/sobjects/FieldPermissions"]
+    told = orjson.loads(grant.content or b"")
+    assert (told["Field"], told["PermissionsEdit"]) == ("Contact.Score__c", True)
+    assert told["ParentId"] == "0PS000000000002AAA"
+
+
+def test_a_field_that_nobody_may_see_is_told() -> None:
+    """A user without a permission set of their own: the field is made, and what to do in Setup is said."""
+    suite = SalesforceSuite()
+    service = suite.service()
+
+    def without(call: Http | PutFile) -> Reply:
+        reply = service(call)
+        text = reply.content.replace(b'"IsOwnedByProfile":false', b'"IsOwnedByProfile":true')
+        return replace(reply, content=text)
+
+    assert suite.destination.create_field is not None
+    with pytest.raises(DestinationError, match="may not see it") as error:
+        drive(suite.destination.create_field(suite.context(), RemoteField("Score__c", "number")), without)
+    assert "field-level security" in error.value.hint

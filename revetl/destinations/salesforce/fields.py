@@ -11,10 +11,10 @@ from typing import Any
 
 import orjson
 
-from revetl.contract import Context, Http
-from revetl.destinations.salesforce import api, read
+from revetl.contract import Context, Http, Reply
+from revetl.destinations.salesforce import api, read, soql
 from revetl.errors import DestinationError
-from revetl.types import JSON, RemoteField
+from revetl.types import JSON, Effect, RemoteField
 
 _SUFFIX = "__c"
 _TEXT = 255  # characters of a Text field; longer ones are LongTextArea, up to 131,072
@@ -47,12 +47,49 @@ def create_field(context: Context, wish: RemoteField) -> Generator[Any, Any, Rem
         code, reason = api.refusal(reply)
         hint = "the user needs the permission Customize Application; or make the field in Setup"
         raise DestinationError("RVT-651", f"{code}, {reason}", hint=hint)
-    known = yield from read.discover(context)
-    made = next((field for field in known if field.name == name), None)
+    made = yield from _seen(context, name)
+    if made is None:  # a new field is nobody's, not even its maker's
+        yield from _grant(f"{context.object}.{name}", context.object)
+        made = yield from _seen(context, name)
     if made is None:
-        what = f"{name} is made, but nobody may see it yet"
-        raise DestinationError("RVT-651", what, hint="grant the user field-level security on it in Setup, then repeat")
+        raise _unseen(name, "it does not show")
     return made
+
+
+def _seen(context: Context, name: str) -> Generator[Any, Any, RemoteField | None]:
+    known = yield from read.discover(context)
+    return next((field for field in known if field.name == name), None)
+
+
+def _unseen(name: str, why: str) -> DestinationError:
+    hint = "grant the user field-level security on it in Setup, then repeat"
+    return DestinationError("RVT-651", f"{name} is made, but this user may not see it: {why}", hint=hint)
+
+
+def _grant(name: str, kind: str) -> Generator[Any, Any, None]:
+    """Let the user read and edit a new field, by the first permission set (by name) that is theirs and no profile's."""
+    root: Reply = yield Http("GET", "/", effect=Effect.READ)
+    user = str(api.problem(root).get("identity") or "").rpartition("/")[2]
+    given = yield from soql.answers(
+        [
+            soql.query(
+                f"{soql.select('PermissionSetAssignment', 'PermissionSetId')} WHERE AssigneeId = {soql.literal(user)}"
+            )
+        ]
+    )
+    if isinstance(given, Reply):
+        raise _unseen(name, api.refusal(given)[1])
+    start = soql.select("PermissionSet", "Name", "IsOwnedByProfile")
+    sets = yield from soql.answers(soql.lookups(start, "Id", [str(row["PermissionSetId"]) for row in given]))
+    own = [] if isinstance(sets, Reply) else [row for row in sets if row.get("IsOwnedByProfile") is False]
+    if not own:
+        raise _unseen(name, "it has no permission set to put the field into")
+    first = min(own, key=lambda row: str(row.get("Name")))
+    body = {"ParentId": first["Id"], "SobjectType": kind, "Field": name}
+    body |= {"PermissionsRead": True, "PermissionsEdit": True}
+    reply: Reply = yield Http("POST", "/sobjects/FieldPermissions", content=orjson.dumps(body))
+    if not reply.ok:
+        raise _unseen(name, api.refusal(reply)[1])
 
 
 def _api_name(label: str) -> str:

@@ -15,7 +15,7 @@ import orjson
 
 from revetl.sandbox.core import Sandbox
 from revetl.sandbox.limits import SlidingWindow
-from revetl.sandbox.salesforce import collections, grants, jobs, single, soql
+from revetl.sandbox.salesforce import collections, grants, jobs, security, single, soql
 from revetl.sandbox.salesforce.errors import refuse
 from revetl.sandbox.salesforce.records import is_indexed
 from revetl.sandbox.salesforce.schema import new_objects
@@ -27,6 +27,7 @@ DAY = 86_400.0
 VERSION = re.compile(r"/services/data/v(4[6-9]|5\d|6[0-8])\.0(?=/)")  # collections upsert exists since 46
 
 ROUTES: tuple[Route, ...] = (
+    ("GET", "/", security.root),
     ("GET", "/query", soql.run),
     ("GET", "/query/{locator}", soql.more),
     ("GET", "/sobjects/{object}/describe", single.describe),
@@ -84,9 +85,10 @@ class Salesforce(Sandbox):
         """Return a new org."""
         fields = new_objects(self._extra)
         index: JSON = {k: {n: {} for n, one in of.items() if is_indexed(k, one)} for k, of in fields.items()}
-        org = {ORG: {"Id": ORG, "Name": "Sandbox", "CreatedDate": ""}}
+        records = security.begin(ORG)
+        records["Organization"][ORG] |= {"Name": "Sandbox"}
         empty: dict[str, JSON] = {"deleted": {}, "jobs": {}, "sessions": [], "cursors": {}, "next_id": 1}
-        return {"fields": fields, "index": index, "records": {"Organization": org}, **empty}
+        return {"fields": fields, "index": index, "records": records, "hidden": [], **empty}
 
     def count_batches(self, number: int) -> None:
         """Count batches of a job that is closed; refused where the day's are spent."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from revetl.sandbox.core import Sandbox
-from revetl.sandbox.salesforce import campaigns
+from revetl.sandbox.salesforce import campaigns, security
 from revetl.sandbox.salesforce.errors import RowError, invalid_field, refuse
 from revetl.sandbox.salesforce.schema import PREFIX, Fields
 from revetl.sandbox.salesforce.values import ID, kept, stamp
@@ -33,7 +33,8 @@ class Table:
         fields = box.store["fields"].get(kind) if isinstance(kind, str) else None
         if fields is None:
             raise refuse(404, "NOT_FOUND", "The requested resource does not exist")
-        return cls(box, str(kind), fields, box.store["records"].setdefault(kind, {}), box.store["index"][kind])
+        shown = {name: one for name, one in fields.items() if not security.is_hidden(box, str(kind), name)}
+        return cls(box, str(kind), shown, box.store["records"].setdefault(kind, {}), box.store["index"][kind])
 
     def normal(self, name: str, value: JSON) -> str:
         """Return an indexed value as it is compared."""
@@ -80,6 +81,8 @@ class Table:
             campaigns.check_status(self, clean["CampaignId"], clean, new=True)
         if self.kind == "CampaignMemberStatus":
             campaigns.check_label(self, clean)
+        if self.kind == "FieldPermissions":
+            security.grant(self.box, clean)
         record_id = f"{PREFIX[self.kind]}{self.box.store['next_id']:012d}AAA"
         self.box.store["next_id"] += 1
         boxes = {name: False for name, one in self.fields.items() if one["type"] == "boolean"}

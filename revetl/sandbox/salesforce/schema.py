@@ -14,6 +14,7 @@ from revetl.types import JSON
 CUSTOM = re.compile(r"[A-Za-z][A-Za-z0-9_]*__c")
 PREFIX = {"Account": "001", "Contact": "003", "Lead": "00Q", "Campaign": "701", "CampaignMember": "00v"}
 PREFIX |= {"Organization": "00D", "CampaignMemberStatus": "01Y"}
+PREFIX |= {"PermissionSet": "0PS", "PermissionSetAssignment": "0Pa", "FieldPermissions": "01k"}
 
 Fields = dict[str, dict[str, JSON]]
 
@@ -112,6 +113,18 @@ def _standard() -> dict[str, list[dict[str, JSON]]]:
             field("HasResponded", "boolean"),
         ],
         "Organization": [_system("Name", "string", length=80)],
+        "PermissionSet": [_system("Name", "string", length=80), _system("IsOwnedByProfile", "boolean")],
+        "PermissionSetAssignment": [
+            _system("AssigneeId", "reference", length=18),
+            _system("PermissionSetId", "reference", length=18),
+        ],
+        "FieldPermissions": [
+            field("ParentId", "reference", 18, nillable=False),
+            field("SobjectType", "picklist", 40, nillable=False),
+            field("Field", "picklist", 255, nillable=False),
+            field("PermissionsRead", "boolean"),
+            field("PermissionsEdit", "boolean"),
+        ],
     }
 
 

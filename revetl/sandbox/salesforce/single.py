@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from revetl.sandbox.core import Sandbox
+from revetl.sandbox.salesforce import security
 from revetl.sandbox.salesforce.errors import RowError, refuse
 from revetl.sandbox.salesforce.records import Table, is_indexed
 from revetl.sandbox.salesforce.schema import CUSTOM, LENGTHS, METADATA, MOST_DIGITS, MOST_LABEL, NEEDED, field
@@ -65,14 +66,15 @@ def add_field(box: Sandbox, request: Request) -> Answer:
     _check_metadata(told)
     if not CUSTOM.fullmatch(name):
         raise refuse(400, "FIELD_INTEGRITY_EXCEPTION", f"the name of a custom field ends in __c, unlike {name}")
-    if name in table.fields:
+    if name in box.store["fields"][kind]:
         raise refuse(400, "DUPLICATE_DEVELOPER_NAME", f"There is already a field named {name} on {kind}")
     made = field(name, METADATA[told["type"]], int(told.get("length") or 0), label=told["label"])
     values = (told.get("valueSet") or {}).get("valueSetDefinition", {}).get("value", [])
     made["picklistValues"] = [{"value": v["fullName"], "label": v["label"], "active": True} for v in values]
     made["restrictedPicklist"] = bool((told.get("valueSet") or {}).get("restricted"))
     made |= {key: told[key] for key in ("precision", "scale", "externalId", "unique") if key in told}
-    table.fields[name] = made
+    box.store["fields"][kind][name] = made
+    security.hide(box, kind, name)
     if is_indexed(kind, made):
         table.index[name] = {}
     return answer(201, {"id": f"00N{box.received:012d}AAA", "success": True, "errors": [], "warnings": []})

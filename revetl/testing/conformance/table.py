@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-Verdict = tuple[str, str, str, str, str]  # destination, case, the case's words, outcome, reason
+Verdict = tuple[str, str, str, str, str]  # destination, case, form of the case, outcome, reason
+Cells = dict[tuple[str, str], dict[str, tuple[str, str]]]  # (destination, case) → form → (outcome, reason)
+
+_RANK = {"skipped": 0, "passed": 1, "failed": 2}  # of two suites of one destination, the graver outcome counts
 
 _HEAD = """# What each destination was shown to do
 
@@ -16,17 +19,17 @@ A dash means that the case does not apply; why not stands below the table.
 
 def table(verdicts: Iterable[Verdict]) -> str:
     """Return the page: a row a case, a column a destination, then the reasons of what does not apply."""
-    cells: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    words: dict[str, str] = {}
-    for name, case, told, outcome, reason in verdicts:
-        cells.setdefault((name, case), []).append((outcome, reason))
-        words.setdefault(case, told)
+    cells: Cells = {}
+    for name, case, form, outcome, reason in verdicts:
+        forms = cells.setdefault((name, case), {})
+        if form not in forms or _RANK[outcome] > _RANK[forms[form][0]]:
+            forms[form] = (outcome, reason)
     names = sorted({name for name, _ in cells})
     lines = [_HEAD, f"| case | {' | '.join(names)} |", f"|---|{'--:|' * len(names)}"]
-    for case in sorted(words):
-        shown = (_cell(cells.get((name, case), ())) for name in names)
+    for case in sorted({case for _, case in cells}):
+        shown = (_cell(cells.get((name, case), {})) for name in names)
         lines.append(f"| {_title(case)} | {' | '.join(shown)} |")
-    lines.append(f"| **cases that apply** | {' | '.join(_total(cells, name) for name in names)} |")
+    lines.append(f"| **in all forms** | {' | '.join(str(_passed(cells, name)) for name in names)} |")
     return "\n".join([*lines, "", *_reasons(cells, names)]).rstrip() + "\n"
 
 
@@ -34,23 +37,24 @@ def _title(case: str) -> str:
     return case.removeprefix("test_").replace("_", " ")
 
 
-def _cell(seen: Sequence[tuple[str, str]]) -> str:
-    failed = sum(outcome == "failed" for outcome, _ in seen)
-    passed = sum(outcome == "passed" for outcome, _ in seen)
+def _cell(forms: Mapping[str, tuple[str, str]]) -> str:
+    failed = sum(outcome == "failed" for outcome, _ in forms.values())
+    passed = sum(outcome == "passed" for outcome, _ in forms.values())
     if failed:
         return f"**{failed} failed**"
     return str(passed) if passed else "-"
 
 
-def _total(cells: Mapping[tuple[str, str], Sequence[tuple[str, str]]], name: str) -> str:
-    return str(sum(outcome == "passed" for (who, _), seen in cells.items() if who == name for outcome, _ in seen))
+def _passed(cells: Cells, name: str) -> int:
+    return sum(o == "passed" for (who, _), forms in cells.items() if who == name for o, _ in forms.values())
 
 
-def _reasons(cells: Mapping[tuple[str, str], Sequence[tuple[str, str]]], names: Sequence[str]) -> Iterable[str]:
+def _reasons(cells: Cells, names: Sequence[str]) -> Iterable[str]:
     for name in names:
         found: dict[str, list[str]] = {}
-        for (who, case), seen in sorted(cells.items()):
-            for reason in dict.fromkeys(reason for outcome, reason in seen if outcome == "skipped" and who == name):
+        for (who, case), forms in sorted(cells.items()):
+            told = [reason for outcome, reason in forms.values() if outcome == "skipped" and who == name]
+            for reason in dict.fromkeys(told):
                 found.setdefault(reason, []).append(_title(case))
         yield f"## Not applicable to {name}"
         yield ""

@@ -261,7 +261,7 @@ def test_the_day_is_spent() -> None:
 
 
 def test_fields_are_described_and_added(org: Org) -> None:
-    """A new custom field is there at once; a name without __c is refused."""
+    """A new custom field is there, and shown once it is granted; a name without __c is refused."""
     told = {
         "FullName": "Contact.Score__c",
         "Metadata": {"type": "Number", "label": "Score", "precision": 18, "scale": 0},
@@ -269,6 +269,13 @@ def test_fields_are_described_and_added(org: Org) -> None:
     assert org("POST", "/tooling/sobjects/CustomField", told)[0] == 201
     assert org("POST", "/tooling/sobjects/CustomField", told)[0] == 400
     assert org("POST", "/tooling/sobjects/CustomField", {**told, "FullName": "Contact.Score"})[0] == 400
+    assert "Score__c" not in {one["name"] for one in org("GET", "/sobjects/Contact/describe")[1]["fields"]}
+    assert org.ask("SELECT Score__c FROM Contact")[0] == 400
+    grant = {"ParentId": "0PS000000000002AAA", "SobjectType": "Contact", "Field": "Contact.Score__c"}
+    grant |= {"PermissionsRead": True, "PermissionsEdit": True}
+    for wrong in ({"Field": "Contact.Nope__c"}, {"ParentId": "0PS000000000009AAA"}, {"PermissionsRead": False}):
+        assert org("POST", "/sobjects/FieldPermissions", {**grant, **wrong})[0] in (400, 404)
+    assert org("POST", "/sobjects/FieldPermissions", grant)[0] == 201
     fields = {one["name"]: one for one in org("GET", "/sobjects/Contact/describe")[1]["fields"]}
     assert (fields["Score__c"]["type"], fields["Score__c"]["scale"]) == ("double", 0)
     assert (fields["LastName"]["nillable"], fields["LastName"]["length"]) == (False, 80)
