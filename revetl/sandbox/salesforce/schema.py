@@ -113,6 +113,11 @@ def _standard() -> dict[str, list[dict[str, JSON]]]:
             field("HasResponded", "boolean"),
         ],
         "Organization": [_system("Name", "string", length=80)],
+    }
+
+
+def _rights() -> dict[str, list[dict[str, JSON]]]:
+    return {
         "PermissionSet": [_system("Name", "string", length=80), _system("IsOwnedByProfile", "boolean")],
         "PermissionSetAssignment": [
             _system("AssigneeId", "reference", length=18),
@@ -131,7 +136,7 @@ def _standard() -> dict[str, list[dict[str, JSON]]]:
 def new_objects(extra: Mapping[str, Mapping[str, JSON]]) -> dict[str, Fields]:
     """Return object → fields of a new org; ``extra`` adds some: object → name → type, or type and more."""
     found: dict[str, Fields] = {}
-    for kind, fields in _standard().items():
+    for kind, fields in (_standard() | _rights()).items():
         system = [_system("Id", "id", length=18), _system("CreatedDate"), _system("LastModifiedDate")]
         found[kind] = {one["name"]: one for one in (*system, *fields)}
         for name, given in extra.get(kind, {}).items():
