@@ -271,7 +271,7 @@ def test_fields_are_described_and_added(org: Org) -> None:
     assert org("POST", "/tooling/sobjects/CustomField", {**told, "FullName": "Contact.Score"})[0] == 400
     assert "Score__c" not in {one["name"] for one in org("GET", "/sobjects/Contact/describe")[1]["fields"]}
     assert org.ask("SELECT Score__c FROM Contact")[0] == 400
-    grant = {"ParentId": "0PS000000000002AAA", "SobjectType": "Contact", "Field": "Contact.Score__c"}
+    grant: dict[str, Any] = {"ParentId": "0PS000000000002AAA", "SobjectType": "Contact", "Field": "Contact.Score__c"}
     grant |= {"PermissionsRead": True, "PermissionsEdit": True}
     for wrong in ({"Field": "Contact.Nope__c"}, {"ParentId": "0PS000000000009AAA"}, {"PermissionsRead": False}):
         assert org("POST", "/sobjects/FieldPermissions", {**grant, **wrong})[0] in (400, 404)
