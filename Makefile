@@ -30,7 +30,7 @@ format: $(VENV)/.dev ## let ruff format and mend what it can
 	@$(BIN)/ruff check --fix .
 
 conformance: $(VENV)/.dev ## what each destination was shown to do, as docs/conformance.md
-	@$(BIN)/python -m pytest -n $(WORKERS) -q --conformance docs/conformance.md tests/destinations -k "Test" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) -q --conformance docs/conformance.md tests/destinations -k Test $(PYTEST_ARGS)
 
 bench: $(VENV)/.dev ## the measurements, as a table
 	@$(BIN)/python -m pytest -m bench -s tests/bench $(PYTEST_ARGS)
