@@ -92,6 +92,8 @@ def _left_out(preview: SyncPreview) -> Iterator[str]:
         yield f"{many(preview.collisions, 'row')} rejected: two entities share one match value"
     if preview.frozen:
         yield f"{many(preview.frozen, 'row')} rejected earlier and not due yet (revetl errors)"
+    if preview.links_waiting:
+        yield f"{many(preview.links_waiting, 'link')} waiting: the other record is not there yet"
 
 
 def result(found: RunResult) -> Iterator[RenderableType]:

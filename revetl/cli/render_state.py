@@ -53,6 +53,8 @@ def _todo(one: SyncStatus) -> Iterator[str]:
         return
     known = one.backlog
     yield f"acknowledged: {many(known.records, 'record')}, {many(known.members, 'membership')}"
+    if known.links_waiting:
+        yield f"{many(known.links_waiting, 'link')} waiting for a record that is not there yet"
     if known.pending:
         yield f"in doubt: {many(known.pending, 'change')}, since {moment(known.pending_since)}; runs send them again"
     if known.rejected:

@@ -102,7 +102,7 @@ class ConstantSpec(Strict):
 class SyncConfig(Strict):
     """One sync of a destination: which entity goes into which object, and how."""
 
-    not_yet: ClassVar[frozenset[str]] = _LATER | {"links"}
+    not_yet: ClassVar[frozenset[str]] = _LATER
 
     entity: str
     object: str | None = None  # None: the destination type's first

@@ -13,6 +13,7 @@ from revetl.types import OnLeave, OnNull, SyncPlan, Write
 
 COLUMNS = "op, cohort, cause, m, i, bm, bi, remote_id, created, local, verdict, code, reason"
 MATCHED = "x.m IS NOT NULL AND trim(x.m) <> ''"
+COMING = "temp.main.coming"  # sync, key: records that this run means to write, judged before those that link to them
 
 
 def full(shape: Shape) -> str:
@@ -23,7 +24,8 @@ def full(shape: Shape) -> str:
 def sends(slot: Slot, shape: Shape) -> str:
     """Return SQL: whether an UPSERT of delta row ``x`` writes this field."""
     f, b = f"x.f{slot.ordinal}", f"x.b{slot.ordinal}"
-    value = f"{f} IS NOT NULL AND ({full(shape)} OR {f} IS DISTINCT FROM {b})"
+    whole = full(shape) if slot.link is None else "(NOT x.known OR x.pend OR x.over)"  # a link is no part of a record
+    value = f"{f} IS NOT NULL AND ({whole} OR {f} IS DISTINCT FROM {b})"
     if slot.ordinal == shape.match_slot and shape.partial:
         # the IDENTITY change writes it
         value += " AND NOT (x.known AND NOT x.pend AND NOT x.over AND x.i IS DISTINCT FROM x.si)"
@@ -35,8 +37,37 @@ def sends(slot: Slot, shape: Shape) -> str:
     return f"({value})"
 
 
+def coming(shape: Shape) -> str:
+    """Return the statement that notes which records of a sync, whose changes are judged, others may link to."""
+    return (
+        f"INSERT INTO {COMING} SELECT {quote_text(shape.sync)}, key FROM {shape.temp('changes')} "
+        "WHERE op = 'upsert' AND local IS NULL AND verdict IS NULL"
+    )
+
+
+def hopeful(slot: Slot) -> str:
+    """Return SQL: whether a link of delta row ``x`` waits for a record that this run means to write."""
+    if slot.link is None:
+        return "false"
+    key = f"x.w{slot.ordinal}"
+    return f"({key} IS NOT NULL AND {key} IN (SELECT key FROM {COMING} WHERE sync = {quote_text(slot.link.sync)}))"
+
+
+def hopes(shape: Shape) -> str:
+    """Return SQL: whether any link of delta row ``x`` may come about in this run."""
+    return " OR ".join(hopeful(slot) for slot in shape.links) or "false"
+
+
+def _idle(shape: Shape) -> str:
+    """Return SQL: whether delta row ``x`` is there only because a link of it waits, for nothing of this run."""
+    same = " AND ".join(f"x.f{s.ordinal} IS NOT DISTINCT FROM x.b{s.ordinal}" for s in shape.slots)
+    still = f"x.known AND NOT x.pend AND NOT x.over AND x.m IS NOT DISTINCT FROM x.sm AND {same}"
+    return f"({still} AND NOT ({hopes(shape)}))" if shape.links and not shape.resend else "false"
+
+
 def _cause(shape: Shape) -> str:
     old = [f"x.f{s.ordinal} IS DISTINCT FROM x.b{s.ordinal}" for s in shape.slots if not s.fresh]
+    old += [hopeful(slot) for slot in shape.links if not slot.fresh]
     data = " OR ".join([*old, "x.m IS DISTINCT FROM x.sm"])
     return f"CASE WHEN x.pend THEN 'retry' WHEN NOT x.known OR {data} THEN 'data' ELSE 'mapping' END"
 
@@ -53,7 +84,7 @@ def create(shape: Shape) -> str:
         f"CREATE OR REPLACE TEMP TABLE changes_{shape.id} ({keys}, key VARCHAR, op VARCHAR, cohort VARCHAR, "
         "cause VARCHAR, m VARCHAR, i VARCHAR, bm VARCHAR, bi VARCHAR, remote_id VARCHAR, created BOOLEAN, "
         "local VARCHAR, verdict VARCHAR, code VARCHAR, reason VARCHAR, digest VARCHAR, "
-        "depth INTEGER, rank INTEGER, seq BIGINT)"
+        "hope BOOLEAN, depth INTEGER, rank INTEGER, seq BIGINT)"
     )
 
 
@@ -70,8 +101,20 @@ def upserts(shape: Shape) -> str:
         shape,
         f"SELECT {', '.join(f'x.{k}' for k in shape.ks)}, x.key, 'upsert', NULL, {_cause(shape)}, x.m, x.i, NULL, "
         f"NULL, x.remote_id, x.created, CASE WHEN x.known AND NOT x.pend AND NOT ({writes}) AND NOT {collide} "
-        f"THEN 'quiet' END, {verdict} FROM {shape.temp('delta')} x WHERE x.wanted AND {MATCHED}",
+        f"AND NOT ({hopes(shape)}) THEN 'quiet' END, {verdict} FROM {shape.temp('delta')} x "
+        f"WHERE x.wanted AND {MATCHED} AND NOT {_idle(shape)}",
     )
+
+
+def hoping(shape: Shape) -> list[str]:
+    """Return the statement that marks UPSERTs that exist only for links of which nothing is certain yet."""
+    if not shape.links:
+        return []
+    writes = " OR ".join(sends(slot, shape) for slot in shape.slots)
+    return [
+        f"UPDATE {shape.temp('changes')} AS c SET hope = true FROM {shape.temp('delta')} x WHERE x.key = c.key "
+        f"AND c.op = 'upsert' AND x.known AND NOT x.pend AND NOT ({writes}) AND ({hopes(shape)})"
+    ]
 
 
 def identities(shape: Shape) -> str:
@@ -127,4 +170,22 @@ def memberships(shape: Shape) -> str:
 
 def statements(plan: SyncPlan, shape: Shape) -> list[str]:
     """Return the statements that fill ``changes`` from ``delta`` and ``mchg``, before guards."""
-    return [create(shape), upserts(shape), identities(shape), leaves(plan, shape), memberships(shape)]
+    return [
+        create(shape),
+        upserts(shape),
+        *hoping(shape),
+        identities(shape),
+        leaves(plan, shape),
+        memberships(shape),
+    ]
+
+
+def awaited(shape: Shape) -> str:
+    """Return a SELECT of links that wait for a record without an id there: key, link, the other sync, its key."""
+    parts = [
+        f"SELECT x.key, {quote_text(slot.field)} AS field, {quote_text(slot.link.sync)} AS target, "
+        f"x.w{slot.ordinal} AS awaits FROM {shape.temp('delta')} x WHERE x.wanted AND x.w{slot.ordinal} IS NOT NULL"
+        for slot in shape.links
+        if slot.link is not None
+    ]
+    return " UNION ALL ".join(parts)

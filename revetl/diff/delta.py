@@ -36,8 +36,8 @@ def pending(shape: Shape) -> list[str]:
         # what was delivered under an identity in doubt may have moved with the record to whoever shares the doubt
         f"CREATE OR REPLACE TEMP TABLE pend_{shape.id} AS WITH d AS (SELECT p.*, unnest(p.near) AS i {of_sync} "
         "AND p.op IN ('identity', 'upsert', 'leave')) "
-        f"SELECT {keys}, p.key, flatten(list(q.touched)) AS touched, any_value(p.tried) AS tried "
-        "FROM d p JOIN d q ON q.i = p.i GROUP BY p.key",
+        f"SELECT {keys}, p.key, flatten(list(q.touched)) AS touched, any_value(p.tried) AS tried, "
+        "flatten(list(coalesce(q.linked, []))) AS linked FROM d p JOIN d q ON q.i = p.i GROUP BY p.key",
         f"CREATE OR REPLACE TEMP TABLE near_{shape.id} AS SELECT p.key, p.op, p.cohort, unnest(p.near) AS i {of_sync}",
         f"CREATE OR REPLACE TEMP TABLE mpend_{shape.id} AS SELECT {keys}, p.cohort, p.tried "
         f"{of_sync} AND p.op IN ('join', 'part')",
@@ -50,12 +50,13 @@ def changed(shape: Shape, *, doubt: bool) -> list[str]:
     both = ", ".join(f"coalesce(d.{k}, s.{k}) AS {k}" for k in shape.ks)
     k0 = shape.ks[0]
     differs = "true" if shape.resend else "d.h IS DISTINCT FROM s.h"
+    awaited, nothing = "".join(f", {w}" for w in shape.ws), ", CAST(NULL AS VARCHAR)" * len(shape.ws)
     found = [
         f"CREATE OR REPLACE TEMP TABLE changed_{shape.id} AS "
         f"SELECT {both}, d.{k0} IS NOT NULL AS wanted, s.{k0} IS NOT NULL AS known "
-        f"FROM (SELECT {ks}, hash({columns}) AS h FROM {shape.temp('desired')}) d "
-        f"FULL JOIN (SELECT {ks}, hash({columns}) AS h FROM ({snapshot(shape)})) s ON {shape.same_key('d', 's')} "
-        f"WHERE {differs}"
+        f"FROM (SELECT {ks}, hash({columns}{awaited}) AS h FROM {shape.temp('desired')}) d "
+        f"FULL JOIN (SELECT {ks}, hash({columns}{nothing}) AS h FROM ({snapshot(shape)})) s "
+        f"ON {shape.same_key('d', 's')} WHERE {differs}"
     ]
     if not doubt:
         return found
@@ -101,12 +102,16 @@ def delta(shape: Shape) -> str:
     in full, and what revetl delivered there for the other key counts as delivered: it may be cleared.
     """
     own = [f"c.{k}" for k in shape.ks]
-    after = [f"d.{f}" for f in shape.fs]
-    before = [f"coalesce(s.f{n}, h.f{n}) AS b{n}" for n in (slot.ordinal for slot in shape.slots)]
+    stands = {slot.ordinal: f"coalesce(s.f{slot.ordinal}, h.f{slot.ordinal})" for slot in shape.slots}
+    before = [f"{sql} AS b{n}" for n, sql in stands.items()]
+    # a link that waits leaves what stands there as it is
+    waits = {n: f"CASE WHEN d.w{n} IS NOT NULL THEN {stands[n]} ELSE d.f{n} END AS f{n}" for n in shape.linked}
+    after = [waits.get(slot.ordinal, f"d.f{slot.ordinal}") for slot in shape.slots]
+    after += [f"d.{w}" for w in shape.ws]
     identity, key = shape.normalised("d.m"), shape.key_text("c")
     tried = (
-        f"(SELECT t.i AS i, flatten(list(touched)) AS touched, list(key) AS keys FROM "
-        f"(SELECT key, touched, unnest(tried) AS t FROM {shape.temp('pend')}) GROUP BY t.i)"
+        f"(SELECT t.i AS i, flatten(list(touched)) AS touched, list(key) AS keys, flatten(list(linked)) AS linked FROM "
+        f"(SELECT key, touched, linked, unnest(tried) AS t FROM {shape.temp('pend')}) GROUP BY t.i)"
     )
     columns = [
         *own,
@@ -116,6 +121,7 @@ def delta(shape: Shape) -> str:
         *after,
         *before,
         "r.remote_id, r.created, coalesce(p.touched, []) || coalesce(o.touched, []) AS touched, p.tried",
+        "coalesce(p.linked, []) || coalesce(o.linked, []) AS linked",
         f"h.{shape.ks[0]} IS NOT NULL OR len(list_filter(coalesce(o.keys, []), lambda k: k <> {key})) > 0 AS over",
         f"p.{shape.ks[0]} IS NOT NULL OR coalesce({identity} IN (SELECT i FROM {shape.temp('near')} "
         "WHERE op <> 'join'), false) AS pend",

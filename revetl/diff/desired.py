@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from revetl.diff.shape import Shape
+from revetl.diff.shape import STATE, Pointer, Shape, Slot
 from revetl.sqltext import quote_identifier, quote_text
 from revetl.types import ModelRef, SyncPlan
 
@@ -36,15 +36,13 @@ def desired(plan: SyncPlan, names: Names, shape: Shape) -> str:
             match = f"CAST({alias[field.model]}.{quote_identifier(field.property)} AS VARCHAR)"
     columns = [f"{key} AS {k}" for key, k in zip(_keys(plan.base, "b", shape), shape.ks, strict=True)]
     columns.append(f"{match} AS m")
-    columns += [
-        f"CAST({f'{alias[slot.model]}.{quote_identifier(slot.property)}' if slot.property else 'NULL'} AS {slot.type}) "
-        f"AS f{slot.ordinal}"
-        for slot in shape.slots
-    ]
+    columns += [f"{_value(slot, alias)} AS f{slot.ordinal}" for slot in shape.slots]
+    columns += [f"{_awaited(slot, alias)} AS w{slot.ordinal}" for slot in shape.links]
     joins = [
         f"LEFT JOIN {names[ref.unique_id]} {alias[ref.unique_id]} ON {_on(ref, alias[ref.unique_id], plan.base, shape)}"
         for ref in plan.joined
     ]
+    joins += [_target(slot, slot.link, alias) for slot in shape.links if slot.link and slot.property]
     where = [_exists(ref, plan, names, shape) for ref in plan.audience]
     where += [f"NOT {_exists(ref, plan, names, shape)}" for ref in plan.exclude]
     return "\n".join(
@@ -55,6 +53,40 @@ def desired(plan: SyncPlan, names: Names, shape: Shape) -> str:
             f"WHERE {' AND '.join(where)}" if where else "",
         ]
     )
+
+
+def _value(slot: Slot, alias: Mapping[str, str]) -> str:
+    if not slot.property:
+        return f"CAST(NULL AS {slot.type})"
+    if slot.link is not None:
+        return f"l{slot.ordinal}.remote_id"
+    return f"CAST({alias[slot.model]}.{quote_identifier(slot.property)} AS {slot.type})"
+
+
+def _key(pointer: Pointer, alias: str) -> str:
+    """Return SQL of the key that a link's columns hold, spelt as state spells keys; null where a part of it is null.
+
+    What cannot be of the key's type stays as it is: nothing has such a key.
+    """
+    columns = [f"{alias}.{quote_identifier(column)}" for column in pointer.columns]
+    pairs = zip(columns, pointer.keys, strict=True)
+    parts = " || ',' || ".join(f"coalesce(to_json(TRY_CAST({c} AS {kind})), to_json({c}))" for c, kind in pairs)
+    return f"'[' || {parts} || ']'"
+
+
+def _target(slot: Slot, pointer: Pointer, alias: Mapping[str, str]) -> str:
+    """Return the join that finds the id of a link's record."""
+    other = f"l{slot.ordinal}"
+    return (
+        f"LEFT JOIN {STATE}.remote {other} ON {other}.sync = {quote_text(pointer.sync)} "
+        f"AND {other}.key = {_key(pointer, alias[slot.model])}"
+    )
+
+
+def _awaited(slot: Slot, alias: Mapping[str, str]) -> str:
+    if slot.link is None or not slot.property:
+        return "CAST(NULL AS VARCHAR)"
+    return f"CASE WHEN l{slot.ordinal}.remote_id IS NULL THEN {_key(slot.link, alias[slot.model])} END"
 
 
 def members(plan: SyncPlan, names: Names, shape: Shape) -> str:

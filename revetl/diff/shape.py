@@ -14,10 +14,20 @@ STATE = "revetl_state"  # the name under which the state database is attached
 
 
 @dataclass(frozen=True, slots=True)
+class Pointer:
+    """Where a link's slot points: records of another sync, by the key that our columns hold."""
+
+    sync: str
+    keys: tuple[str, ...]  # DuckDB types of the other sync's key
+    columns: tuple[str, ...]  # ours, position by position
+
+
+@dataclass(frozen=True, slots=True)
 class Slot:
     """One field of the destination and the snapshot column that holds what was last acknowledged of it.
 
-    Without a ``property`` it is mapped no more, and is being cleared wherever revetl delivered it.
+    Without a ``property`` it is mapped no more, and is being cleared wherever revetl delivered it. The slot of a link
+    holds the id there of the record that it points to.
     """
 
     ordinal: int
@@ -30,6 +40,7 @@ class Slot:
     on_null: OnNull = OnNull.CLEAR
     write: Write = Write.ALWAYS
     pii: str | None = None
+    link: Pointer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,21 @@ class Shape:
     def fs(self) -> tuple[str, ...]:
         """Return the names of the field columns."""
         return tuple(f"f{slot.ordinal}" for slot in self.slots)
+
+    @property
+    def links(self) -> tuple[Slot, ...]:
+        """Return the slots of links."""
+        return tuple(slot for slot in self.slots if slot.link is not None)
+
+    @property
+    def linked(self) -> tuple[int, ...]:
+        """Return the ordinals of links."""
+        return tuple(slot.ordinal for slot in self.links)
+
+    @property
+    def ws(self) -> tuple[str, ...]:
+        """Return the columns that hold, for each link that waits, the key of the record that has no id yet."""
+        return tuple(f"w{n}" for n in self.linked)
 
     def table(self, name: str) -> str:
         """Return the name of a table of this sync in state: snap, members or after."""

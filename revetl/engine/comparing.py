@@ -62,6 +62,7 @@ class Asking:
         if fields is None:
             fields = remote.discover(session.store, plan, shape, line, destination, sender, now)
         context = remote.context_of(plan, line, stored, create=False)
+        context = replace(context, fields=(*context.fields, *(link.field for link in plan.links)))
         if destination.prepare is not None:
             context = replace(context, prepared=sender.call(line.lane, destination.prepare(context)))
         self.fields: Mapping[str, RemoteField] = fields

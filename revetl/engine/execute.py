@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
+from revetl.diff import changes as diff_changes
 from revetl.engine import remote, shapes, staging
 from revetl.engine.feeds import SyncFeed
 from revetl.engine.inspect import Inspection
@@ -51,7 +52,7 @@ def execute(
 ) -> Executed:
     """Stage and send what the surveys found; a sync that cannot begin holds up no other."""
     done = Executed()
-    feeds = []
+    feeds: list[SyncFeed] = []
     for survey in inspection.surveys:
         name = survey.plan.name
         if survey.stopped is not None:
@@ -61,7 +62,7 @@ def execute(
             continue
         on_progress(Progress(name, "stage", 0, survey.preview.changes))
         try:
-            feeds.append(_feed(session, survey, lines[name], sender, journal, outbox))
+            feeds.append(_feed(session, survey, lines[name], sender, journal, outbox, {feed.sync for feed in feeds}))
         except RevetlError as error:
             done.errors[name] = error
             continue
@@ -70,7 +71,15 @@ def execute(
     return done
 
 
-def _feed(session: Session, survey: Survey, line: Line, sender: Sender, journal: Journal, outbox: Outbox) -> SyncFeed:
+def _feed(
+    session: Session,
+    survey: Survey,
+    line: Line,
+    sender: Sender,
+    journal: Journal,
+    outbox: Outbox,
+    ahead: Collection[str],
+) -> SyncFeed:
     store, plan, destination = session.store, survey.plan, survey.destination
     stored = load_sync(store, plan.name)
     shape = shapes.persist(store, plan, survey.shaped, stored, destination)
@@ -81,7 +90,8 @@ def _feed(session: Session, survey: Survey, line: Line, sender: Sender, journal:
         remote.pin_account(store, plan, line, destination, sender, stored)
         prepared = remote.prepare(store, plan, line, destination, sender, stored)
     stage = staging.stage_of(plan, shape, destination, survey.spelt, outbox.run, session.mask, survey.span)
-    return SyncFeed(plan, line, outbox, journal, stage, prepared, survey.preview.counts)
+    after = frozenset(link.target for link in plan.links).intersection(ahead)
+    return SyncFeed(plan, line, outbox, journal, stage, prepared, survey.preview.counts, after)
 
 
 def settle(session: Session, done: Executed, run: str, *, canary: bool) -> None:
@@ -117,6 +127,12 @@ def _tidy(session: Session, survey: Survey, name: str) -> None:
         f"{shape.temp('changes')} c WHERE c.key = r.key AND c.op = r.op AND c.cohort IS NOT DISTINCT FROM r.cohort) "
         f"AND NOT EXISTS (SELECT 1 FROM {shape.temp('frozen')} z WHERE z.key = r.key)"
     )
+    store.con.execute(f"DELETE FROM revetl_state.waiting_links WHERE sync = '{name}'")
+    if shape.links:
+        store.con.execute(
+            f"INSERT INTO revetl_state.waiting_links SELECT '{name}', a.* FROM ({diff_changes.awaited(shape)}) a "
+            "ANTI JOIN revetl_state.remote r ON r.sync = a.target AND r.key = a.awaits AND r.remote_id IS NOT NULL"
+        )
     store.con.execute(f"DELETE FROM revetl_state.unmatched WHERE sync = '{name}'")
     store.con.execute(
         f"INSERT INTO revetl_state.unmatched SELECT '{name}', key FROM {shape.temp('delta')} x "

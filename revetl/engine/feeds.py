@@ -43,8 +43,12 @@ class SyncFeed:
         stage: Stage,
         prepared: dict[str, JSON],
         counts: Sequence[Count] = (),
+        after: frozenset[str] = frozenset(),
     ) -> None:
-        """Take everything a batch carries beside its changes; ``counts`` decide between single calls and bulk jobs."""
+        """Take everything a batch carries beside its changes.
+
+        ``counts`` decide between single calls and bulk jobs; ``after`` names syncs whose records this one links to.
+        """
         self.plan, self.destination, self.settings = plan, line.lane.destination, line.settings
         self._lane, self._outbox, self._journal = line.lane, outbox, journal
         self._prepared = prepared
@@ -53,7 +57,9 @@ class SyncFeed:
         for count in counts:
             self._rows[count.op, count.cohort] += count.rows
         self._changes = outbox.changes(stage)
-        self._next: Change | None = next(self._changes, None)
+        self._next: Change | None = None
+        self._begun = False
+        self._after = after
 
     @property
     def sync(self) -> str:
@@ -65,8 +71,18 @@ class SyncFeed:
         """Return the lane it travels on."""
         return self._lane
 
+    @property
+    def after(self) -> frozenset[str]:
+        """Return the syncs that must be through before its first batch is made."""
+        return self._after
+
     def next(self) -> Work | None:
         """Return the next batch, None once there is nothing more."""
+        if not self._begun:  # not earlier: by now the ids are known that links need
+            self._begun = True
+            if self._after:
+                self._journal.flush()
+            self._next = next(self._changes, None)
         if self._next is None:
             return None
         first = self._next

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from revetl.diff import changes
 from revetl.diff.shape import Shape
 from revetl.engine import gate, shapes, survey
+from revetl.engine.linking import targets_first
 from revetl.engine.session import Session
 from revetl.engine.shapes import Shaped
 from revetl.engine.survey import Request, Survey
@@ -56,6 +58,8 @@ def inspect(
         session.store, session.approvals, session.clock(), options.retry, options.limit, options.keys, options.approve
     )
     first = session.store.last_seq() + 1
+    linked = {link.target for plan in plans for link in plan.links}
+    session.store.con.execute("CREATE OR REPLACE TEMP TABLE coming (sync VARCHAR, key VARCHAR)")
     for read in reads:
         name = read.plan.name
         on_progress(Progress(name, "diff"))
@@ -69,6 +73,8 @@ def inspect(
         except QueryError as error:
             found.errors[name] = _query_error(read.plan, error)
             continue
+        if name in linked and done.stopped is None:
+            session.store.con.execute(changes.coming(done.shape))
         first = max(first, done.span[1] + 1)
         found.surveys.append(done)
     return found
@@ -88,7 +94,7 @@ def _read_all(
     tables = session.source.tables(session.store.con, list(needs), needs)
     reads = []
     try:
-        for number, plan in enumerate(plans):
+        for number, plan in enumerate(targets_first(plans)):
             on_progress(Progress(plan.name, "read"))
             try:
                 read = _read_one(session, plan, tables, number, found)

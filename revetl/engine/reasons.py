@@ -189,6 +189,9 @@ def _wishes(case: Case) -> Iterator[Reason]:
     if differing := _differing(case):
         what = ", ".join(differing)
         yield Reason("changed", f"the models changed since the last run ({what}): the next run sends it", again)
+    for link in case.state.links:
+        text = f"delivered, but for its link {link.field}: {link.target} has no record of {link.key} there yet"
+        yield Reason("link_waits", text, f"revetl why '{link.key}' --to {link.target}")
 
 
 def _differing(case: Case) -> tuple[str, ...]:

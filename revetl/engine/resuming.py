@@ -37,6 +37,11 @@ class JobFeed:
         """Return the lane it travels on."""
         return self.line.lane
 
+    @property
+    def after(self) -> frozenset[str]:
+        """Return nothing: jobs depend on nobody."""
+        return frozenset()
+
     def next(self) -> Work | None:
         """Return the next job with the changes it was started for, as they were."""
         while self.jobs:

@@ -96,7 +96,8 @@ def _forget_field(session: Session, sync: StoredSync, name: str) -> int:
             store.con.execute(f"ALTER TABLE {STATE}.{table}_{sync.id} DROP COLUMN f{ordinal}")
         store.con.execute(f"DELETE FROM {STATE}.fields WHERE sync_id = ? AND ordinal = ?", [sync.id, ordinal])
         store.con.execute(
-            f"UPDATE {STATE}.pending SET touched = list_filter(touched, lambda n: n <> {ordinal}) WHERE sync = ?",
+            f"UPDATE {STATE}.pending SET touched = list_filter(touched, lambda n: n <> {ordinal}), "
+            f"linked = list_filter(linked, lambda p: p.n <> {ordinal}) WHERE sync = ?",
             [sync.sync],
         )
     return rows

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from revetl.contract import Destination
-from revetl.diff.shape import Shape, Slot
+from revetl.diff.shape import Pointer, Shape, Slot
 from revetl.errors import ConfigError, RevetlError
 from revetl.plan.flows import flow_hash
 from revetl.state.layout import (
@@ -22,9 +22,10 @@ from revetl.state.layout import (
     settle_fresh,
 )
 from revetl.state.store import Store
-from revetl.types import FieldPlan, ModelRef, Relation, SyncPlan
+from revetl.types import FieldPlan, LinkPlan, ModelRef, Relation, SyncPlan, Write
 from revetl.warehouse.source import Tables
 
+POINTER = "VARCHAR"  # the type of an id there
 KEY_TYPES = re.compile(r"VARCHAR|(U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT))|UUID|DATE|BOOLEAN")
 
 
@@ -56,6 +57,9 @@ def needs(plans: Iterable[SyncPlan]) -> Mapping[Relation, frozenset[str]]:
         mapped: dict[str, set[str]] = {plan.base.unique_id: {plan.match_property}}
         for field in plan.fields:
             mapped.setdefault(field.model, set()).add(field.property)
+        for link in plan.links:
+            mapped.setdefault(link.model, set()).update(link.columns)
+            found.setdefault(link.ref.relation, set())  # its columns' types, none of its rows
         for ref in plan.models:
             valid_to = {ref.valid_to} if ref.valid_to else set()
             found.setdefault(ref.relation, set()).update(ref.key, valid_to, mapped.get(ref.unique_id, ()))
@@ -89,9 +93,15 @@ def _source(ref: ModelRef, tables: Tables) -> str:
     return f'(SELECT * FROM {name} WHERE "{column}" IS NULL)'
 
 
+def described(plan: SyncPlan) -> tuple[ModelRef, ...]:
+    """Return every model whose columns must be known: those that are read, and those that links point to."""
+    refs = (*plan.models, *(link.ref for link in plan.links))
+    return tuple({ref.unique_id: ref for ref in refs}.values())
+
+
 def missing(plan: SyncPlan, tables: Tables) -> RevetlError | None:
     """Return why one of the sync's models cannot be read, None if all can."""
-    return next((tables.missing[r.relation] for r in plan.models if r.relation in tables.missing), None)
+    return next((tables.missing[r.relation] for r in described(plan) if r.relation in tables.missing), None)
 
 
 def _key_types(plan: SyncPlan, tables: Tables) -> tuple[str, ...]:
@@ -107,6 +117,15 @@ def _key_types(plan: SyncPlan, tables: Tables) -> tuple[str, ...]:
     return types
 
 
+def _kind(plan: SyncPlan, ref: ModelRef, part: FieldPlan | LinkPlan, tables: Tables) -> str:
+    """Return the type of the snapshot's column; each column that the part is read from must be there."""
+    if isinstance(part, FieldPlan):
+        return _type_of(ref, part.property, tables, plan.name)
+    for column in part.columns:
+        _type_of(ref, column, tables, plan.name)
+    return POINTER
+
+
 def _slot(field: FieldPlan, ordinal: int, old: StoredField | None, kind: str) -> Slot:
     return Slot(
         ordinal=ordinal, field=field.field, property=field.property, model=field.model, type=old.type if old else kind,
@@ -115,9 +134,27 @@ def _slot(field: FieldPlan, ordinal: int, old: StoredField | None, kind: str) ->
     )  # fmt: skip
 
 
+def _link(link: LinkPlan, ordinal: int, old: StoredField | None, tables: Tables, sync: str) -> Slot:
+    """Return the slot of a link, which holds an id there: text, whatever the key's type."""
+    keys = tuple(_type_of(link.ref, column, tables, sync) for column in link.ref.key)
+    return Slot(
+        ordinal=ordinal, field=link.field, property=link.property, model=link.model, type=POINTER,
+        stored=old is not None, fresh=old.fresh if old else True, on_null=link.on_null, write=Write.ALWAYS,
+        pii=link.pii, link=Pointer(link.target, keys, link.columns),
+    )  # fmt: skip
+
+
+def _places(part: FieldPlan | LinkPlan) -> Iterator[tuple[str, bool]]:
+    """Yield under which names state may know a field or a link, which never share a slot."""
+    for name in (part.field, part.was):
+        if name is not None:
+            yield name, isinstance(part, LinkPlan)
+
+
 def _ending(field: StoredField) -> Slot:
     """Return the slot of an orphan that is being cleared: a backfill of nulls."""
-    return Slot(field.ordinal, field.field, "", field.model, field.type, fresh=True, pii=field.pii)
+    link = Pointer(field.link, (), ()) if field.link else None
+    return Slot(field.ordinal, field.field, "", field.model, field.type, fresh=True, pii=field.pii, link=link)
 
 
 def shape_of(
@@ -138,17 +175,21 @@ def shape_of(
         for column in ref.key:
             _type_of(ref, column, tables, plan.name)
     keys = _key_types(plan, tables)
-    known = {field.field: field for field in stored.fields} if stored else {}
+    known = {(field.field, field.link is not None): field for field in stored.fields} if stored else {}
     last = max((field.ordinal for field in known.values()), default=-1)
     slots, retyped = [], []
-    for field in plan.fields:
-        kind = _type_of(refs[field.model], field.property, tables, plan.name)
-        old = known.get(field.field) or known.get(field.was or "")
+    for field in plan.mapped:
+        kind = _kind(plan, refs[field.model], field, tables)
+        old = next((known[at] for at in _places(field) if at in known), None)
         if old is None:
             last += 1
         elif old.type != kind:
             retyped.append(Retyped(field.property, old.type, kind))
-        slots.append(_slot(field, old.ordinal if old else last, old, kind))
+        ordinal = old.ordinal if old else last
+        if isinstance(field, LinkPlan):
+            slots.append(_link(field, ordinal, old, tables, plan.name))
+        else:
+            slots.append(_slot(field, ordinal, old, kind))
     ended = {name.removeprefix(f"{plan.name}.") for name in clear if name.startswith(f"{plan.name}.")}
     mapped = {slot.ordinal for slot in slots}
     orphans = [field for field in (stored.fields if stored else ()) if field.ordinal not in mapped]
@@ -219,6 +260,7 @@ def settle(store: Store, shape: Shape, destination: Destination, rows: int, *, c
 
 
 def _stored(slot: Slot) -> StoredField:
+    link = slot.link.sync if slot.link else None
     return StoredField(
-        slot.ordinal, slot.field, slot.property, slot.model, slot.type, slot.pii, slot.fresh, orphan=False
+        slot.ordinal, slot.field, slot.property, slot.model, slot.type, slot.pii, slot.fresh, orphan=False, link=link
     )

@@ -78,7 +78,11 @@ def _upsert_parts(
 ) -> list[Part]:
     parts = []
     for slot in shape.slots:
+        if slot.link is not None and mask is None:
+            continue  # it travels beside the body, see _links
         value = f"coalesce({spelt[slot.ordinal].value}, {clear_sql(destination.wire)})"
+        if slot.link is not None:
+            value = f"coalesce({spelt[slot.ordinal].value}, 'null')"
         if mask is not None and mask.hidden(slot):
             hidden = f"'{{\"hmac\":\"' || {mask.hmac(value)} || '\"}}'"
             value = f"CASE WHEN x.f{slot.ordinal} IS NULL THEN 'null' ELSE {hidden} END"
@@ -89,15 +93,72 @@ def _upsert_parts(
     return parts
 
 
-def _leave_parts(plan: SyncPlan, shape: Shape, destination: Destination) -> list[Part]:
+def _leave_parts(plan: SyncPlan, shape: Shape, destination: Destination, *, links: bool = False) -> list[Part]:
     if plan.on_leave is not OnLeave.CLEAR:
         return []
     clear = clear_sql(destination.wire)
     return [
-        Part(slot.field, clear, f"x.b{slot.ordinal} IS NOT NULL")
+        Part(slot.field, clear if slot.link is None else "'null'", f"x.b{slot.ordinal} IS NOT NULL")
         for slot in shape.slots
-        if slot.ordinal != shape.match_slot
+        if slot.ordinal != shape.match_slot and (links or slot.link is None)
     ]
+
+
+def _link_part(slot: Slot, when: str) -> Part:
+    """Return a link as ``Change.links`` has it: the id now, the one before, those that lost requests may have set."""
+    n = slot.ordinal
+    doubts = (
+        f"to_json(list_filter(list_transform(list_filter(x.linked, lambda p: p.n = {n}), lambda p: p.id), "
+        f"lambda i: i IS DISTINCT FROM x.f{n} AND i IS DISTINCT FROM x.b{n}))"
+    )
+    one, other = (f"coalesce(CAST(to_json(x.{column}) AS VARCHAR), 'null')" for column in (f"f{n}", f"b{n}"))
+    value = f"'{{\"id\":' || {one} || ',\"before\":' || {other} || ',\"doubts\":' || {doubts} || '}}'"
+    return Part(slot.field, value, when)
+
+
+def _links(plan: SyncPlan, shape: Shape) -> str:
+    """Return SQL of the links that a change carries, null for none."""
+    if not shape.links:
+        return "NULL"
+    upsert = object_sql([_link_part(slot, diff_changes.sends(slot, shape)) for slot in shape.links])
+    leave = "NULL"
+    if plan.on_leave is OnLeave.CLEAR:
+        leave = object_sql([_link_part(slot, f"x.b{slot.ordinal} IS NOT NULL") for slot in shape.links])
+    return f"nullif(CASE c.op WHEN 'upsert' THEN {upsert} WHEN 'leave' THEN {leave} END, '{{}}')"
+
+
+def _found(shape: Shape, run: str) -> tuple[str, str]:
+    """Return what replaces columns of delta row ``x``, and the joins for it: ids of linked records made in this run."""
+    learnt = (
+        f"SELECT o.sync, o.key, any_value(n.remote_id) AS remote_id FROM {STATE}.remote_new n "
+        f"JOIN {STATE}.outbox o ON o.run = n.run AND o.seq = n.seq WHERE n.run = {quote_text(run)} GROUP BY ALL"
+    )
+    columns = ", ".join(f"coalesce(l{n}.remote_id, x.f{n}) AS f{n}" for n in shape.linked)
+    joins = " ".join(
+        f"LEFT JOIN ({learnt}) l{slot.ordinal} ON l{slot.ordinal}.sync = {quote_text(slot.link.sync)} "
+        f"AND l{slot.ordinal}.key = x.w{slot.ordinal}"
+        for slot in shape.links
+        if slot.link is not None
+    )
+    return (f" REPLACE ({columns})" if columns else ""), joins
+
+
+def _texts(
+    plan: SyncPlan, shape: Shape, destination: Destination, spelt: Mapping[int, Encoding], mask: Masking
+) -> tuple[str, str]:
+    """Return SQL of a change's body, and of its record where the ledger keeps another text (null: the same)."""
+
+    def of(upsert: list[Part], leave: list[Part]) -> str:
+        return (
+            f"CASE c.op WHEN 'upsert' THEN {object_sql(upsert)} WHEN 'leave' THEN {object_sql(leave)} ELSE '{{}}' END"
+        )
+
+    body = of(_upsert_parts(plan, shape, destination, spelt, None), _leave_parts(plan, shape, destination))
+    if not shape.links and not any(mask.hidden(slot) for slot in shape.slots):
+        return body, "NULL"
+    kept = _upsert_parts(plan, shape, destination, spelt, mask)
+    record = of(kept, _leave_parts(plan, shape, destination, links=True))
+    return body, f"CASE WHEN c.op IN ('upsert', 'leave') THEN {record} END"
 
 
 def stage_of(
@@ -110,33 +171,30 @@ def stage_of(
     span: tuple[int, int],
 ) -> Stage:
     """Return the statements that put the numbered changes of a sync into the outbox, chunk by chunk."""
-    upsert = object_sql(_upsert_parts(plan, shape, destination, spelt, None))
-    leave = object_sql(_leave_parts(plan, shape, destination))
-    body = f"CASE c.op WHEN 'upsert' THEN {upsert} WHEN 'leave' THEN {leave} ELSE '{{}}' END"
-    record = "NULL"
-    if any(mask.hidden(slot) for slot in shape.slots):
-        record = f"CASE c.op WHEN 'upsert' THEN {object_sql(_upsert_parts(plan, shape, destination, spelt, mask))} END"
+    body, record = _texts(plan, shape, destination, spelt, mask)
     some = "WHERE seq BETWEEN {lo} AND {hi}"
     chunk = f"FROM (FROM {shape.temp('changes')} {some}) c LEFT JOIN (FROM {shape.temp('ready')} {some}) x USING (seq)"
     name, ks = quote_text(plan.name), ", ".join(shape.ks)
-    sent = "c.verdict IS NULL AND c.local IS NULL"
-    columns = ", ".join((ks, "m", *shape.fs))
+    local, (columns, joins) = _local(shape), _found(shape, run)
+    sent = f"c.verdict IS NULL AND ({local}) IS NULL"
+    names = ", ".join((ks, "m", *shape.fs))
     return Stage(
         sync=plan.name,
         lo=span[0],
         hi=span[1],
         # in sending order, so that a chunk reads its own rows and not the whole delta
-        ready=f"CREATE OR REPLACE TEMP TABLE ready_{shape.id} AS SELECT c.seq, x.* FROM {shape.temp('changes')} c "
-        f"JOIN {shape.temp('delta')} x ON x.key = c.key WHERE c.op IN ('upsert', 'leave') ORDER BY c.seq",
+        ready=f"CREATE OR REPLACE TEMP TABLE ready_{shape.id} AS SELECT c.seq, x.*{columns} "
+        f"FROM {shape.temp('changes')} c JOIN {shape.temp('delta')} x ON x.key = c.key {joins} "
+        "WHERE c.op IN ('upsert', 'leave') ORDER BY c.seq",
         done=f"DROP TABLE {shape.temp('ready')}",
         outbox=_literal(
             f"INSERT INTO {STATE}.outbox SELECT {quote_text(run)}, c.seq, {name}, c.key, c.op, c.cohort, c.cause, c.m, "
-            f"c.i, c.bm, c.bi, c.remote_id, c.created, c.local, c.digest, CASE WHEN {sent} THEN {body} END, "
-            f"CASE WHEN {sent} THEN {record} END "
+            f"c.i, c.bm, c.bi, c.remote_id, c.created, {local}, c.digest, CASE WHEN {sent} THEN {body} END, "
+            f"CASE WHEN {sent} THEN {record} END, CASE WHEN {sent} THEN {_links(plan, shape)} END "
         )
         + chunk,
         after=_literal(
-            f"INSERT INTO {shape.table('after')} (seq, {columns}) SELECT c.seq, "
+            f"INSERT INTO {shape.table('after')} (seq, {names}) SELECT c.seq, "
             f"{', '.join(f'x.{name}' for name in (*shape.ks, 'm', *shape.fs))} "
         )
         + chunk
@@ -148,6 +206,14 @@ def stage_of(
         + some
         + " AND c.verdict IS NOT NULL",
     )
+
+
+def _local(shape: Shape) -> str:
+    """Return SQL of why a change needs no call; one that hoped for links alone needs none where none came about."""
+    if not shape.links:
+        return "c.local"
+    linked = " OR ".join(diff_changes.sends(slot, shape) for slot in shape.links)
+    return f"CASE WHEN c.hope AND NOT ({linked}) THEN 'quiet' ELSE c.local END"
 
 
 def _literal(text: str) -> str:

@@ -189,6 +189,10 @@ def _preview(
         f"(SELECT count(*) FROM {shape.temp('changes')} WHERE code = 'MATCH_COLLISION' AND op = 'upsert'), "
         f"(SELECT count(*) FROM {shape.temp('frozen')})"
     )[0]
+    waiting = (
+        f"SELECT count(*) FROM ({changes.awaited(shape)}) a LEFT JOIN {changes.COMING} o "
+        "ON o.sync = a.target AND o.key = a.awaits WHERE o.key IS NULL"
+    )
     return SyncPreview(
         sync=plan.name,
         rows=0,
@@ -199,6 +203,7 @@ def _preview(
         unmatched=unmatched,
         collisions=collisions,
         frozen=frozen,
+        links_waiting=store.one(waiting) if shape.links else 0,
         first=not shape.stored,
         calls=calls(destination, counts),
     )

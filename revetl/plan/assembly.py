@@ -12,9 +12,10 @@ from revetl.plan.drafts import Draft
 from revetl.plan.entities import Entity, check_keys, find_entities, reference
 from revetl.plan.fields import Landing, check_pii, joined, land, resolve_match
 from revetl.plan.items import Fault, Item, Said
+from revetl.plan.links import links_of
 from revetl.plan.names import Names
 from revetl.plan.policy import check_policies, check_required, constants_of
-from revetl.types import CohortPlan, Guards, ModelRef, SyncPlan
+from revetl.types import CohortPlan, Guards, LinkPlan, ModelRef, SyncPlan
 
 
 class Assembly:
@@ -71,7 +72,8 @@ class Assembly:
         field, landed = match or (None, landed)
         check_pii(draft, landed, self.say)
         check_required(draft, landed, field, self.say)
-        return self._plan(draft, entity, field, landed)
+        links = links_of(draft, entity, self.drafts, entities, self.names, self.say)
+        return self._plan(draft, entity, field, landed, links)
 
     def _cohorts(self, draft: Draft, entity: Entity, guards: Guards) -> tuple[CohortPlan, ...]:
         cohorts = resolve_cohorts(draft, entity, self.names, guards, self.say)
@@ -81,7 +83,14 @@ class Assembly:
     def _limits(self, draft: Draft, entity: Entity, which: str) -> tuple[ModelRef, ...]:
         return limiting(draft, entity, which, self.items, self.say)
 
-    def _plan(self, draft: Draft, entity: Entity, match: str | None, landed: tuple[Landing, ...]) -> SyncPlan | None:
+    def _plan(
+        self,
+        draft: Draft,
+        entity: Entity,
+        match: str | None,
+        landed: tuple[Landing, ...],
+        links: tuple[LinkPlan, ...],
+    ) -> SyncPlan | None:
         """Return the sync; None, with every finding said, where nothing identifies its records."""
         config, whole = draft.config, self.names.config
         guards = config.guards.over(Guards())
@@ -92,6 +101,7 @@ class Assembly:
         if match is None:
             return None
         fields = tuple(landing.plan for landing in landed)
+        feeding = {field.model for field in fields} | {link.model for link in links}
         return SyncPlan(
             name=draft.name,
             destination=draft.destination,
@@ -103,7 +113,8 @@ class Assembly:
             match_field=match,
             match_property=next(field.property for field in fields if field.field == match),
             fields=fields,
-            joined=tuple(reference(item, entity) for item in joined(landed, entity)),
+            links=links,
+            joined=tuple(reference(item, entity) for item in joined(feeding, entity)),
             cohorts=cohorts,
             audience=audience,
             exclude=exclude,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from revetl.plan.complaints import Complaints
 from revetl.plan.drafts import Draft
 from revetl.plan.entities import Entity
 from revetl.plan.items import Item, Mapped
+from revetl.plan.meta import FieldOptions
 from revetl.plan.names import Names
 from revetl.types import FieldPlan, Write
 
@@ -41,20 +42,30 @@ def land(draft: Draft, entity: Entity, names: Names, say: Complaints) -> tuple[L
 
 
 def _landing(draft: Draft, item: Item, column: Mapped, names: Names, say: Complaints) -> Landing | None:
-    said = names.pick(column.to, draft.destination, draft.name)
-    if not said:
+    options = options_of(draft, item, column, names, say)
+    if options is None or lands_as_link(draft, column):
         return None
-    options = said[0]
-    if len(said) > 1:
-        what = f"two groups say different things of column '{column.name}' for {draft.name}"
-        remedy = f"name {draft.destination} itself in `to`"
-        say.error("RVT-315", what, remedy, syncs=(draft.name,), node=item.node, column=column.name)
     if options.write is Write.IF_EMPTY and not draft.thing.if_empty:
         what = f"`write: if_empty` is not there yet for {draft.name}"
         say.error("RVT-390", what, "write always or create", syncs=(draft.name,), node=item.node, column=column.name)
     field = options.field or column.name
     node = item.node.unique_id
     return Landing(FieldPlan(field, column.name, node, column.pii, options.on_null, options.write, options.was), item)
+
+
+def options_of(draft: Draft, item: Item, column: Mapped, names: Names, say: Complaints) -> FieldOptions | None:
+    """Return what a column's ``to`` says of a sync, None for nothing; say where two groups disagree."""
+    said = names.pick(column.to, draft.destination, draft.name)
+    if len(said) > 1:
+        what = f"two groups say different things of column '{column.name}' for {draft.name}"
+        remedy = f"name {draft.destination} itself in `to`"
+        say.error("RVT-315", what, remedy, syncs=(draft.name,), node=item.node, column=column.name)
+    return said[0] if said else None
+
+
+def lands_as_link(draft: Draft, column: Mapped) -> bool:
+    """Return whether a column is a link in this sync; where the object has no links, its value is a field."""
+    return column.link is not None and bool(draft.thing.links)
 
 
 def resolve_match(
@@ -125,22 +136,25 @@ def _with_match(
 def check_pii(draft: Draft, landed: tuple[Landing, ...], say: Complaints) -> None:
     """Say which personal columns would leave although the sync does not allow it."""
     for landing in landed:
-        plan = landing.plan
-        if plan.pii is None or draft.config.allows(plan.pii, plan.property):
-            continue
-        wanted = plan.property if plan.pii == "true" else plan.pii
-        what = f"column '{plan.property}' is personal ({_kind(plan.pii)}) and {draft.name} does not allow it"
-        remedy = f"write `allow_pii: [{wanted}]` in sync {draft.name}, or remove the column's `to`"
-        say.error("RVT-307", what, remedy, syncs=(draft.name,), node=landing.item.node, column=plan.property)
+        check_personal(draft, landing.item, landing.plan.property, landing.plan.pii, say)
+
+
+def check_personal(draft: Draft, item: Item, column: str, pii: str | None, say: Complaints) -> None:
+    """Say where a column is personal and the sync does not allow it."""
+    if pii is None or draft.config.allows(pii, column):
+        return
+    wanted = column if pii == "true" else pii
+    what = f"column '{column}' is personal ({_kind(pii)}) and {draft.name} does not allow it"
+    remedy = f"write `allow_pii: [{wanted}]` in sync {draft.name}, or remove the column's `to`"
+    say.error("RVT-307", what, remedy, syncs=(draft.name,), node=item.node, column=column)
 
 
 def _kind(pii: str) -> str:
     return "pii" if pii == "true" else pii
 
 
-def joined(landed: tuple[Landing, ...], entity: Entity) -> Iterator[Item]:
-    """Yield the models beside the base that feed a field, each once."""
-    feeding = {landing.item.node.unique_id for landing in landed}
+def joined(feeding: Collection[str], entity: Entity) -> Iterator[Item]:
+    """Yield the models beside the base that feed a field or a link, each once; ``feeding`` holds unique ids."""
     for item in entity.properties[1:]:
         if item.node.unique_id in feeding:
             yield item

@@ -19,6 +19,10 @@ class FlowKind(StrEnum):
     FIELD_REMOVED = "field_removed"  # it stops; what is there stays
     FIELD_RENAMED = "field_renamed"
     FIELD_CHANGED = "field_changed"  # another column, tag or rule behind the same field
+    LINK_ADDED = "link_added"  # whose record belongs to whose newly leaves
+    LINK_REMOVED = "link_removed"
+    LINK_RENAMED = "link_renamed"
+    LINK_CHANGED = "link_changed"
     COHORT_ADDED = "cohort_added"
     COHORT_REMOVED = "cohort_removed"
     COHORT_RENAMED = "cohort_renamed"
@@ -100,38 +104,40 @@ def _sync(name: str, old: Flow | None, new: Flow | None) -> Iterator[FlowChange]
         kind = FlowKind.SYNC_ADDED if old is None else FlowKind.SYNC_REMOVED
         yield replace(base, kind=kind, name=name, leaves=old is None)
     old, new = old or {}, new or {}
-    yield from _fields(base, old.get("fields", {}), new.get("fields", {}))
+    for word in ("field", "link"):
+        yield from _fields(word, base, old.get(f"{word}s", {}), new.get(f"{word}s", {}))
     yield from _cohorts(base, old.get("cohorts", {}), new.get("cohorts", {}))
     yield from _constants(base, old.get("constants", {}), new.get("constants", {}))
     if old and new:
         yield from _rules(base, old, new)
 
 
-def _fields(base: FlowChange, before: Flow, after: Flow) -> Iterator[FlowChange]:
+def _fields(word: str, base: FlowChange, before: Flow, after: Flow) -> Iterator[FlowChange]:
+    """Yield what differs between two lots of fields, or of links (``word``)."""
     renamed = {new: old for old, new in _renames(before, after).items()}
     for name, old, new in _pairs(before, after):
         part = new or old or {}
         what = replace(base, name=name, model=_short(part.get("model")), column=part.get("column"), pii=part.get("pii"))
         if new is None:
-            yield replace(what, kind=FlowKind.FIELD_REMOVED)
+            yield replace(what, kind=FlowKind(f"{word}_removed"))
         elif old is None:
-            yield replace(what, kind=FlowKind.FIELD_ADDED, leaves=True, resends=True)
+            yield replace(what, kind=FlowKind(f"{word}_added"), leaves=True, resends=True)
         else:
             if name in renamed:
-                yield replace(what, kind=FlowKind.FIELD_RENAMED, before=renamed[name], after=name, resends=True)
-            yield from _field(what, old, new)
+                kind = FlowKind(f"{word}_renamed")
+                yield replace(what, kind=kind, before=renamed[name], after=name, resends=True)
+            yield from _field(replace(what, kind=FlowKind(f"{word}_changed")), old, new)
 
 
 def _field(what: FlowChange, old: Flow, new: Flow) -> Iterator[FlowChange]:
     source = (old["model"], old["column"]) != (new["model"], new["column"])
-    for rule in ("pii", "on_null", "write"):
-        source_or_rule = old[rule] != new[rule]
-        if source_or_rule:
-            change = f"{rule}: {old[rule]}", f"{rule}: {new[rule]}"
-            yield replace(what, kind=FlowKind.FIELD_CHANGED, before=change[0], after=change[1])
+    for rule in ("pii", "on_null", "write", "target"):
+        if old.get(rule) != new.get(rule):
+            change = f"{rule}: {old.get(rule)}", f"{rule}: {new.get(rule)}"
+            yield replace(what, before=change[0], after=change[1], resends=rule == "target")
     if source:
         before, after = (f"{_short(part['model'])}.{part['column']}" for part in (old, new))
-        yield replace(what, kind=FlowKind.FIELD_CHANGED, before=before, after=after, leaves=True, resends=True)
+        yield replace(what, before=before, after=after, leaves=True, resends=True)
 
 
 def _cohorts(base: FlowChange, before: Flow, after: Flow) -> Iterator[FlowChange]:

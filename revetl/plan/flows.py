@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 
-from revetl.types import JSON, CohortPlan, FieldPlan, ModelRef, SyncPlan
+from revetl.types import JSON, CohortPlan, FieldPlan, LinkPlan, ModelRef, SyncPlan
 
 SCHEMA_VERSION = 1
 
@@ -24,7 +24,8 @@ def flow_hash(sync: SyncPlan) -> str:
 
 
 def flow(sync: SyncPlan) -> dict[str, JSON]:
-    """Return one sync's mapping."""
+    """Return one sync's mapping; parts that few syncs have stand in it only where they are."""
+    links = {"links": {link.field: _link(link) for link in sync.links}} if sync.links else {}
     return {
         "destination": sync.destination,
         "type": sync.type,
@@ -48,6 +49,7 @@ def flow(sync: SyncPlan) -> dict[str, JSON]:
         "sandbox": sync.sandbox,
         "settings": dict(sync.settings),
         "was": sync.was,
+        **links,
     }
 
 
@@ -63,6 +65,17 @@ def _field(field: FieldPlan) -> dict[str, JSON]:
         "on_null": str(field.on_null),
         "write": str(field.write),
         "was": field.was,
+    }
+
+
+def _link(link: LinkPlan) -> dict[str, JSON]:
+    return {
+        "column": link.property,
+        "model": link.model,
+        "target": link.target,
+        "pii": link.pii,
+        "on_null": str(link.on_null),
+        "was": link.was,
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from revetl.config.schema import Codes, Complaint, as_mapping, validate
 from revetl.plan.complaints import model_name
-from revetl.plan.meta import ColumnSpec, FieldOptions, ItemSpec
+from revetl.plan.meta import ColumnSpec, FieldOptions, ItemSpec, LinkSpec
 from revetl.types import JSON, Node, Project
 
 _CODES = Codes(value="RVT-300", key="RVT-301")
@@ -21,6 +21,12 @@ class Mapped:
     name: str
     pii: str | None
     to: Mapping[str, FieldOptions]
+    link: LinkSpec | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the columns that it is made of: itself, and the others of another entity's key."""
+        return (self.link.key if self.link else ()) or (self.name,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +117,7 @@ class _Reading:
             about = None if names and name in at_column else entity  # a column's own meta serves every item
             self.faults += [Fault(self.node, complaint, name, about, names) for complaint in complaints]
             if spec is not None:
-                found.append(Mapped(name, spec.pii, spec.to))
+                found.append(Mapped(name, spec.pii, spec.to, spec.link))
         return tuple(found)
 
     def without_kind(self) -> None:

@@ -12,7 +12,7 @@ from revetl.config.specs import is_name
 from revetl.types import JSON, OnNull, Write
 
 MAX_NAME = 255  # characters; the longest identifier among warehouses (Snowflake's, docs.snowflake.com)
-_LATER = frozenset({"consent", "erase", "freshness", "links", "policies"})
+_LATER = frozenset({"consent", "erase", "freshness", "policies"})
 
 
 def _key(value: JSON) -> JSON:
@@ -44,6 +44,14 @@ def _field(value: JSON) -> JSON:
 
 def _label(value: JSON) -> JSON:
     return {} if value is None else {"label": value} if isinstance(value, str) else value
+
+
+def _link(value: JSON) -> JSON:
+    return {"entity": value} if isinstance(value, str) else value
+
+
+def _texts(value: JSON) -> JSON:
+    return [value] if isinstance(value, str) else value
 
 
 def _some(value: str) -> str:
@@ -84,11 +92,20 @@ class CohortOptions(Strict):
     label: Text | None = None
 
 
+class LinkSpec(Strict):
+    """A column that holds another entity's key; ``key``: its columns here, where it is made of several."""
+
+    entity: Annotated[str, AfterValidator(_entity)]
+    sync: Text | None = None  # None: the one sync of the destination that carries the entity
+    key: Annotated[tuple[Text, ...], BeforeValidator(_texts)] = ()
+
+
 class ColumnSpec(Strict):
     """``revetl:`` of a column."""
 
-    not_yet: ClassVar[frozenset[str]] = frozenset({"consent", "link", "links"})
+    not_yet: ClassVar[frozenset[str]] = frozenset({"consent"})
 
+    link: Annotated[LinkSpec | None, BeforeValidator(_link)] = None
     pii: Annotated[Text | None, BeforeValidator(_pii)] = None
     to: Annotated[dict[str, Annotated[FieldOptions, BeforeValidator(_field)]], BeforeValidator(_to)] = Field(
         default_factory=dict

@@ -61,7 +61,8 @@ def _wanted(item: Item) -> Iterator[tuple[str, str]]:
     if item.spec.updated_at:
         yield item.spec.updated_at, "updated_at column"
     for mapped in item.columns:
-        yield mapped.name, "column"
+        for name in (mapped.name, *mapped.names):
+            yield name, "column"
 
 
 def _columns(item: Item, users: Users, catalog: Catalog, say: Complaints) -> None:

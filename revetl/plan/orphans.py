@@ -59,8 +59,9 @@ def orphans(
 
 
 def _parts(before: KnownSync, plan: SyncPlan) -> Iterator[Orphan]:
-    fields = {field.field for field in plan.fields} | {constant.field for constant in plan.constants}
-    moved = {field.was: field.field for field in plan.fields if field.was}
+    mapped = plan.mapped
+    fields = {part.field for part in mapped} | {constant.field for constant in plan.constants}
+    moved = {part.was: part.field for part in mapped if part.was}
     for field in before.fields:
         if field not in fields:
             yield Orphan(before.name, "field", field, moved.get(field))

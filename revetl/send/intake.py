@@ -64,6 +64,9 @@ class Intake:
             return state.parts.popleft()
         for _ in range(len(state.feeds)):
             feed = state.feeds[0]
+            if state.holds_up(feed):
+                state.feeds.rotate(-1)
+                continue
             part = feed.take(self._order)
             if feed.finished:
                 state.feeds.popleft()

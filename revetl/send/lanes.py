@@ -6,6 +6,7 @@ from collections import deque
 
 from revetl.contract import Call, Http
 from revetl.send.adapt import Adapt
+from revetl.send.batches import BatchEnding
 from revetl.send.credentials import Credentials
 from revetl.send.exchange import Exchange, Flight
 from revetl.send.intake import FeedState
@@ -77,6 +78,14 @@ class LaneState:
     def busy(self) -> bool:
         """Return whether there is anything left to do."""
         return bool(self.open) or (self.stopped is None and bool(self.feeds or self.parts))
+
+    def holds_up(self, feed: FeedState) -> bool:
+        """Return whether a feed still has to wait for others of the lane to be through."""
+        if not feed.feed.after:
+            return False
+        working = {other.feed.sync for other in self.feeds} | {part.batch.sync for part in self.parts}
+        working |= {e.ending.part.batch.sync for e in self.open.values() if isinstance(e.ending, BatchEnding)}
+        return bool(feed.feed.after & working)
 
     def head(self) -> Flight | None:
         """Return the flight that leaves next, still in its queue; while a token is fetched, only calls for it."""

@@ -56,6 +56,10 @@ class Feed(Protocol):
     def lane(self) -> Lane:
         """Return the lane it travels on."""
 
+    @property
+    def after(self) -> frozenset[str]:
+        """Return the syncs of the lane that must be through before the first batch of this one is asked for."""
+
     def next(self) -> Work | None:
         """Return the next batch, or None once there is nothing more. Its intents are durable by then."""
 

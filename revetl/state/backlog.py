@@ -44,6 +44,7 @@ class Backlog:
     unmatched: int
     next_retry: datetime | None  # the earliest next try of a rejected change
     account: str | None
+    links_waiting: int = 0  # links whose other record has no id there yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ def backlog(view: View) -> tuple[Backlog, ...]:
         r[0]: r[1:] for r in view.rows(f"SELECT sync, count(*), min(next_at) FROM {STATE}.rejected GROUP BY sync")
     }
     nobody = dict(view.rows(f"SELECT sync, count(*) FROM {STATE}.unmatched GROUP BY sync"))
+    links = dict(view.rows(f"SELECT sync, count(*) FROM {STATE}.waiting_links GROUP BY sync"))
     found = []
     for sync in known_syncs(view):
         count, since = pending.get(sync.sync, (0, None))
@@ -99,7 +101,7 @@ def backlog(view: View) -> tuple[Backlog, ...]:
         members = view.one(f"SELECT count(*) FROM {STATE}.members_{sync.id}")
         found.append(
             Backlog(sync.sync, records, members, count, since, rejected_count, nobody.get(sync.sync, 0), next_at,
-                    sync.account)
+                    sync.account, links.get(sync.sync, 0))
         )  # fmt: skip
     return tuple(found)
 

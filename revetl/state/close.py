@@ -173,6 +173,11 @@ def _pending(store: Store, run: str, sync: StoredSync, name: str, late_apply: fl
     touched = ", ".join(
         f"CASE WHEN coalesce(a.f{f.ordinal}, s.f{f.ordinal}) IS NOT NULL THEN {f.ordinal} END" for f in sync.fields
     )
+    points = ", ".join(
+        f"CASE WHEN a.f{f.ordinal} IS NOT NULL THEN {{'n': {f.ordinal}, 'id': a.f{f.ordinal}}} END"
+        for f in sync.fields
+        if f.link is not None
+    )
     kind = "CASE WHEN f.op IN ('join', 'part') THEN 'join' ELSE 'upsert' END"
     same = "p.sync = q.sync AND p.key = q.key AND p.op = q.kind AND p.cohort IS NOT DISTINCT FROM q.cohort"
     clean = (
@@ -197,13 +202,16 @@ def _pending(store: Store, run: str, sync: StoredSync, name: str, late_apply: fl
             f"list_distinct(flatten(list(list_filter(CAST([{touched}] AS INTEGER[]), "
             "lambda n: n IS NOT NULL)))) AS touched, "
             "list({'m': f.m, 'i': f.i}) AS tried, list_filter(list_distinct(list(f.i) || list(f.bi)), "
-            "lambda i: i IS NOT NULL) AS near FROM final f "
+            "lambda i: i IS NOT NULL) AS near, "
+            f"list_distinct(flatten(list(list_filter(CAST([{points}] AS STRUCT(n INTEGER, id VARCHAR)[]), "
+            "lambda p: p IS NOT NULL)))) AS linked FROM final f "
             f"LEFT JOIN {STATE}.after_{sync.id} a ON a.seq = f.seq "
             f"LEFT JOIN (SELECT *, {_text(sync)} AS key FROM {STATE}.snap_{sync.id}) s "
             "ON s.key = f.key AND f.op = 'identity' "
             f"WHERE {doubtful} GROUP BY ALL",
             "UPDATE doubt AS q SET touched = list_distinct(q.touched || p.touched), "
-            "tried = list_distinct(q.tried || p.tried), near = list_distinct(q.near || p.near) "
+            "tried = list_distinct(q.tried || p.tried), near = list_distinct(q.near || p.near), "
+            "linked = list_distinct(q.linked || coalesce(p.linked, [])) "
             f"FROM {STATE}.pending p WHERE {same}",
             f"DELETE FROM {STATE}.pending AS p USING doubt q WHERE {same}",
             f"INSERT INTO {STATE}.pending SELECT * FROM doubt",

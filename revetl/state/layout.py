@@ -23,6 +23,7 @@ class StoredField:
     pii: str | None
     fresh: bool
     orphan: bool
+    link: str | None = None  # the sync that a link points to
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def load_sync(store: Reads, sync: str) -> StoredSync | None:
         return None
     ident, name, keys, normalise, version, relations, account, flow, last_rows = found[0]
     fields = store.rows(
-        f"SELECT ordinal, field, property, model, type, pii, fresh, orphan FROM {STATE}.fields "
+        f"SELECT ordinal, field, property, model, type, pii, fresh, orphan, link FROM {STATE}.fields "
         "WHERE sync_id = ? ORDER BY ordinal",
         [ident],
     )
@@ -93,9 +94,10 @@ def add_field(store: Store, sync_id: int, field: StoredField) -> None:
     for table in ("snap", "after"):
         store.con.execute(f"ALTER TABLE {STATE}.{table}_{sync_id} ADD COLUMN f{field.ordinal} {field.type}")
     store.con.execute(
-        f"INSERT INTO {STATE}.fields VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [sync_id, field.ordinal, field.field, field.property, field.model, field.type, field.pii, field.fresh, False],
-    )
+        f"INSERT INTO {STATE}.fields VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [sync_id, field.ordinal, field.field, field.property, field.model, field.type, field.pii, field.fresh, False,
+         field.link],
+    )  # fmt: skip
 
 
 def retype_field(store: Store, sync_id: int, ordinal: int, kind: str) -> None:
@@ -113,9 +115,9 @@ def refresh_fields(store: Store, sync_id: int, mapped: Sequence[StoredField]) ->
     store.con.execute(f"UPDATE {STATE}.fields SET orphan = true WHERE sync_id = ?", [sync_id])
     for field in mapped:
         store.con.execute(
-            f"UPDATE {STATE}.fields SET orphan = false, field = ?, property = ?, model = ?, pii = ? "
-            "WHERE sync_id = ? AND ordinal = ?",
-            [field.field, field.property, field.model, field.pii, sync_id, field.ordinal],
+            f"UPDATE {STATE}.fields SET orphan = false, field = ?, property = ?, model = ?, pii = ?, "
+            "link = ? WHERE sync_id = ? AND ordinal = ?",
+            [field.field, field.property, field.model, field.pii, field.link, sync_id, field.ordinal],
         )
 
 
@@ -143,12 +145,12 @@ def drop_sync(store: Store, sync: StoredSync) -> None:
             store.con.execute(f"DROP TABLE IF EXISTS {STATE}.{table}_{sync.id}")
         for table in ("fields", "cohorts"):
             store.con.execute(f"DELETE FROM {STATE}.{table} WHERE sync_id = ?", [sync.id])
-        for table in ("syncs", "remote", "pending", "rejected", "unmatched"):
+        for table in ("syncs", "remote", "pending", "rejected", "unmatched", "waiting_links"):
             store.con.execute(f"DELETE FROM {STATE}.{table} WHERE sync = ?", [sync.sync])
 
 
 def rename_sync(store: Store, old: str, new: str) -> None:
     """Carry a sync's history over to a new name (``was:``)."""
     with store.transaction():
-        for table in ("syncs", "remote", "pending", "rejected", "unmatched", "approvals"):
+        for table in ("syncs", "remote", "pending", "rejected", "unmatched", "waiting_links", "approvals"):
             store.con.execute(f"UPDATE {STATE}.{table} SET sync = ? WHERE sync = ?", [new, old])

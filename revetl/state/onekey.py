@@ -36,6 +36,15 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Awaited:
+    """A link whose other record has no id there yet."""
+
+    field: str
+    target: str  # the other record's sync
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class KeyState:
     """What was last acknowledged of a key, and what of it is still open."""
 
@@ -46,6 +55,7 @@ class KeyState:
     doubts: tuple[Doubt, ...] = ()
     rejected: tuple[Refusal, ...] = ()
     held: tuple[Refusal, ...] = ()  # ``code`` is the guard, ``reason`` the hash of the refusal
+    links: tuple[Awaited, ...] = ()  # that wait
     unmatched: bool = False
     created: bool | None = None
 
@@ -80,6 +90,9 @@ def key_state(view: View, sync: StoredSync, key: str, parts: Sequence[object]) -
     held = view.rows(
         f"SELECT DISTINCT op, cohort, guard, hash, ts FROM {STATE}.refused WHERE sync = ? AND key = ? ORDER BY ts", at
     )
+    links = view.rows(
+        f"SELECT field, target, awaits FROM {STATE}.waiting_links WHERE sync = ? AND key = ? ORDER BY field", at
+    )
     values, cohorts = _acknowledged(view, sync, parts)
     return KeyState(
         known=values is not None,
@@ -89,6 +102,7 @@ def key_state(view: View, sync: StoredSync, key: str, parts: Sequence[object]) -
         doubts=tuple(Doubt(*row) for row in doubts),
         rejected=tuple(Refusal(*row) for row in refused),
         held=tuple(Refusal(*row) for row in held),
+        links=tuple(Awaited(*row) for row in links),
         unmatched=bool(view.rows(f"SELECT 1 FROM {STATE}.unmatched WHERE sync = ? AND key = ?", at)),
         created=view.one(f"SELECT created FROM {STATE}.remote WHERE sync = ? AND key = ?", at),
     )

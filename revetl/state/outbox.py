@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from revetl.state.schema import STATE
 from revetl.state.store import Store
-from revetl.types import Cause, Change, Op
+from revetl.types import EMPTY, Cause, Change, Link, Op
 
 # Rows per chunk: what a crash may leave in doubt without having left, against a durable commit each.
 CHUNK = 5_000
-_COLUMNS = "seq, sync, key, op, m, i, cohort, cause, bm, bi, remote_id, created, body"
+_COLUMNS = "seq, sync, key, op, m, i, cohort, cause, bm, bi, remote_id, created, body, links"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +87,19 @@ class Outbox:
 
 
 def _change(row: Sequence[object]) -> Change:
-    seq, sync, key, op, m, i, cohort, cause, bm, bi, remote_id, created, body = row
+    seq, sync, key, op, m, i, cohort, cause, bm, bi, remote_id, created, body, links = row
     return Change(
         seq=seq, sync=sync, key=key, op=Op(op), match=m, identity=i, cohort=cohort, cause=Cause(cause),  # type: ignore[arg-type]
         before_match=bm, before_identity=bi, remote_id=remote_id, created=created, body=str(body).encode(),  # type: ignore[arg-type]
+        links=_links(str(links)) if links else EMPTY,
     )  # fmt: skip
+
+
+def _links(text: str) -> Mapping[str, Link]:
+    return {
+        name: Link(told["id"], told["before"], tuple(told.get("doubts") or ()))
+        for name, told in json.loads(text).items()
+    }
 
 
 def open_runs(store: Store) -> Sequence[str]:

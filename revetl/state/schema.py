@@ -46,7 +46,15 @@ FIRST = [
     "CREATE TABLE {s}.quota (account VARCHAR, name VARCHAR, used BIGINT, since DOUBLE)",
 ]
 
-MIGRATIONS: dict[str, list[str]] = {"0001_first": FIRST}  # name → statements; the order of names is the order of runs
+LINKS = [
+    "ALTER TABLE {s}.fields ADD COLUMN link VARCHAR",  # the sync that it points to
+    "ALTER TABLE {s}.outbox ADD COLUMN links VARCHAR",
+    "ALTER TABLE {s}.pending ADD COLUMN linked STRUCT(n INTEGER, id VARCHAR)[]",  # what lost requests may have linked
+    "CREATE TABLE {s}.waiting_links (sync VARCHAR, key VARCHAR, field VARCHAR, target VARCHAR, awaits VARCHAR)",
+]
+
+# name → statements; the order of names is the order of runs
+MIGRATIONS: dict[str, list[str]] = {"0001_first": FIRST, "0002_links": LINKS}
 
 
 def migrate(execute: Callable[[str], object], done: frozenset[str]) -> list[str]:

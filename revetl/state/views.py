@@ -113,6 +113,9 @@ def _judge(con: duckdb.DuckDBPyConnection, *, busy: bool) -> tuple[bool, bool, s
     done = {row[0] for row in con.execute(f"SELECT value FROM {STATE}.meta WHERE name = 'migration'").fetchall()}
     if done - set(MIGRATIONS):
         return False, busy, "a newer revetl wrote the state; this comes from the ledger's files alone"
+    if set(MIGRATIONS) - done:
+        what = "an older revetl wrote the state, the next run brings it up to date"
+        return False, busy, f"{what}; this comes from the ledger's files alone"
     return True, busy, "a run holds the state: this is how it stood a moment ago" if busy else ""
 
 

@@ -11,7 +11,7 @@ from revetl.types.base import EMPTY, JSON
 from revetl.types.changes import Batch, Change, Cohort, Erased, Link, Outcome, Person, RemoteField, RemoteRecord
 from revetl.types.project import BuildResult, Check, Column, Node, Problem, Project, Relation
 from revetl.types.results import Count, Held, Plan, Progress, RunResult, Sample, SyncPreview, SyncResult
-from revetl.types.syncs import CohortPlan, Constant, FieldPlan, Guards, Limits, ModelRef, SyncPlan
+from revetl.types.syncs import CohortPlan, Constant, FieldPlan, Guards, Limits, LinkPlan, ModelRef, SyncPlan
 from revetl.types.words import Cause, Effect, Mode, OnLeave, OnNull, Op, Proof, Severity, Status, Write
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "Held",
     "Limits",
     "Link",
+    "LinkPlan",
     "Mode",
     "ModelRef",
     "Node",

@@ -28,10 +28,16 @@ class Cohort:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Where a link of a record points: remote ids of the other record; None: to nothing (yet)."""
+    """Where a link of a record points: remote ids of the other record; None: to nothing."""
 
     id: str | None
     before: str | None = None  # as last acknowledged: the link to be ended there where it is another one
+    doubts: tuple[str, ...] = ()  # others that a lost request may have linked it to: to be ended, too
+
+    @property
+    def ended(self) -> tuple[str, ...]:
+        """Return the ids to which no link may stand after this change."""
+        return tuple(dict.fromkeys(i for i in (self.before, *self.doubts) if i is not None and i != self.id))
 
 
 @dataclass(frozen=True)
@@ -54,9 +60,8 @@ class Change:
     remote_id: str | None = None
     created: bool | None = None  # True: revetl created the record; None: revetl never wrote it
     body: bytes = b"{}"
-    links: Mapping[str, Link] = (
-        EMPTY  # link's name at the destination → ids; of UPSERT, only links that must be written
-    )
+    # link's name at the destination → ids; of UPSERT, only links that must be written; of LEAVE, those to be cleared
+    links: Mapping[str, Link] = EMPTY
     consent: bool | None = None  # of UPSERT, where the sync has a consent column: False: a new record starts opted out
 
     @cached_property

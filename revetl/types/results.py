@@ -63,6 +63,7 @@ class SyncPreview:
     unmatched: int = 0
     collisions: int = 0  # rows rejected because two entities share one match value
     frozen: int = 0  # rejected rows that are not due yet
+    links_waiting: int = 0  # links whose other record has no id there yet
     first: bool = False  # no snapshot yet
     calls: int = 0  # estimated
     seconds: float = 0.0  # estimated, by the limits

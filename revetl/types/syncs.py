@@ -36,6 +36,25 @@ class FieldPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkPlan:
+    """Columns that hold another entity's key, landing as a link to its record in the same destination."""
+
+    field: str  # the destination's name of the link
+    columns: tuple[str, ...]  # position by position of the other entity's key
+    model: str  # unique id of the model that carries them
+    target: str  # the sync of the other entity
+    ref: ModelRef  # the other entity's base model, whose key's types they are read as
+    pii: str | None = None
+    on_null: OnNull = OnNull.CLEAR
+    was: str | None = None
+
+    @property
+    def property(self) -> str:
+        """Return the columns as one name."""
+        return ", ".join(self.columns)
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """A guard's limit: the greater of a share (0..1) and a number of rows; None for both: off."""
 
@@ -91,6 +110,7 @@ class SyncPlan:
     match_field: str
     match_property: str
     fields: tuple[FieldPlan, ...] = ()
+    links: tuple[LinkPlan, ...] = ()
     joined: tuple[ModelRef, ...] = ()  # other properties models of the entity, left-joined on the key
     cohorts: tuple[CohortPlan, ...] = ()
     audience: tuple[ModelRef, ...] = ()  # members of all of these
@@ -107,6 +127,11 @@ class SyncPlan:
     was: str | None = None
     sandbox: bool = False  # this target goes to the local stand-in
     settings: Mapping[str, JSON] = EMPTY  # per-sync settings of the destination (never secrets)
+
+    @property
+    def mapped(self) -> tuple[FieldPlan | LinkPlan, ...]:
+        """Return everything that a column lands in: fields, and links."""
+        return (*self.fields, *self.links)
 
     @property
     def models(self) -> tuple[ModelRef, ...]:

@@ -19,23 +19,28 @@ from revetl.contract import (
     Exchange,
     Http,
     Limit,
+    LinkStyle,
     Object,
     Reply,
     WireFormat,
 )  # fmt: skip
-from revetl.types import Batch, Mode, OnLeave, Op, Outcome, Proof
+from revetl.types import Batch, Change, Mode, OnLeave, Op, Outcome, Proof
 
 
 class Settings(BaseModel):
     """Nothing to set."""
 
 
+def _links(change: Change) -> dict[str, object]:
+    return {name: {"id": link.id, "ended": link.ended} for name, link in change.links.items()}
+
+
 def _act(batch: Batch) -> Exchange:
     rows = [
-        {"seq": c.seq, "email": c.match, "old": c.before_match, "tag": c.cohort, "fields": c.fields}
+        {"seq": c.seq, "email": c.match, "old": c.before_match, "tag": c.cohort, "fields": c.fields, "links": _links(c)}
         for c in batch.changes
     ]
-    reply = yield Http("POST", f"/{batch.op}", content=json.dumps(rows).encode())
+    reply = yield Http("POST", f"/{batch.object}/{batch.op}", content=json.dumps(rows).encode())
     if reply.status == 400:
         return BatchRejected("POISON", "one of the rows is refused")
     answer = {row["seq"]: row for row in reply.json()}
@@ -45,7 +50,8 @@ def _act(batch: Batch) -> Exchange:
         if row is None:
             continue
         if row["ok"]:
-            found.append(Outcome.delivered(change, proof=Proof.ROW, created=row.get("created")))
+            told = {"created": row.get("created"), "remote_id": row.get("id")}
+            found.append(Outcome.delivered(change, proof=Proof.ROW, **told))
         else:
             found.append(Outcome.rejected(change, code=row["code"], reason="refused"))
     return found
@@ -62,7 +68,9 @@ SIM = Destination(
             on_leave=frozenset({OnLeave.KEEP, OnLeave.CLEAR, OnLeave.ARCHIVE, OnLeave.DELETE}),
             modes=frozenset({Mode.UPSERT}),
             any_field=True,
-        )
+            links={"firm": LinkStyle("firm", "the firm of a person"), "boss": LinkStyle("person", "another person")},
+        ),
+        "firm": Object(match=("email",), on_leave=frozenset({OnLeave.KEEP, OnLeave.DELETE}), any_field=True),
     },
     actions={op: Action(_act, max_records=3) for op in Op},
     wire=WireFormat(null=None),
@@ -75,10 +83,17 @@ SIM = Destination(
 
 @dataclass
 class Vendor:
-    """What the destination holds: e-mail → fields, e-mail → tags; and who was created by whom."""
+    """What the destination holds: e-mail → fields, e-mail → tags; records have ids, by which they are linked.
+
+    ``firms``: address → id; ``links``: e-mail → link → ids that it points to, which can be several.
+    """
 
     people: dict[str, dict[str, object]] = field(default_factory=dict)
     tags: dict[str, set[str]] = field(default_factory=dict)
+    ids: dict[str, str] = field(default_factory=dict)
+    firms: dict[str, str] = field(default_factory=dict)
+    links: dict[str, dict[str, set[str]]] = field(default_factory=dict)
+    made: int = 0
     late: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     received: list[int] = field(default_factory=list)
     poison: str | None = None
@@ -93,10 +108,36 @@ class Vendor:
 
     def apply(self, call: Http) -> Reply:
         """Do what the call asks; each row is answered by its number."""
-        op, rows = Op(call.path.strip("/")), json.loads(call.content or b"[]")
+        thing, _, name = call.path.strip("/").partition("/")
+        op, rows = Op(name), json.loads(call.content or b"[]")
         if self.poison and any(row["email"] == self.poison for row in rows) and op is Op.UPSERT:
             return Reply(400, b"{}")
-        return Reply(200, json.dumps([self._row(op, row) for row in rows]).encode())
+        act = self._firm if thing == "firm" else self._row
+        return Reply(200, json.dumps([act(op, row) for row in rows]).encode())
+
+    def _id(self) -> str:
+        self.made += 1
+        return f"id{self.made}"
+
+    def _firm(self, op: Op, row: dict[str, object]) -> dict[str, object]:
+        address = str(row["email"])
+        if address == self.refused:
+            return {"seq": row["seq"], "ok": False, "code": "REFUSED"}
+        if op is Op.LEAVE:
+            gone = self.firms.pop(address, None)
+            for links in self.links.values():
+                links.get("firm", set()).discard(str(gone))
+            return {"seq": row["seq"], "ok": True}
+        if address not in self.firms:
+            self.firms[address] = self._id()
+        return {"seq": row["seq"], "ok": True, "id": self.firms[address]}
+
+    def _link(self, email: str, links: dict[str, dict[str, object]]) -> None:
+        known = {*self.firms.values(), *self.ids.values()}
+        for name, told in links.items():
+            held = self.links.setdefault(email, {}).setdefault(name, set())
+            held.difference_update(told["ended"])  # type: ignore[arg-type]
+            held.update({str(told["id"])} & known)
 
     def _row(self, op: Op, row: dict[str, object]) -> dict[str, object]:
         email, answer = str(row["email"]), {"seq": row["seq"], "ok": True}
@@ -110,6 +151,8 @@ class Vendor:
                     kept.pop(name, None)
                 else:
                     kept[name] = value
+            answer["id"] = self.ids.setdefault(email, self.ids.get(email) or self._id())
+            self._link(email, row["links"])  # type: ignore[arg-type]
         elif op is Op.IDENTITY:
             return self._rename(str(row["old"]), email, answer)
         elif op is Op.JOIN:
@@ -119,15 +162,17 @@ class Vendor:
         elif op is Op.PART:
             self.tags.get(email, set()).discard(str(row["tag"]))
         else:
-            self.people.pop(email, None)
-            self.tags.pop(email, None)
+            for held in (self.people, self.tags, self.links, self.ids):
+                held.pop(email, None)
         return answer
 
     def _rename(self, old: str, new: str, answer: dict[str, object]) -> dict[str, object]:
         if old not in self.people:
             return answer
         person, tags = self.people.pop(old), self.tags.pop(old, set())
+        links, ident = self.links.pop(old, {}), self.ids.pop(old, "")
         if new not in self.people:  # else the old one is merged away: nothing may stay behind
             self.people[new] = person | {"email": new}
             self.tags[new] = tags
+            self.links[new], self.ids[new] = links, ident
         return answer

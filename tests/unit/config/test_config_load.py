@@ -200,10 +200,6 @@ CASES: dict[str, Case] = {
         "version: 1\ndestinations: {}\nstate: postgres://host\n",
         "RVT-390", None, 3, "'state' is not there yet", "remove `state`; a later version knows it",
     ),
-    "links": (
-        sync("links: {}"), "RVT-390", "crm.a", 8, "'links' is not there yet",
-        "remove `links`; a later version knows it",
-    ),
     "consent": (
         sync("consent: {column: c}"), "RVT-390", "crm.a", 8, "'consent' is not there yet",
         "remove `consent`; a later version knows it",

@@ -96,7 +96,7 @@ class Obedient(Vendor):
     def answer(self, call: Call) -> Reply | Failure:
         """Apply the rows of a call that are not refused."""
         assert isinstance(call, Http)
-        op, rows = call.path.strip("/"), json.loads(call.content or b"[]")
+        op, rows = call.path.rpartition("/")[2], json.loads(call.content or b"[]")
         self.seen += [(op, row) for row in rows]
         if any(self._told(self.lose, op, row) for row in rows):
             self.apply(call)
@@ -199,6 +199,7 @@ class Rig:
     def __init__(self, made: SyncPlan | None = None, directory: Path | None = None, values: str = "clear") -> None:
         """Begin with an empty vendor and no model."""
         self.plan = made or plan()
+        self.others: tuple[SyncPlan, ...] = ()  # further syncs of the same destination
         self.directory = directory
         self.clock = FakeClock()
         self.vendor = Obedient()
@@ -210,6 +211,11 @@ class Rig:
         self.points: list[str] = []
         self.con = connect()
         self.con.execute("SET threads = 1")
+
+    @property
+    def plans(self) -> tuple[SyncPlan, ...]:
+        """Return the syncs of a run."""
+        return (self.plan, *self.others)
 
     def now(self) -> datetime:
         """Return the time of the fake clock."""
@@ -241,7 +247,7 @@ class Rig:
         """Return a session over a store, as the commands would have it."""
         workspace = Workspace(
             Options(**options), DbtProject("sim", None), "dev", self.project, Config("revetl.yml"),
-            Resolved((self.plan,)), {"sim": self.destination}, self.results,
+            Resolved(self.plans), {"sim": self.destination}, self.results,
         )  # fmt: skip
         return Session(workspace, store, MemorySource(), Approvals(store), self.mask, self.now)
 
@@ -256,7 +262,7 @@ class Rig:
 
     def look(self, **options: Any) -> Inspection:
         """Survey the sync, as `revetl plan` does: nothing is staged."""
-        return inspect(self.session(self.store(), **options), (self.plan,), lambda _p, _s: {}, lambda _: None)
+        return inspect(self.session(self.store(), **options), self.plans, lambda _p, _s: {}, lambda _: None)
 
     def run(self, crash_at: int | None = None, **options: Any) -> Ran:
         """Do what `revetl sync` does; ``crash_at`` dies at that crash point, counted from 1."""
@@ -269,8 +275,8 @@ class Rig:
         wire = VirtualWire(self.clock, lambda _lane, call, _now: (0.05, self.vendor.answer(call)))
         sender = Sender(wire, journal, random=Random(run))
         lane = Lane("sim", self.destination, Settings(), "sim", origin=None, max_in_flight=4, timeout=30.0)
-        found = inspect(session, (self.plan,), lambda _p, _s: {}, lambda _: None)
-        lines = {NAME: Line(lane, Settings(), ())}
+        found = inspect(session, self.plans, lambda _p, _s: {}, lambda _: None)
+        lines = {one.name: Line(lane, Settings(), ()) for one in self.plans}
         done = executing.execute(session, found, lines, sender, journal, Outbox(session.store, run, 4), lambda _: None)
         assert not done.errors, done.errors
         close_run(session.store, run, session.closing())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from planfactory import (
@@ -40,6 +41,7 @@ destinations:
       customer: {entity: customer, allow_pii: [email]}
       company: {entity: company, object: company, mode: update}
 """
+EMPLOYER = column("company_id", {"link": "company", "to": {"crm": "EMPLOYER"}})
 FIRM = model(
     "firms",
     {"kind": "properties", "entity": "company", "key": "id"},
@@ -328,9 +330,55 @@ MODELS: dict[str, Case] = {
         "RVT-390", "vip", None, "(membership fields: since) are not there yet",
         "remove `to` from the columns of a cohort",
     ),
-    "links": (
-        meta_case(customers(column("company_id", {"link": "company"}))),
-        "RVT-390", "customers", "company_id", "'link' is not there yet", "remove `link`; a later version knows it",
+    "link to an entity that is not described": (
+        meta_case(customers(EMPLOYER)),
+        "RVT-329", "customers", "company_id", "names entity 'company', which no properties model describes",
+        "choose one of: customer",
+    ),
+    "link that the object does not know": (
+        meta_case(customers(replace(EMPLOYER, meta={"revetl": {"link": "company", "to": {"crm": "EMPLOYEE"}}})), FIRM,
+                  yml=COMPANY),
+        "RVT-330", "customers", "company_id", "'contact' of Crm has no link 'EMPLOYEE' (column 'company_id')",
+        "did you mean 'EMPLOYER'?",
+    ),
+    "link without a target": (
+        meta_case(customers(EMPLOYER), model("firms", FIRM.meta["revetl"], column("id"))),
+        "RVT-331", "customers", "company_id", "entity 'company', which no sync of crm carries into its company",
+        "add a sync `{entity: company, object: company}` to crm",
+    ),
+    "link with two targets": (
+        meta_case(customers(EMPLOYER), FIRM, yml=COMPANY.replace("      company:", "      more: {entity: company, "
+                  "object: company, mode: update}\n      company:")),
+        "RVT-331", "customers", "company_id", "several syncs carry there: crm.more, crm.company",
+        "write `link: {entity: company, sync: crm.more}`",
+    ),
+    "link to a sync of another entity": (
+        meta_case(customers(column("company_id", {"link": {"entity": "company", "sync": "customer"},
+                                                  "to": {"crm": "EMPLOYER"}})), FIRM, yml=COMPANY),
+        "RVT-331", "customers", "company_id", "names sync 'customer', which does not carry entity 'company' into crm's",
+        "did you mean 'crm.company'?",
+    ),
+    "link by half a key": (
+        meta_case(customers(EMPLOYER), model("firms", {**FIRM.meta["revetl"], "key": ["id", "domain"]},
+                                             *FIRM.columns.values()), yml=COMPANY),
+        "RVT-332", "customers", "company_id", "the key of entity 'company' is id, domain; `link` names company_id",
+        "write `link: {entity: company, key: [one column for each of them, in that order]}`",
+    ),
+    "link written once": (
+        meta_case(customers(replace(EMPLOYER, meta={"revetl": {
+            "link": "company", "to": {"crm": {"field": "EMPLOYER", "write": "create"}}}})), FIRM, yml=COMPANY),
+        "RVT-332", "customers", "company_id", "a link is always written", "remove `write`",
+    ),
+    "personal link": (
+        meta_case(customers(replace(EMPLOYER, meta={"revetl": {
+            "pii": "firm", "link": "company", "to": {"crm": "EMPLOYER"}}})), FIRM, yml=COMPANY),
+        "RVT-307", "customers", "company_id", "column 'company_id' is personal (firm)", 
+        "write `allow_pii: [firm]` in sync crm.customer, or remove the column's `to`",
+    ),
+    "two links into one": (
+        meta_case(customers(EMPLOYER, replace(EMPLOYER, name="firm_id")), FIRM, yml=COMPANY),
+        "RVT-304", "customers", "firm_id", "two columns both go into crm.customer.EMPLOYER",
+        "give one of them another link",
     ),
     "consent": (
         meta_case(customers(consent={"column": "ok"})),

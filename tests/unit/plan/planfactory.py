@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 
 from revetl.config import Config, load_config
-from revetl.contract import Action, Call, CohortStyle, Destination, Object, Reply, WireFormat
+from revetl.contract import Action, Call, CohortStyle, Destination, LinkStyle, Object, Reply, WireFormat
 from revetl.plan import Resolved, build
 from revetl.types import Batch, Column, Mode, Node, OnLeave, Op, Outcome, Problem, Project, Relation
 
@@ -42,6 +42,7 @@ CRM = Destination(
             match=("email_address", "external_id"),
             cohorts={"tag": TAG, "list": LIST},
             on_leave=frozenset({OnLeave.KEEP, OnLeave.ARCHIVE, OnLeave.DELETE}),
+            links={"EMPLOYER": LinkStyle("company", "the company of a contact")},
         ),
         "company": Object(match=("domain",), required=("name",), normalise="exact", modes=frozenset({Mode.UPDATE})),
     },

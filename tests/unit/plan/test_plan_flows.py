@@ -39,6 +39,16 @@ def written(*nodes: Node, sync: str = "", more: str = "") -> Flow:
     return flows(resolved.syncs)
 
 
+LINK = column("firm", {"link": "company", "to": {"crm": "EMPLOYER"}})
+COMPANY = "      company: {entity: company, object: company, mode: update, match: {domain: domain}}\n"
+FIRM = model(
+    "firms",
+    {"kind": "properties", "entity": "company", "key": "id"},
+    ID,
+    column("id"),
+    column("domain", {"to": {"crm.company": "domain"}}),
+    column("title", {"to": {"crm.company": "name"}}),
+)
 Seen = tuple[FlowKind, str, bool, bool]
 Case = tuple[Flow, Flow, list[Seen]]
 
@@ -131,6 +141,21 @@ CASES: dict[str, Case] = {
         written(customers()),
         written(customers(), sync="timezone: UTC"),
         [(FlowKind.RULE_CHANGED, "timezone", False, True)],
+    ),
+    "link added": (
+        written(customers(column("firm")), FIRM, more=COMPANY),
+        written(customers(LINK), FIRM, more=COMPANY),
+        [(FlowKind.LINK_ADDED, "EMPLOYER", True, True)],
+    ),
+    "link removed": (
+        written(customers(LINK), FIRM, more=COMPANY),
+        written(customers(column("firm")), FIRM, more=COMPANY),
+        [(FlowKind.LINK_REMOVED, "EMPLOYER", False, False)],
+    ),
+    "link from another column": (
+        written(customers(LINK, column("boss")), FIRM, more=COMPANY),
+        written(customers(replace(LINK, name="boss"), column("firm")), FIRM, more=COMPANY),
+        [(FlowKind.LINK_CHANGED, "EMPLOYER", True, True)],
     ),
     "joined model": (
         written(customers(base=True), model("spend", properties(), ID, column("ltv"))),

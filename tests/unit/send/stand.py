@@ -121,6 +121,7 @@ class ListFeed:
     works: list[Work]
     sync: str = "shop.customer"
     pulled: int = 0
+    after: frozenset[str] = frozenset()
     refreshed: list[Work] = field(default_factory=list)
 
     def next(self) -> Work | None:

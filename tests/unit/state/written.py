@@ -105,7 +105,7 @@ class Written:
         low = change.m.lower() if change.m else None
         before = change.before.lower() if change.before else None
         store.con.execute(
-            f"INSERT INTO {STATE}.outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, ?, NULL, ?, ?)",
+            f"INSERT INTO {STATE}.outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, ?, NULL, ?, ?, NULL)",
             [run, self.seq, change.sync, change.key, change.op, change.cohort, change.cause, change.m, low,
              change.before, before, change.local, None if change.local else body, record],
         )  # fmt: skip
