@@ -82,6 +82,7 @@ CATALOG: dict[str, str] = {
     "RVT-330": "A link is unknown to the object",
     "RVT-331": "A link's target is not clear",
     "RVT-332": "A link cannot be made of its columns",
+    "RVT-333": "A membership field cannot be carried",
     "RVT-340": "A source is used, and nothing tests it",
     "RVT-341": "A column looks personal and carries no tag",
     "RVT-342": "A column is not described in YAML",

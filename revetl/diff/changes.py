@@ -147,6 +147,24 @@ def leaves(plan: SyncPlan, shape: Shape) -> str:
     )
 
 
+def _member_cause(shape: Shape) -> str:
+    """Return SQL of why a membership ``w`` is asserted or ended; fields that are mapped anew make a backfill."""
+    old = [f"w.f{s.ordinal} IS DISTINCT FROM w.b{s.ordinal}" for s in shape.memberships if not s.fresh]
+    new = [f"w.f{s.ordinal} IS DISTINCT FROM w.b{s.ordinal}" for s in shape.memberships if s.fresh]
+    only = f"w.wish AND w.member AND ({' OR '.join(new or ['false'])}) AND NOT ({' OR '.join(old or ['false'])})"
+    return f"CASE WHEN w.pend THEN 'retry' WHEN {only} THEN 'mapping' ELSE 'data' END"
+
+
+def sends_member(slot: Slot) -> str:
+    """Return SQL: whether a JOIN of membership ``y`` carries this field: all it has, and what is to be cleared."""
+    f, b = f"y.f{slot.ordinal}", f"y.b{slot.ordinal}"
+    mine = f"y.cohort = {quote_text(slot.cohort or '')}"
+    if slot.on_null is OnNull.KEEP:
+        return f"({mine} AND {f} IS NOT NULL)"
+    delivered = f"({b} IS NOT NULL OR coalesce(list_contains(y.touched, {slot.ordinal}), false))"
+    return f"({mine} AND ({f} IS NOT NULL OR {delivered}))"
+
+
 def memberships(shape: Shape) -> str:
     """Return the statement that adds JOIN and PART; records without a match value are frozen."""
     now = "trim(coalesce(w.m, '')) <> ''"
@@ -160,7 +178,7 @@ def memberships(shape: Shape) -> str:
     return _insert(
         shape,
         f"SELECT {', '.join(f'w.{k}' for k in shape.ks)}, {key}, CASE WHEN w.wish THEN 'join' ELSE 'part' END, "
-        f"w.cohort, CASE WHEN w.pend THEN 'retry' ELSE 'data' END, {match}, {shape.normalised(match)}, NULL, NULL, "
+        f"w.cohort, {_member_cause(shape)}, {match}, {shape.normalised(match)}, NULL, NULL, "
         f"r.remote_id, r.created, CASE WHEN {taken} THEN 'handed_over' WHEN {match} IS NULL THEN 'nobody' END, "
         f"{_verdict(f'w.wish AND {frozen}', 'waiting', 'PREDECESSOR', 'the record itself was rejected')} "
         f"FROM {shape.temp('who')} w LEFT JOIN revetl_state.remote r "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from revetl.diff.shape import STATE, Shape
+from revetl.diff.shape import STATE, Shape, Slot
 from revetl.sqltext import quote_text
 
 
@@ -39,7 +39,7 @@ def pending(shape: Shape) -> list[str]:
         f"SELECT {keys}, p.key, flatten(list(q.touched)) AS touched, any_value(p.tried) AS tried, "
         "flatten(list(coalesce(q.linked, []))) AS linked FROM d p JOIN d q ON q.i = p.i GROUP BY p.key",
         f"CREATE OR REPLACE TEMP TABLE near_{shape.id} AS SELECT p.key, p.op, p.cohort, unnest(p.near) AS i {of_sync}",
-        f"CREATE OR REPLACE TEMP TABLE mpend_{shape.id} AS SELECT {keys}, p.cohort, p.tried "
+        f"CREATE OR REPLACE TEMP TABLE mpend_{shape.id} AS SELECT {keys}, p.cohort, p.tried, p.touched "
         f"{of_sync} AND p.op IN ('join', 'part')",
     ]
 
@@ -144,28 +144,49 @@ def member_changes(shape: Shape, *, doubt: bool) -> list[str]:
     both = ", ".join(f"coalesce(d.{k}, s.{k}) AS {k}" for k in shape.ks)
     mapped = ", ".join(quote_text(cohort) for cohort in shape.cohorts) or "NULL"
     # of a cohort that is mapped no more, nobody is parted: what is there stays until it is retired
-    known = f"SELECT {', '.join(shape.ks)}, cohort FROM {shape.table('members')} WHERE cohort IN ({mapped})"
+    held = ", ".join(
+        (
+            *shape.ks,
+            "cohort",
+            *(m if slot.stored else f"CAST(NULL AS {slot.type}) AS {m}" for slot, m in _members(shape)),
+        )
+    )
+    known = f"SELECT {held} FROM {shape.table('members')} WHERE cohort IN ({mapped})"
     if not shape.stored:
-        known = f"SELECT {', '.join(shape.ks)}, cohort FROM {shape.temp('mwish')} WHERE false"
+        known = f"SELECT {', '.join((*shape.ks, 'cohort', *shape.ms))} FROM {shape.temp('mwish')} WHERE false"
     pair = f"{shape.same_key('d', 's')} AND d.cohort = s.cohort"
     found = [
         f"CREATE OR REPLACE TEMP TABLE mchg_{shape.id} AS "
         f"SELECT {both}, coalesce(d.cohort, s.cohort) AS cohort, d.{k0} IS NOT NULL AS wish, false AS pend, "
-        f"CAST(NULL AS STRUCT(m VARCHAR, i VARCHAR)[]) AS tried "
-        f"FROM {shape.temp('mwish')} d FULL JOIN ({known}) s ON {pair} WHERE d.{k0} IS NULL OR s.{k0} IS NULL"
+        f"CAST(NULL AS STRUCT(m VARCHAR, i VARCHAR)[]) AS tried, s.{k0} IS NOT NULL AS member, "
+        f"CAST([] AS INTEGER[]) AS touched{''.join(f', d.{m}, s.{m} AS b{m[1:]}' for m in shape.ms)} "
+        f"FROM {shape.temp('mwish')} d FULL JOIN ({known}) s ON {pair} "
+        f"WHERE {' OR '.join([f'd.{k0} IS NULL', f's.{k0} IS NULL', *_other(shape)])}"
     ]
     if not doubt:
         return found
     return [
         *found,
-        f"UPDATE {shape.temp('mchg')} AS c SET pend = true, tried = p.tried FROM {shape.temp('mpend')} p "
-        f"WHERE {shape.same_key('c', 'p')} AND c.cohort = p.cohort",
-        f"INSERT INTO {shape.temp('mchg')} SELECT {', '.join(f'p.{k}' for k in shape.ks)}, p.cohort, "
-        f"d.{k0} IS NOT NULL, true, p.tried FROM {shape.temp('mpend')} p "
+        f"UPDATE {shape.temp('mchg')} AS c SET pend = true, tried = p.tried, touched = p.touched "
+        f"FROM {shape.temp('mpend')} p WHERE {shape.same_key('c', 'p')} AND c.cohort = p.cohort",
+        f"INSERT INTO {shape.temp('mchg')} BY NAME SELECT {', '.join(f'p.{k}' for k in shape.ks)}, p.cohort, "
+        f"d.{k0} IS NOT NULL AS wish, true AS pend, p.tried, p.touched, false AS member"
+        f"{''.join(f', d.{m}' for m in shape.ms)} FROM {shape.temp('mpend')} p "
         f"LEFT JOIN {shape.temp('mwish')} d ON {shape.same_key('p', 'd')} AND d.cohort = p.cohort "
         f"ANTI JOIN {shape.temp('mchg')} c ON {shape.same_key('p', 'c')} AND c.cohort = p.cohort",
         *_members_nearby(shape),
     ]
+
+
+def _members(shape: Shape) -> list[tuple[Slot, str]]:
+    return list(zip(shape.memberships, shape.ms, strict=True))
+
+
+def _other(shape: Shape) -> list[str]:
+    """Return conditions under which a membership that stands is asserted again: what it carries is another."""
+    carrying = ", ".join(sorted({quote_text(slot.cohort or "") for slot in shape.memberships}))
+    again = [f"d.cohort IN ({carrying})"] if shape.resend and carrying else []
+    return [*(f"d.{m} IS DISTINCT FROM s.{m}" for m in shape.ms), *again]
 
 
 def _members_nearby(shape: Shape) -> list[str]:
@@ -186,9 +207,11 @@ def _members_nearby(shape: Shape) -> list[str]:
     )
     fresh = f"ANTI JOIN {shape.temp('mchg')} c ON {shape.same_key('d', 'c')} AND c.cohort"
     return [
-        f"INSERT INTO {shape.temp('mchg')} SELECT DISTINCT {ks}, w.cohort, true, true, {tried} FROM {holders} d "
+        f"INSERT INTO {shape.temp('mchg')} BY NAME SELECT DISTINCT {ks}, w.cohort, true AS wish, true AS pend, "
+        f"{tried} AS tried, false AS member{''.join(f', w.{m}' for m in shape.ms)} FROM {holders} d "
         f"JOIN {shape.temp('mwish')} w ON {shape.same_key('d', 'w')} {fresh} = w.cohort",
-        f"INSERT INTO {shape.temp('mchg')} SELECT DISTINCT {ks}, d.cohort, false, true, {tried} FROM {carried} d "
+        f"INSERT INTO {shape.temp('mchg')} BY NAME SELECT DISTINCT {ks}, d.cohort, false AS wish, true AS pend, "
+        f"{tried} AS tried, false AS member FROM {carried} d "
         f"ANTI JOIN {shape.temp('mwish')} w ON {shape.same_key('d', 'w')} AND w.cohort = d.cohort {fresh} = d.cohort",
     ]
 

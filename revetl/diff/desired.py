@@ -94,15 +94,21 @@ def members(plan: SyncPlan, names: Names, shape: Shape) -> str:
     parts = []
     for cohort in plan.cohorts:
         keys = ", ".join(f"{e} AS {k}" for e, k in zip(_keys(cohort.ref, "c", shape), shape.ks, strict=True))
+        fields = "".join(f", {_member_value(slot, cohort.name)} AS f{slot.ordinal}" for slot in shape.memberships)
         parts.append(
             f"SELECT q.*, {quote_text(cohort.name)} AS cohort FROM "
-            f"(SELECT DISTINCT {keys} FROM {names[cohort.ref.unique_id]} c) q "
+            f"(SELECT DISTINCT {keys}{fields} FROM {names[cohort.ref.unique_id]} c) q "
             f"SEMI JOIN {shape.temp('desired')} d ON {shape.same_key('q', 'd')}"
         )
     if not parts:
         keys = ", ".join(f"CAST(NULL AS {kind}) AS {k}" for kind, k in zip(shape.keys, shape.ks, strict=True))
         return f"SELECT {keys}, CAST(NULL AS VARCHAR) AS cohort WHERE false"
-    return "\nUNION ALL\n".join(parts)
+    return "\nUNION ALL BY NAME\n".join(parts)
+
+
+def _member_value(slot: Slot, cohort: str) -> str:
+    column = f"c.{quote_identifier(slot.property)}" if slot.cohort == cohort else "NULL"
+    return f"CAST({column} AS {slot.type})"
 
 
 def key_health(ref: ModelRef, name: str) -> str:

@@ -41,6 +41,7 @@ class Slot:
     write: Write = Write.ALWAYS
     pii: str | None = None
     link: Pointer | None = None
+    cohort: str | None = None  # whose memberships carry it; None: records do
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Shape:
     resend: bool = False  # the wire format changed: every known record is sent again
     stored: bool = True  # False: the first sync, no tables yet
     cohorts: tuple[str, ...] = ()  # that are mapped now
+    memberships: tuple[Slot, ...] = ()  # fields of memberships; their columns lie beside the members
 
     @property
     def ks(self) -> tuple[str, ...]:
@@ -67,6 +69,11 @@ class Shape:
     def fs(self) -> tuple[str, ...]:
         """Return the names of the field columns."""
         return tuple(f"f{slot.ordinal}" for slot in self.slots)
+
+    @property
+    def ms(self) -> tuple[str, ...]:
+        """Return the names of the columns of memberships' fields."""
+        return tuple(f"f{slot.ordinal}" for slot in self.memberships)
 
     @property
     def links(self) -> tuple[Slot, ...]:

@@ -17,10 +17,15 @@ def digest(shape: Shape, version: str) -> str:
     value, changes.
     """
     values = ", ".join(["x.m", *(f"x.{f}" for f in shape.fs)])
+    carried = ", ".join(f"y.{m}" for m in shape.ms)
+    member = (
+        f"WHEN c.op = 'join' THEN c.m || (SELECT CAST(to_json(struct_pack(v := row({carried}))) AS VARCHAR) "
+        f"FROM {shape.temp('mchg')} y WHERE {shape.key_text('y')} = c.key AND y.cohort = c.cohort) "
+    )
     return (
         f"UPDATE {shape.temp('changes')} AS c SET digest = md5(CASE WHEN c.op IN ('upsert', 'identity') "
         f"THEN (SELECT CAST(to_json(struct_pack(v := row({values}))) AS VARCHAR) FROM {shape.temp('delta')} x "
-        f"WHERE x.key = c.key) ELSE c.m END || {quote_text(version)}) "
+        f"WHERE x.key = c.key) {member if shape.ms else ''}ELSE c.m END || {quote_text(version)}) "
         f"WHERE c.key IN (SELECT key FROM {STATE}.rejected WHERE sync = {quote_text(shape.sync)})"
     )
 
@@ -59,6 +64,15 @@ def refuse(shape: Shape, refusal: str) -> str:
         f"FROM (SELECT x.key, {refusal} AS reason FROM {shape.temp('delta')} x WHERE x.wanted AND {MATCHED}) q "
         "WHERE q.key = c.key AND q.reason IS NOT NULL AND c.op IN ('upsert', 'identity') AND c.verdict IS NULL "
         "AND c.local IS NULL"
+    )
+
+
+def refuse_members(shape: Shape, refusal: str) -> str:
+    """Return the statement that rejects JOINs which carry such a value; ``refusal`` is SQL over membership ``y``."""
+    return (
+        f"UPDATE {shape.temp('changes')} AS c SET verdict = 'rejected', code = 'VALUE', reason = q.reason "
+        f"FROM (SELECT {shape.key_text('y')} AS key, y.cohort, {refusal} AS reason FROM {shape.temp('mchg')} y) q "
+        "WHERE q.key = c.key AND q.cohort = c.cohort AND q.reason IS NOT NULL AND c.op = 'join' AND c.verdict IS NULL"
     )
 
 

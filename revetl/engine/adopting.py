@@ -185,7 +185,8 @@ def _keep(
             f"SELECT {ks}, x.m, {values} FROM {shape.temp('delta')} x JOIN adopted a ON a.key = x.key"
         )
         store.con.execute(
-            f"INSERT INTO {shape.table('members')} SELECT {ks}, a.cohort FROM {shape.temp('delta')} x "
+            f"INSERT INTO {shape.table('members')} ({', '.join(shape.ks)}, cohort) "
+            f"SELECT {ks}, a.cohort FROM {shape.temp('delta')} x "
             "JOIN adopted_in a ON a.key = x.key"
         )
         store.con.execute(f"INSERT INTO {STATE}.remote SELECT ?, key, remote_id, false FROM adopted", [plan.name])

@@ -71,7 +71,7 @@ def discover(
     context = context_of(plan, line, None)
     fields: Sequence[RemoteField] = sender.call(line.lane, destination.discover(context))
     if create or plan.sandbox:
-        wanted = creating.wishes(plan, destination, fields, {s.field: s.type for s in shape.slots if s.link is None})
+        wanted = creating.wishes(plan, destination, fields, {slot.field: slot.type for slot in shape.slots})
         stored = load_sync(store, plan.name)
         if wanted and stored is not None and not plan.sandbox:
             pin_account(store, plan, line, destination, sender, stored)  # no field in somebody else's account

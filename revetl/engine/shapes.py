@@ -176,7 +176,8 @@ def shape_of(
             _type_of(ref, column, tables, plan.name)
     keys = _key_types(plan, tables)
     known = {(field.field, field.link is not None): field for field in stored.fields} if stored else {}
-    last = max((field.ordinal for field in known.values()), default=-1)
+    every = (*stored.fields, *stored.memberships) if stored else ()
+    last = max((field.ordinal for field in every), default=-1)
     slots, retyped = [], []
     for field in plan.mapped:
         kind = _kind(plan, refs[field.model], field, tables)
@@ -198,6 +199,7 @@ def shape_of(
     wire = destination.wire.version
     if stored and stored.keys != keys:
         retyped.append(Retyped(", ".join(plan.key), ", ".join(stored.keys), ", ".join(keys), key=True))
+    members = _memberships(plan, stored, tables, last, retyped)
     shape = Shape(
         id=stored.id if stored else number,
         sync=plan.name,
@@ -208,11 +210,30 @@ def shape_of(
         partial=thing.partial,
         resend=stored is not None and stored.wire_version != wire,
         stored=stored is not None,
+        memberships=members,
         cohorts=(*(cohort.name for cohort in plan.cohorts), *sorted(ended)),
     )
     names = {uid: _source(ref, tables) for uid, ref in refs.items()}
     version = f"{flow_hash(plan)}/{wire}"
     return Shaped(shape, names, tuple(retyped), version, {uid: _place(r.relation) for uid, r in refs.items()})
+
+
+def _memberships(
+    plan: SyncPlan, stored: StoredSync | None, tables: Tables, last: int, retyped: list[Retyped]
+) -> tuple[Slot, ...]:
+    """Return the slots of what memberships carry; numbers go on after ``last``, changed types into ``retyped``."""
+    known = {(field.cohort, field.field): field for field in stored.memberships} if stored else {}
+    found = []
+    for cohort in plan.cohorts:
+        for field in cohort.fields:
+            kind = _type_of(cohort.ref, field.property, tables, plan.name)
+            old = known.get((cohort.name, field.field)) or known.get((cohort.name, field.was or ""))
+            if old is None:
+                last += 1
+            elif old.type != kind:
+                retyped.append(Retyped(field.property, old.type, kind))
+            found.append(replace(_slot(field, old.ordinal if old else last, old, kind), cohort=cohort.name))
+    return tuple(sorted(found, key=lambda slot: slot.ordinal))
 
 
 def _place(relation: Relation) -> str:
@@ -238,17 +259,18 @@ def persist(store: Store, plan: SyncPlan, shaped: Shaped, stored: StoredSync | N
                 shaped.version, 0,
             )  # fmt: skip
             make_tables(store, stored)
-        fields = [_stored(slot) for slot in shape.slots]
-        for slot, field in zip(shape.slots, fields, strict=True):
+        slots = (*shape.slots, *shape.memberships)
+        fields = [_stored(slot) for slot in slots]
+        for slot, field in zip(slots, fields, strict=True):
             if not slot.stored:
                 add_field(store, shape.id, field)
-        for change in shaped.retyped:
-            for slot in shape.slots:
-                if slot.property == change.column and slot.stored:
-                    retype_field(store, shape.id, slot.ordinal, change.after)
+            for change in shaped.retyped:
+                if (slot.property, slot.type) == (change.column, change.before) and slot.stored:
+                    retype_field(store, shape.id, field, change.after)
         refresh_fields(store, shape.id, [field for field in fields if field.property])
         set_sync(store, shape.id, flow=shaped.version, relations=json.dumps(dict(shaped.relations)))
-    return replace(shape, stored=True, slots=tuple(replace(slot, stored=True) for slot in shape.slots))
+    slots, members = (tuple(replace(s, stored=True) for s in some) for some in (shape.slots, shape.memberships))
+    return replace(shape, stored=True, slots=slots, memberships=members)
 
 
 def settle(store: Store, shape: Shape, destination: Destination, rows: int, *, complete: bool) -> None:
@@ -262,5 +284,6 @@ def settle(store: Store, shape: Shape, destination: Destination, rows: int, *, c
 def _stored(slot: Slot) -> StoredField:
     link = slot.link.sync if slot.link else None
     return StoredField(
-        slot.ordinal, slot.field, slot.property, slot.model, slot.type, slot.pii, slot.fresh, orphan=False, link=link
-    )
+        slot.ordinal, slot.field, slot.property, slot.model, slot.type, slot.pii, slot.fresh, orphan=False, link=link,
+        cohort=slot.cohort,
+    )  # fmt: skip

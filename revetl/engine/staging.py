@@ -29,6 +29,11 @@ class Masking:
         """Return whether this field's values are kept as HMAC only."""
         return self.values == "hash" and slot.pii is not None
 
+    def shown(self, slot: Slot, value: str, alias: str) -> str:
+        """Return SQL of what stands in the ledger for a hidden value; a null is no secret."""
+        hidden = f"'{{\"hmac\":\"' || {self.hmac(value)} || '\"}}'"
+        return f"CASE WHEN {alias}.f{slot.ordinal} IS NULL THEN 'null' ELSE {hidden} END"
+
     def hmac(self, text: str) -> str:
         """Return SQL of the hex HMAC-SHA256 (RFC 2104) of a text expression: DuckDB has sha256, not hmac."""
         key = hashlib.sha256(self.key).digest() if len(self.key) > BLOCK else self.key
@@ -47,7 +52,7 @@ def encodings(
         ConfigError: RVT-422, a column's type can never be carried.
     """
     found: dict[int, Encoding] = {}
-    for slot in shape.slots:
+    for slot in (*shape.slots, *shape.memberships):
         try:
             encoding = encode(slot.type, remote.get(slot.field), destination.wire, timezone=plan.timezone)
         except Unencodable as error:
@@ -58,7 +63,7 @@ def encodings(
                 hint="cast the column in the model, or remove the mapping"
                 + ("; a time zone can be named by `timezone:` in revetl.yml" if "TIMESTAMP" in slot.type else ""),
             ) from None
-        found[slot.ordinal] = encoding.over(f"x.f{slot.ordinal}")
+        found[slot.ordinal] = encoding.over(f"{'x' if slot.cohort is None else 'y'}.f{slot.ordinal}")
     return found
 
 
@@ -73,6 +78,29 @@ def refusal(shape: Shape, spelt: Mapping[int, Encoding]) -> str:
     return f"coalesce({', '.join(reasons)}, NULL)" if reasons else "CAST(NULL AS VARCHAR)"
 
 
+def member_refusal(shape: Shape, spelt: Mapping[int, Encoding]) -> str | None:
+    """Return SQL of the reason why a membership ``y`` cannot be carried exactly; None where all can."""
+    reasons = [
+        f"CASE WHEN {diff_changes.sends_member(slot)} AND y.f{slot.ordinal} IS NOT NULL "
+        f"THEN {quote_text(slot.field + ': ')} || ({encoding.refusal}) END"
+        for slot in shape.memberships
+        if (encoding := spelt[slot.ordinal]).refusal is not None
+    ]
+    return f"coalesce({', '.join(reasons)}, NULL)" if reasons else None
+
+
+def _member_parts(
+    shape: Shape, destination: Destination, spelt: Mapping[int, Encoding], mask: Masking | None
+) -> list[Part]:
+    parts = []
+    for slot in shape.memberships:
+        value = f"coalesce({spelt[slot.ordinal].value}, {clear_sql(destination.wire)})"
+        if mask is not None and mask.hidden(slot):
+            value = mask.shown(slot, value, "y")
+        parts.append(Part(slot.field, value, diff_changes.sends_member(slot)))
+    return parts
+
+
 def _upsert_parts(
     plan: SyncPlan, shape: Shape, destination: Destination, spelt: Mapping[int, Encoding], mask: Masking | None
 ) -> list[Part]:
@@ -84,8 +112,7 @@ def _upsert_parts(
         if slot.link is not None:
             value = f"coalesce({spelt[slot.ordinal].value}, 'null')"
         if mask is not None and mask.hidden(slot):
-            hidden = f"'{{\"hmac\":\"' || {mask.hmac(value)} || '\"}}'"
-            value = f"CASE WHEN x.f{slot.ordinal} IS NULL THEN 'null' ELSE {hidden} END"
+            value = mask.shown(slot, value, "x")
         parts.append(Part(slot.field, value, diff_changes.sends(slot, shape)))
     for constant in plan.constants:
         when = "NOT x.known AND x.remote_id IS NULL" if constant.write is Write.CREATE else None
@@ -148,17 +175,16 @@ def _texts(
 ) -> tuple[str, str]:
     """Return SQL of a change's body, and of its record where the ledger keeps another text (null: the same)."""
 
-    def of(upsert: list[Part], leave: list[Part]) -> str:
-        return (
-            f"CASE c.op WHEN 'upsert' THEN {object_sql(upsert)} WHEN 'leave' THEN {object_sql(leave)} ELSE '{{}}' END"
-        )
+    def of(masked: Masking | None) -> str:
+        upsert = object_sql(_upsert_parts(plan, shape, destination, spelt, masked))
+        leave = object_sql(_leave_parts(plan, shape, destination, links=masked is not None))
+        join = object_sql(_member_parts(shape, destination, spelt, masked))
+        join = f"WHEN 'join' THEN {join} " if shape.memberships else ""
+        return f"CASE c.op WHEN 'upsert' THEN {upsert} WHEN 'leave' THEN {leave} {join}ELSE '{{}}' END"
 
-    body = of(_upsert_parts(plan, shape, destination, spelt, None), _leave_parts(plan, shape, destination))
-    if not shape.links and not any(mask.hidden(slot) for slot in shape.slots):
-        return body, "NULL"
-    kept = _upsert_parts(plan, shape, destination, spelt, mask)
-    record = of(kept, _leave_parts(plan, shape, destination, links=True))
-    return body, f"CASE WHEN c.op IN ('upsert', 'leave') THEN {record} END"
+    if not shape.links and not any(mask.hidden(slot) for slot in (*shape.slots, *shape.memberships)):
+        return of(None), "NULL"
+    return of(None), f"CASE WHEN c.op IN ('upsert', 'leave', 'join') THEN {of(mask)} END"
 
 
 def stage_of(
@@ -173,9 +199,10 @@ def stage_of(
     """Return the statements that put the numbered changes of a sync into the outbox, chunk by chunk."""
     body, record = _texts(plan, shape, destination, spelt, mask)
     some = "WHERE seq BETWEEN {lo} AND {hi}"
-    chunk = f"FROM (FROM {shape.temp('changes')} {some}) c LEFT JOIN (FROM {shape.temp('ready')} {some}) x USING (seq)"
+    changes, ready = f"(FROM {shape.temp('changes')} {some}) c", f"(FROM {shape.temp('ready')} {some}) x"
+    chunk = f"FROM {changes} LEFT JOIN {ready} USING (seq)"
     name, ks = quote_text(plan.name), ", ".join(shape.ks)
-    local, (columns, joins) = _local(shape), _found(shape, run)
+    local, (columns, joins), joined = _local(shape), _found(shape, run), _joined(shape, some)
     sent = f"c.verdict IS NULL AND ({local}) IS NULL"
     names = ", ".join((ks, "m", *shape.fs))
     return Stage(
@@ -185,20 +212,22 @@ def stage_of(
         # in sending order, so that a chunk reads its own rows and not the whole delta
         ready=f"CREATE OR REPLACE TEMP TABLE ready_{shape.id} AS SELECT c.seq, x.*{columns} "
         f"FROM {shape.temp('changes')} c JOIN {shape.temp('delta')} x ON x.key = c.key {joins} "
-        "WHERE c.op IN ('upsert', 'leave') ORDER BY c.seq",
-        done=f"DROP TABLE {shape.temp('ready')}",
+        "WHERE c.op IN ('upsert', 'leave') ORDER BY c.seq" + joined.ready,
+        done=f"DROP TABLE {shape.temp('ready')}" + joined.done,
         outbox=_literal(
             f"INSERT INTO {STATE}.outbox SELECT {quote_text(run)}, c.seq, {name}, c.key, c.op, c.cohort, c.cause, c.m, "
             f"c.i, c.bm, c.bi, c.remote_id, c.created, {local}, c.digest, CASE WHEN {sent} THEN {body} END, "
             f"CASE WHEN {sent} THEN {record} END, CASE WHEN {sent} THEN {_links(plan, shape)} END "
         )
-        + chunk,
+        + chunk
+        + joined.chunk,
         after=_literal(
             f"INSERT INTO {shape.table('after')} (seq, {names}) SELECT c.seq, "
             f"{', '.join(f'x.{name}' for name in (*shape.ks, 'm', *shape.fs))} "
         )
         + chunk
-        + " WHERE c.op = 'upsert'",
+        + " WHERE c.op = 'upsert'"
+        + joined.after,
         verdicts=_literal(
             f"INSERT INTO {STATE}.exceptions SELECT {quote_text(run)}, c.seq, c.verdict, c.code, c.reason, now(), "
             f"NULL, NULL FROM {shape.temp('changes')} c "
@@ -206,6 +235,29 @@ def stage_of(
         + some
         + " AND c.verdict IS NOT NULL",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    """What memberships that carry fields add to the statements of a stage; nothing where none do."""
+
+    ready: str = ""
+    done: str = ""
+    chunk: str = ""
+    after: str = ""
+
+
+def _joined(shape: Shape, some: str) -> _Joined:
+    if not shape.memberships:
+        return _Joined()
+    table, names = f"mready_{shape.id}", ", ".join((*shape.ks, *shape.ms))
+    ready = (
+        f"; CREATE OR REPLACE TEMP TABLE {table} AS SELECT c.seq, y.* FROM {shape.temp('changes')} c "
+        f"JOIN {shape.temp('mchg')} y ON {shape.key_text('y')} = c.key AND y.cohort = c.cohort "
+        "WHERE c.op = 'join' ORDER BY c.seq"
+    )
+    after = f"; INSERT INTO {shape.table('after')} (seq, {names}) SELECT seq, {names} FROM {table} {some}"
+    return _Joined(ready, f"; DROP TABLE {table}", f" LEFT JOIN (FROM {table} {some}) y USING (seq)", after)
 
 
 def _local(shape: Shape) -> str:

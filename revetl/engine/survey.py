@@ -75,7 +75,19 @@ def read(plan: SyncPlan, shaped: Shaped, store: Store, *, few: bool = False) -> 
         )
     )
     wanted = int(store.one(delta.count(shape)))
-    return _duplicates(plan, shaped, store, wanted) or wanted
+    return _duplicates(plan, shaped, store, wanted) or _double_members(plan, shape, store) or wanted
+
+
+def _double_members(plan: SyncPlan, shape: Shape, store: Store) -> Held | None:
+    """Return a verdict where a cohort says two things of one member."""
+    if not shape.memberships:
+        return None
+    twice = f"SELECT cohort FROM {shape.temp('mwish')} GROUP BY {', '.join(shape.ks)}, cohort HAVING count(*) > 1"
+    for cohort, members in store.rows(f"SELECT cohort, count(*) FROM ({twice}) GROUP BY cohort ORDER BY cohort"):
+        return stop(
+            plan, "key", f"{members} members of {cohort} stand there more than once, with other values", members
+        )
+    return None
 
 
 def _duplicates(plan: SyncPlan, shaped: Shaped, store: Store, wanted: int) -> Held | None:
@@ -119,6 +131,9 @@ def judge(
     store.run_all(changes.statements(plan, shape))
     now = quote_text(request.now.isoformat()) + "::TIMESTAMPTZ"
     store.con.execute(verdicts.refuse(shape, staging.refusal(shape, spelt)))
+    members = staging.member_refusal(shape, spelt)
+    if members is not None:
+        store.con.execute(verdicts.refuse_members(shape, members))
     store.con.execute(verdicts.digest(shape, shaped.version))
     store.run_all(verdicts.chains(shape))
     store.run_all(verdicts.frozen(shape, now, retry=request.retry))

@@ -8,9 +8,12 @@ from revetl.config.schema import did_you_mean
 from revetl.plan.complaints import Complaints
 from revetl.plan.drafts import Draft
 from revetl.plan.entities import Entity, reference
+from revetl.plan.fields import check_personal, options_of
 from revetl.plan.items import Item
 from revetl.plan.names import Names
-from revetl.types import CohortPlan, Guards, ModelRef
+from revetl.types import CohortPlan, FieldPlan, Guards, ModelRef, Write
+
+ANY = "*"  # among a style's fields: every name is one
 
 
 def resolve_cohorts(
@@ -22,6 +25,7 @@ def resolve_cohorts(
     for item in entity.cohorts:
         said = names.pick(item.spec.to, draft.destination, draft.name)
         if not said:
+            _fields_alone(draft, item, names, say)
             continue
         if len(said) > 1:
             what, remedy = (
@@ -34,11 +38,46 @@ def resolve_cohorts(
         if other is not item:
             what = f"cohorts '{other.name}' and '{item.name}' are both called '{label}' in {draft.name}"
             say.error("RVT-326", what, "give one of them another label", syncs=(draft.name,), node=item.node)
-        found.append(
-            CohortPlan(item.name, label, reference(item, entity), item.spec.guards.over(guards), item.spec.was)
-        )
+        fields = membership_fields(draft, item, names, say)
+        ref, limits = reference(item, entity), item.spec.guards.over(guards)
+        found.append(CohortPlan(item.name, label, ref, limits, item.spec.was, fields))
         _label_length(draft, item, label, say)
     return tuple(found)
+
+
+def membership_fields(draft: Draft, item: Item, names: Names, say: Complaints) -> tuple[FieldPlan, ...]:
+    """Return what a membership of a cohort carries beside itself; say what the cohort's style cannot carry."""
+    style = draft.thing.cohorts.get(style_of(draft) or "")
+    known = {field.name for field in style.fields} if style else set()
+    found: dict[str, FieldPlan] = {}
+    for column in item.columns:
+        options = options_of(draft, item, column, names, say)
+        if options is None:
+            continue
+        field = options.field or column.name
+        wrong = None
+        if ANY not in known and field not in known:
+            place = f"a {style.name} of {draft.type.title}" if style else f"'{draft.object}' of {draft.type.title}"
+            wrong = f"{place} carries no '{field}' (column '{column.name}')", did_you_mean(field, known)
+        elif options.write is not Write.ALWAYS:
+            wrong = f"'{field}' of a membership is always written", "remove `write`"
+        if wrong is not None:
+            say.error("RVT-333", *wrong, syncs=(draft.name,), node=item.node, column=column.name)
+        if field in found:
+            what = f"columns '{found[field].property}' and '{column.name}' of '{item.name}' both go into {field}"
+            say.error("RVT-304", what, "remove one", syncs=(draft.name,), node=item.node, column=column.name)
+        check_personal(draft, item, column.name, column.pii, say)
+        found[field] = FieldPlan(field, column.name, item.node.unique_id, column.pii, options.on_null, was=options.was)
+    return tuple(found.values())
+
+
+def _fields_alone(draft: Draft, item: Item, names: Names, say: Complaints) -> None:
+    """Say where a column of a cohort names a sync that the cohort itself does not."""
+    for column in item.columns:
+        if names.pick(column.to, draft.destination, draft.name):
+            what = f"column '{column.name}' of cohort '{item.name}' names {draft.name}, which the cohort does not"
+            remedy = f"add {draft.destination} to the cohort's own `to`, or remove the column's"
+            say.error("RVT-333", what, remedy, syncs=(draft.name,), node=item.node, column=column.name)
 
 
 def _label_length(draft: Draft, item: Item, label: str, say: Complaints) -> None:

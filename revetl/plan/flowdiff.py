@@ -28,6 +28,10 @@ class FlowKind(StrEnum):
     COHORT_RENAMED = "cohort_renamed"
     COHORT_RELABELLED = "cohort_relabelled"
     COHORT_CHANGED = "cohort_changed"
+    MEMBERSHIP_ADDED = "membership_added"  # a field of the memberships of a cohort
+    MEMBERSHIP_REMOVED = "membership_removed"
+    MEMBERSHIP_RENAMED = "membership_renamed"
+    MEMBERSHIP_CHANGED = "membership_changed"
     CONSTANT_ADDED = "constant_added"
     CONSTANT_REMOVED = "constant_removed"
     CONSTANT_CHANGED = "constant_changed"
@@ -155,6 +159,10 @@ def _cohorts(base: FlowChange, before: Flow, after: Flow) -> Iterator[FlowChange
                 yield replace(what, kind=FlowKind.COHORT_CHANGED, before=_keyed(old), after=_keyed(new), leaves=True)
             if old["label"] != new["label"]:
                 yield replace(what, kind=FlowKind.COHORT_RELABELLED, before=old["label"], after=new["label"])
+        if new is not None:
+            parts = ((part or {}).get("fields", {}) for part in (old, new))
+            fields = ({f"{name}.{field}": told for field, told in part.items()} for part in parts)
+            yield from _fields("membership", base, *fields)
 
 
 def _keyed(cohort: Flow) -> str:

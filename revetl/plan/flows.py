@@ -80,4 +80,6 @@ def _link(link: LinkPlan) -> dict[str, JSON]:
 
 
 def _cohort(cohort: CohortPlan) -> dict[str, JSON]:
-    return {"label": cohort.label, "model": cohort.ref.unique_id, "key": list(cohort.ref.key), "was": cohort.was}
+    fields = {"fields": {field.field: _field(field) for field in cohort.fields}} if cohort.fields else {}
+    told = {"label": cohort.label, "model": cohort.ref.unique_id, "key": list(cohort.ref.key), "was": cohort.was}
+    return {**told, **fields}

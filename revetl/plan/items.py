@@ -160,10 +160,10 @@ def misfits(spec: ItemSpec, columns: tuple[Mapped, ...]) -> tuple[Complaint, ...
     if spec.kind == "cohort":
         if spec.base:
             found.append(Complaint("RVT-300", ("base",), "'base' stands on a cohort", "set it on a properties model"))
-        mapped = [column.name for column in columns if column.to]
-        if mapped:
-            what = f"a cohort's mapped columns (membership fields: {', '.join(mapped)}) are not there yet"
-            found.append(Complaint("RVT-390", ("columns",), what, "remove `to` from the columns of a cohort"))
+        for column in columns:
+            if column.link is not None:
+                what = f"'link' stands on column '{column.name}' of a cohort"
+                found.append(Complaint("RVT-332", ("columns",), what, "set it on a properties model"))
     return tuple(found)
 
 

@@ -139,11 +139,14 @@ def _records(store: Store, sync: StoredSync, done: str) -> None:
 
 def _members(store: Store, sync: StoredSync, done: str) -> None:
     members, ks = f"{STATE}.members_{sync.id}", ", ".join(f"k{n}" for n in range(len(sync.keys)))
-    moved = f"(SELECT {_keys(sync, 'key')}, cohort, op FROM {done} WHERE op IN ('join', 'part'))"
+    moved = f"(SELECT {_keys(sync, 'key')}, cohort, op, seq FROM {done} WHERE op IN ('join', 'part'))"
+    fields = "".join(f", f{field.ordinal}" for field in sync.memberships if not field.orphan)
+    carried = f"LEFT JOIN (SELECT seq{fields} FROM {STATE}.after_{sync.id}) a ON a.seq = d.seq" if fields else ""
     store.run_all(
         [
             f"DELETE FROM {members} AS s USING {moved} d WHERE {_same(sync, 's', 'd')} AND s.cohort = d.cohort",
-            f"INSERT INTO {members} ({ks}, cohort) SELECT {ks}, cohort FROM {moved} WHERE op = 'join'",
+            f"INSERT INTO {members} ({ks}, cohort{fields}) SELECT {ks}, cohort{fields} FROM {moved} d {carried} "
+            "WHERE op = 'join'",
             f"DELETE FROM {members} AS s USING (SELECT {_keys(sync, 'key')} FROM {done} WHERE op = 'leave') d "
             f"WHERE {_same(sync, 's', 'd')}",
         ]
@@ -171,7 +174,13 @@ def _remote(store: Store, name: str, done: str) -> None:
 def _pending(store: Store, run: str, sync: StoredSync, name: str, late_apply: float) -> None:
     """Keep keys of unknown outcome dirty until a run that began ``late_apply`` later gets a clean answer."""
     touched = ", ".join(
-        f"CASE WHEN coalesce(a.f{f.ordinal}, s.f{f.ordinal}) IS NOT NULL THEN {f.ordinal} END" for f in sync.fields
+        [
+            *(
+                f"CASE WHEN coalesce(a.f{f.ordinal}, s.f{f.ordinal}) IS NOT NULL THEN {f.ordinal} END"
+                for f in sync.fields
+            ),
+            *(f"CASE WHEN a.f{f.ordinal} IS NOT NULL THEN {f.ordinal} END" for f in sync.memberships),
+        ]
     )
     points = ", ".join(
         f"CASE WHEN a.f{f.ordinal} IS NOT NULL THEN {{'n': {f.ordinal}, 'id': a.f{f.ordinal}}} END"
@@ -222,6 +231,11 @@ def _pending(store: Store, run: str, sync: StoredSync, name: str, late_apply: fl
 def _rejected(store: Store, run: str, sync: StoredSync, name: str) -> None:
     """Keep what was refused, with a digest of it and the time of its next try."""
     values = ", ".join(["a.m", *(f"a.f{f.ordinal}" for f in sync.fields if not f.orphan)])
+    carried = ", ".join(f"a.f{f.ordinal}" for f in sync.memberships if not f.orphan)
+    member = (
+        f"WHEN f.op = 'join' THEN f.m || (SELECT CAST(to_json(struct_pack(v := row({carried}))) AS VARCHAR) "
+        f"FROM {STATE}.after_{sync.id} a WHERE a.seq = f.seq) "
+    )
     version = sync.flow.replace("'", "''")
     same = "r.sync = f.sync AND r.key = f.key AND r.op = f.op AND r.cohort IS NOT DISTINCT FROM f.cohort"
     gap, last = int(FIRST_GAP.total_seconds()), int(LAST_GAP.total_seconds())
@@ -231,7 +245,8 @@ def _rejected(store: Store, run: str, sync: StoredSync, name: str) -> None:
             "max(f.reason) AS reason, "
             f"any_value(md5(CASE WHEN f.op IN ('upsert', 'identity') THEN (SELECT CAST(to_json(struct_pack("
             f"v := row({values}))) AS VARCHAR) FROM {STATE}.after_{sync.id} a JOIN final u ON u.seq = a.seq "
-            f"WHERE u.key = f.key AND u.op = 'upsert' LIMIT 1) ELSE f.m END || '{version}')) AS digest, "
+            f"WHERE u.key = f.key AND u.op = 'upsert' LIMIT 1) {member if carried else ''}ELSE f.m END "
+            f"|| '{version}')) AS digest, "
             "coalesce(any_value(r.since), max(f.ts)) AS since, coalesce(any_value(r.attempts), 0) + 1 AS attempts, "
             f"max(f.ts) + INTERVAL 1 SECOND * least({last}, {gap} * pow(2, coalesce(any_value(r.attempts), 0))) "
             f"AS next_at, '{run}' AS run FROM final f LEFT JOIN {STATE}.rejected r ON {same} "

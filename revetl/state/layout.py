@@ -24,6 +24,7 @@ class StoredField:
     fresh: bool
     orphan: bool
     link: str | None = None  # the sync that a link points to
+    cohort: str | None = None  # whose memberships carry it; None: records do
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class StoredSync:
     account: str | None
     flow: str  # digest of mapping and wire format
     last_rows: int
-    fields: tuple[StoredField, ...] = ()
+    fields: tuple[StoredField, ...] = ()  # of records
+    memberships: tuple[StoredField, ...] = ()  # of memberships
     cohorts: Mapping[str, tuple[str, str | None]] = None  # type: ignore[assignment]  # name → (label, remote id)
 
 
@@ -53,15 +55,18 @@ def load_sync(store: Reads, sync: str) -> StoredSync | None:
     if not found:
         return None
     ident, name, keys, normalise, version, relations, account, flow, last_rows = found[0]
-    fields = store.rows(
-        f"SELECT ordinal, field, property, model, type, pii, fresh, orphan, link FROM {STATE}.fields "
+    rows = store.rows(
+        f"SELECT ordinal, field, property, model, type, pii, fresh, orphan, link, cohort FROM {STATE}.fields "
         "WHERE sync_id = ? ORDER BY ordinal",
         [ident],
     )
+    fields = [StoredField(*row) for row in rows]
     cohorts = store.rows(f"SELECT cohort, label, remote_id FROM {STATE}.cohorts WHERE sync_id = ?", [ident])
     return StoredSync(
         ident, name, tuple(keys), normalise, version, json.loads(relations), account, flow, last_rows,
-        tuple(StoredField(*row) for row in fields), {row[0]: (row[1], row[2]) for row in cohorts},
+        tuple(field for field in fields if field.cohort is None),
+        tuple(field for field in fields if field.cohort is not None),
+        {row[0]: (row[1], row[2]) for row in cohorts},
     )  # fmt: skip
 
 
@@ -89,20 +94,26 @@ def make_tables(store: Store, sync: StoredSync) -> None:
     )  # fmt: skip
 
 
+def _tables(field: StoredField) -> tuple[str, str]:
+    """Return the tables that have a column of a field: what is acknowledged, and what is on its way."""
+    return ("snap" if field.cohort is None else "members"), "after"
+
+
 def add_field(store: Store, sync_id: int, field: StoredField) -> None:
-    """Give a field its slot: a column of nulls in the snapshot and in the outbox's values."""
-    for table in ("snap", "after"):
+    """Give a field its slot: a column of nulls in what is acknowledged and in the outbox's values."""
+    for table in _tables(field):
         store.con.execute(f"ALTER TABLE {STATE}.{table}_{sync_id} ADD COLUMN f{field.ordinal} {field.type}")
     store.con.execute(
-        f"INSERT INTO {STATE}.fields VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO {STATE}.fields VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [sync_id, field.ordinal, field.field, field.property, field.model, field.type, field.pii, field.fresh, False,
-         field.link],
+         field.link, field.cohort],
     )  # fmt: skip
 
 
-def retype_field(store: Store, sync_id: int, ordinal: int, kind: str) -> None:
+def retype_field(store: Store, sync_id: int, field: StoredField, kind: str) -> None:
     """Give a field another type; values that do not fit become null and are sent again."""
-    for table in ("snap", "after"):
+    ordinal = field.ordinal
+    for table in _tables(field):
         store.con.execute(
             f"ALTER TABLE {STATE}.{table}_{sync_id} ALTER COLUMN f{ordinal} TYPE {kind} "
             f"USING TRY_CAST(f{ordinal} AS {kind})"

@@ -53,8 +53,10 @@ LINKS = [
     "CREATE TABLE {s}.waiting_links (sync VARCHAR, key VARCHAR, field VARCHAR, target VARCHAR, awaits VARCHAR)",
 ]
 
+MEMBERSHIPS = ["ALTER TABLE {s}.fields ADD COLUMN cohort VARCHAR"]  # whose memberships carry the field
+
 # name → statements; the order of names is the order of runs
-MIGRATIONS: dict[str, list[str]] = {"0001_first": FIRST, "0002_links": LINKS}
+MIGRATIONS: dict[str, list[str]] = {"0001_first": FIRST, "0002_links": LINKS, "0003_memberships": MEMBERSHIPS}
 
 
 def migrate(execute: Callable[[str], object], done: frozenset[str]) -> list[str]:

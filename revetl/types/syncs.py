@@ -94,6 +94,7 @@ class CohortPlan:
     ref: ModelRef
     guards: Guards = Guards()
     was: str | None = None
+    fields: tuple[FieldPlan, ...] = ()  # what a membership itself carries
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from revetl.contract import (
     Reply,
     WireFormat,
 )  # fmt: skip
-from revetl.types import Batch, Change, Mode, OnLeave, Op, Outcome, Proof
+from revetl.types import Batch, Change, Mode, OnLeave, Op, Outcome, Proof, RemoteField
 
 
 class Settings(BaseModel):
@@ -64,7 +64,7 @@ SIM = Destination(
     objects={
         "person": Object(
             match=("email",),
-            cohorts={"tag": CohortStyle("tag", "a tag")},
+            cohorts={"tag": CohortStyle("tag", "a tag", fields=(RemoteField("level"), RemoteField("since", "date")))},
             on_leave=frozenset({OnLeave.KEEP, OnLeave.CLEAR, OnLeave.ARCHIVE, OnLeave.DELETE}),
             modes=frozenset({Mode.UPSERT}),
             any_field=True,
@@ -90,6 +90,7 @@ class Vendor:
 
     people: dict[str, dict[str, object]] = field(default_factory=dict)
     tags: dict[str, set[str]] = field(default_factory=dict)
+    told: dict[str, dict[str, dict[str, object]]] = field(default_factory=dict)  # e-mail → tag → what it carries
     ids: dict[str, str] = field(default_factory=dict)
     firms: dict[str, str] = field(default_factory=dict)
     links: dict[str, dict[str, set[str]]] = field(default_factory=dict)
@@ -159,10 +160,13 @@ class Vendor:
             if email not in self.people:
                 return {"seq": row["seq"], "ok": False, "code": "UNKNOWN_PERSON"}
             self.tags.setdefault(email, set()).add(str(row["tag"]))
+            carried = self.told.setdefault(email, {}).setdefault(str(row["tag"]), {})
+            carried.update(row["fields"])  # type: ignore[call-overload]
         elif op is Op.PART:
             self.tags.get(email, set()).discard(str(row["tag"]))
+            self.told.get(email, {}).pop(str(row["tag"]), None)
         else:
-            for held in (self.people, self.tags, self.links, self.ids):
+            for held in (self.people, self.tags, self.told, self.links, self.ids):
                 held.pop(email, None)
         return answer
 
@@ -170,9 +174,9 @@ class Vendor:
         if old not in self.people:
             return answer
         person, tags = self.people.pop(old), self.tags.pop(old, set())
-        links, ident = self.links.pop(old, {}), self.ids.pop(old, "")
+        links, ident, told = self.links.pop(old, {}), self.ids.pop(old, ""), self.told.pop(old, {})
         if new not in self.people:  # else the old one is merged away: nothing may stay behind
             self.people[new] = person | {"email": new}
             self.tags[new] = tags
-            self.links[new], self.ids[new] = links, ident
+            self.links[new], self.ids[new], self.told[new] = links, ident, told
         return answer

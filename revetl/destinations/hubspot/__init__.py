@@ -7,8 +7,8 @@ inputs and are found again by ``objectWriteTraceId``; lists take record ids, not
 
 from __future__ import annotations
 
-from revetl.contract import Action, Auth, CohortStyle, Destination, Object, ReadBack, WireFormat
-from revetl.destinations.hubspot import endings, erasing, fields, identity, lists, read, records
+from revetl.contract import Action, Auth, CohortStyle, Destination, LinkStyle, Object, ReadBack, WireFormat
+from revetl.destinations.hubspot import endings, erasing, fields, identity, links, lists, read
 from revetl.destinations.hubspot.api import HubSpotSettings, authorise, diagnose, limits
 from revetl.types import OnLeave, Op, Proof
 
@@ -24,7 +24,13 @@ HUBSPOT = Destination(
     auth=Auth(authorise),
     objects={
         # "*": any property that discovery shows as unique (hasUniqueValue).
-        "contacts": Object(match=("email", "*"), partial=False, cohorts=_LIST, on_leave=frozenset(OnLeave)),
+        "contacts": Object(
+            match=("email", "*"),
+            partial=False,
+            cohorts=_LIST,
+            on_leave=frozenset(OnLeave),
+            links={links.PRIMARY: LinkStyle("companies", "the contact's primary company")},
+        ),
         "companies": Object(
             match=("*",),
             normalise="exact",
@@ -36,7 +42,7 @@ HUBSPOT = Destination(
     actions={
         # One read of the old and the new identities together must stay within one batch.
         Op.IDENTITY: Action(identity.rename, max_records=_ROWS // 2, proof=Proof.ACCEPTED, calls=lambda _: 2),
-        Op.UPSERT: Action(records.upsert, max_records=_ROWS),
+        Op.UPSERT: Action(links.upsert, max_records=_ROWS),
         Op.JOIN: Action(lists.join, max_records=5_000, proof=Proof.ACCOUNT),
         Op.PART: Action(lists.part, max_records=5_000, proof=Proof.ACCOUNT),
         Op.LEAVE: Action(endings.leave, max_records=_ROWS, proof=Proof.ACCEPTED),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from revetl.contract import Exchange, Reply, Settled
-from revetl.destinations.hubspot import api, records
+from revetl.destinations.hubspot import api, links, records
 from revetl.types import Batch, Change, OnLeave, Outcome, Proof
 
 
@@ -24,7 +24,7 @@ def leave(batch: Batch) -> Exchange:
 
 
 def _nothing_to_clear(batch: Batch, change: Change) -> bool:
-    return batch.on_leave is OnLeave.CLEAR and not change.fields
+    return batch.on_leave is OnLeave.CLEAR and not change.fields and not change.links
 
 
 def _archive(batch: Batch, there: list[Change], ids: dict[int, str]) -> Exchange:
@@ -36,6 +36,9 @@ def _archive(batch: Batch, there: list[Change], ids: dict[int, str]) -> Exchange
 
 
 def _clear(batch: Batch, there: list[Change], ids: dict[int, str]) -> Exchange:
+    refused = yield from links.end(there, ids)
+    if refused is not None:
+        return api.refuse_all(refused, there)
     inputs = [{"id": ids[c.seq], "objectWriteTraceId": str(c.seq), "properties": c.fields} for c in there]
     result = yield from records.write(api.object_call(batch.object, "batch/update", {"inputs": inputs}), there)
     if isinstance(result, records.Answer):

@@ -1,8 +1,8 @@
 """A stand-in of HubSpot's CRM API: contacts, companies, their properties, and lists.
 
 Facts come from developers.hubspot.com (object, property, list and error-handling guides, and "API usage guidelines"
-for the limits). It serves ``/crm/v3/…`` and the dated spelling ``/crm/objects/2026-03/…`` alike. Not served: search,
-associations, secondary e-mail addresses, OAuth.
+for the limits). It serves ``/crm/v3/…`` and the dated spelling ``/crm/objects/2026-03/…`` alike, and associations from
+contacts to companies. Not served: search, other associations, secondary e-mail addresses, OAuth.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from revetl.sandbox.core import Sandbox
-from revetl.sandbox.hubspot import lists, properties, reads, writes
+from revetl.sandbox.hubspot import associations, lists, properties, reads, writes
 from revetl.sandbox.hubspot.errors import error, invalid
 from revetl.sandbox.hubspot.records import new_table
 from revetl.sandbox.limits import Quota, SlidingWindow
@@ -48,6 +48,8 @@ ROUTES: tuple[Route, ...] = (
     ("POST", "/crm/v3/objects/{object}/batch/create", writes.create),
     ("POST", "/crm/v3/objects/{object}/batch/update", writes.update),
     ("POST", "/crm/v3/objects/{object}/batch/archive", writes.archive),
+    ("POST", "/crm/v4/associations/{from}/{to}/batch/create", associations.create),
+    ("POST", "/crm/v4/associations/{from}/{to}/batch/archive", associations.archive),
     ("POST", "/crm/v3/lists", lists.create),
     ("GET", "/crm/v3/lists/{list}", lists.single),
     ("DELETE", "/crm/v3/lists/{list}", lists.delete),
@@ -99,7 +101,8 @@ class HubSpot(Sandbox):
     def fresh(self) -> dict[str, JSON]:
         """Return an empty portal."""
         objects = {kind: new_table(kind, extra) for kind, extra in self._extra.items()}
-        return {"objects": objects, "archived": {}, "lists": {}, "next_id": 1001, "next_list": 1}
+        made = {"objects": objects, "archived": {}, "lists": {}, "associations": {}}
+        return {**made, "next_id": 1001, "next_list": 1}
 
     def respond(self, request: Request) -> Answer:
         """Check credentials, limits and content type, then do what is asked."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from revetl.sandbox.core import Sandbox
 from revetl.sandbox.hubspot import paging
+from revetl.sandbox.hubspot.associations import forget_record
 from revetl.sandbox.hubspot.batch import Row, finished, inputs, refuse_wrong, row, shown
 from revetl.sandbox.hubspot.errors import error, invalid, missing, row_error, taken, unmatched
 from revetl.sandbox.hubspot.records import Table
@@ -89,6 +90,7 @@ def archive(box: Sandbox, request: Request, kind: str, key: str) -> Answer:
     table = Table.of(box, kind)
     record = _one(table, request, key)
     table.remove(record)
+    forget_record(box, kind, record["id"])
     box.store["archived"].setdefault(kind, {})[record["id"]] = {**record, "archived": True}
     return NO_CONTENT
 

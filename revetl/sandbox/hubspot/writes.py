@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from revetl.sandbox.core import Sandbox
+from revetl.sandbox.hubspot.associations import SHOWN, forget_record
 from revetl.sandbox.hubspot.batch import (
     Row,
     finished,
@@ -62,7 +63,7 @@ def _upsert_row(table: Table, one: Row, results: list[JSON], errors: list[JSON])
 
 
 def _partial(have: Mapping[str, str], clean: Mapping[str, str]) -> bool:
-    return any(have[name] for name in have.keys() - clean.keys() - SYSTEM)
+    return any(have[name] for name in have.keys() - clean.keys() - SYSTEM - {SHOWN})
 
 
 def _trace(one: Row) -> dict[str, JSON]:
@@ -150,6 +151,7 @@ def archive(box: Sandbox, request: Request, kind: str) -> Answer:
         record = table.records.get(key) if isinstance(key, str) else None
         if record is not None:
             table.remove(record)
+            forget_record(box, kind, record["id"])
             box.store["archived"].setdefault(kind, {})[key] = {**record, "archived": True}
     return NO_CONTENT
 
@@ -166,6 +168,7 @@ def erase(box: Sandbox, request: Request, kind: str) -> Answer:
     record = table.find(key, by)
     if record is not None:
         table.remove(record)
+        forget_record(box, kind, record["id"])
     elif by == "email":
         table.store["blocked"][key.strip().lower()] = True
     elif box.store["archived"].get(kind, {}).pop(key, None) is None:

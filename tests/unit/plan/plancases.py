@@ -325,10 +325,33 @@ MODELS: dict[str, Case] = {
         meta_case(customers(), yml=YML.replace("api_key: \"{{ env_var('CRM_KEY') }}\"", "list_id: x")),
         "RVT-106", None, None, "crm, target prod lacks the setting 'api_key'", "add `api_key: …`",
     ),
-    "membership fields": (
-        meta_case(customers(), model("vip", cohort("crm"), ID, column("since", {"to": {"crm": "S"}}))),
-        "RVT-390", "vip", None, "(membership fields: since) are not there yet",
-        "remove `to` from the columns of a cohort",
+    "membership field that the style does not carry": (
+        meta_case(customers(), model("vip", cohort("crm"), ID, column("since", {"to": {"crm": "since"}}))),
+        "RVT-333", "vip", "since", "a tag of Crm carries no 'since' (column 'since')", "choose one of: Status",
+    ),
+    "membership field written once": (
+        meta_case(customers(), model("vip", cohort("crm"), ID,
+                                     column("s", {"to": {"crm": {"field": "Status", "write": "create"}}}))),
+        "RVT-333", "vip", "s", "'Status' of a membership is always written", "remove `write`",
+    ),
+    "two membership fields into one": (
+        meta_case(customers(), model("vip", cohort("crm"), ID, column("s", {"to": {"crm": "Status"}}),
+                                     column("t", {"to": {"crm": "Status"}}))),
+        "RVT-304", "vip", "t", "columns 's' and 't' of 'vip' both go into Status", "remove one",
+    ),
+    "personal membership field": (
+        meta_case(customers(), model("vip", cohort("crm"), ID, column("s", {"pii": "rank", "to": {"crm": "Status"}}))),
+        "RVT-307", "vip", "s", "column 's' is personal (rank)",
+        "write `allow_pii: [rank]` in sync crm.customer, or remove the column's `to`",
+    ),
+    "membership field of a cohort that does not go there": (
+        meta_case(customers(), model("vip", {**cohort(), "to": {}}, ID, column("s", {"to": {"crm": "Status"}}))),
+        "RVT-333", "vip", "s", "column 's' of cohort 'vip' names crm.customer, which the cohort does not",
+        "add crm to the cohort's own `to`, or remove the column's",
+    ),
+    "link on a cohort": (
+        meta_case(customers(), model("vip", cohort("crm"), ID, column("s", {"link": "customer"}))),
+        "RVT-332", "vip", None, "'link' stands on column 's' of a cohort", "set it on a properties model",
     ),
     "link to an entity that is not described": (
         meta_case(customers(EMPLOYER)),
@@ -372,7 +395,7 @@ MODELS: dict[str, Case] = {
     "personal link": (
         meta_case(customers(replace(EMPLOYER, meta={"revetl": {
             "pii": "firm", "link": "company", "to": {"crm": "EMPLOYER"}}})), FIRM, yml=COMPANY),
-        "RVT-307", "customers", "company_id", "column 'company_id' is personal (firm)", 
+        "RVT-307", "customers", "company_id", "column 'company_id' is personal (firm)",
         "write `allow_pii: [firm]` in sync crm.customer, or remove the column's `to`",
     ),
     "two links into one": (

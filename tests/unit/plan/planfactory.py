@@ -11,7 +11,7 @@ from pydantic import BaseModel, SecretStr
 from revetl.config import Config, load_config
 from revetl.contract import Action, Call, CohortStyle, Destination, LinkStyle, Object, Reply, WireFormat
 from revetl.plan import Resolved, build
-from revetl.types import Batch, Column, Mode, Node, OnLeave, Op, Outcome, Problem, Project, Relation
+from revetl.types import Batch, Column, Mode, Node, OnLeave, Op, Outcome, Problem, Project, Relation, RemoteField
 
 
 class CrmSettings(BaseModel):
@@ -30,7 +30,7 @@ def _nothing(batch: Batch) -> Generator[Call, Reply, list[Outcome]]:
 
 
 _ACTION = Action(_nothing, max_records=100)
-TAG = CohortStyle("tag", "a tag", max_label=20)
+TAG = CohortStyle("tag", "a tag", max_label=20, fields=(RemoteField("Status"),))
 LIST = CohortStyle("list", "a list")
 
 CRM = Destination(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planfactory import EMAIL, ID, column, customers, model, properties, resolve, syncs_yml, vip
+from planfactory import EMAIL, ID, cohort, column, customers, model, properties, resolve, syncs_yml, vip
 
 from revetl.plan import FlowKind, diff_flows, flow_hash, flows
 from revetl.types import (
@@ -156,6 +156,11 @@ CASES: dict[str, Case] = {
         written(customers(LINK, column("boss")), FIRM, more=COMPANY),
         written(customers(replace(LINK, name="boss"), column("firm")), FIRM, more=COMPANY),
         [(FlowKind.LINK_CHANGED, "EMPLOYER", True, True)],
+    ),
+    "membership field added": (
+        written(customers(), vip()),
+        written(customers(), model("vip", cohort("crm"), ID, column("s", {"to": {"crm": "Status"}}))),
+        [(FlowKind.MEMBERSHIP_ADDED, "vip.Status", True, True)],
     ),
     "joined model": (
         written(customers(base=True), model("spend", properties(), ID, column("ltv"))),
