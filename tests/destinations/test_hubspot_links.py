@@ -111,7 +111,7 @@ def test_before_the_stand_in() -> None:
     for _ in range(2):
         (outcome,) = run([linked(1, "21", fields={"firstname": "A"})], handler).outcomes
         assert held() == ["21"]
-    known = {"remote_id": outcome.remote_id, "created": True}
+    known: dict[str, Any] = {"remote_id": outcome.remote_id, "created": True}
     run([linked(2, "22", "21", **known)], handler)
     assert held() == ["22"]
     run([linked(3, None, "22", **known)], handler)

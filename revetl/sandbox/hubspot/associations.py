@@ -120,7 +120,7 @@ def _types(given: Mapping[str, JSON]) -> set[int]:
     found = given.get("types")
     if not isinstance(found, list) or not found:
         raise invalid("Invalid input JSON: some required fields were not set: [types]")
-    kinds = {one.get("associationTypeId") for one in found if isinstance(one, dict)}
+    kinds: set[int] = {one.get("associationTypeId", 0) for one in found if isinstance(one, dict)}
     defined = all(isinstance(one, dict) and one.get("associationCategory") == "HUBSPOT_DEFINED" for one in found)
     if not defined or not kinds <= {PLAIN, PRIMARY}:
         raise invalid("Invalid association types: from contacts to companies HubSpot defines 1 and 279")

@@ -90,6 +90,7 @@ class _Feed:
     lane: Lane
     works: list[Work]
     sync: str = "test.customer"
+    after: frozenset[str] = frozenset()
 
     def next(self) -> Work | None:
         """Return the next batch."""
