@@ -11,7 +11,7 @@ from rich.text import Text
 
 from revetl.cli.render import CAUSES, OPS, held, indented, note, problem, row, table, tally, title
 from revetl.cli.words import clean, many, span
-from revetl.types import Plan, RunResult, Sample, SyncPreview, SyncResult
+from revetl.types import CONSENT, Plan, RunResult, Sample, SyncPreview, SyncResult
 
 _VALUE = 60  # characters of a value that a sample shows
 _SAMPLES = 2  # of each operation, cause and cohort
@@ -59,8 +59,10 @@ def details(preview: SyncPreview) -> Iterator[RenderableType]:
 
 
 def _count(rows: int, op: str, cause: str, cohort: str | None) -> Text:
-    about = f"  {clean(cohort)}" if cohort else ""
-    return Text(f"{rows:>10,}  {OPS.get(op, op)}{about}  · {CAUSES.get(cause, cause)}")
+    about, word = f"  {clean(cohort)}" if cohort else "", OPS.get(op, op)
+    if cohort and cohort.startswith(CONSENT):
+        about, word = f"  {clean(cohort.removeprefix(CONSENT))}", "withdrawal"
+    return Text(f"{rows:>10,}  {word}{about}  · {CAUSES.get(cause, cause)}")
 
 
 def _samples(samples: Iterable[Sample]) -> Iterator[RenderableType]:

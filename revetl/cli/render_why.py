@@ -13,7 +13,7 @@ from revetl.cli.words import clean
 from revetl.engine.belief import FieldBelief
 from revetl.engine.times import moment
 from revetl.engine.why import Answer, Origin, Step, SyncAnswer
-from revetl.types import JSON
+from revetl.types import CONSENT, JSON
 
 HIDDEN = "•••"
 
@@ -47,7 +47,13 @@ def _belief(found: SyncAnswer) -> Iterator[RenderableType]:
         one = belief.fields[name]
         row(made, name, shown(one), moment(one.since), _origin(found.introduced.get(("field", name))))
     for stay in belief.memberships:
-        value = "member" if stay.until is None else f"member until {moment(stay.until)}"
+        value = (
+            "withdrawn"
+            if stay.cohort.startswith(CONSENT)
+            else "member"
+            if stay.until is None
+            else f"member until {moment(stay.until)}"
+        )
         first = _origin(found.introduced.get(("cohort", stay.cohort)))
         row(made, stay.cohort, value, moment(stay.since), first, style="" if stay.until is None else "dim")
     yield made

@@ -17,7 +17,7 @@ from revetl.types import JSON, Mode, OnLeave, Write
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}\Z")
 _TARGET = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}\Z")  # it names a directory below .revetl/
 _MEMORY = re.compile(r"[1-9][0-9]{0,5}(?:\.[0-9])?\s*(?:MB|GB|TB|MiB|GiB|TiB)\Z")
-_LATER = frozenset({"consent", "erase", "freshness", "policies"})
+_LATER = frozenset({"erase", "freshness", "policies"})
 SCALARS = (str, int, float, bool)
 
 
@@ -99,6 +99,14 @@ class ConstantSpec(Strict):
     write: Write = Write.CREATE
 
 
+class ConsentSpec(Strict):
+    """``consent: {column: newsletter_ok, on_false: unsubscribe, new_as: pending}``."""
+
+    column: str
+    on_false: str | None = None  # None: the object's first way
+    new_as: str | None = None
+
+
 class SyncConfig(Strict):
     """One sync of a destination: which entity goes into which object, and how."""
 
@@ -113,6 +121,7 @@ class SyncConfig(Strict):
     on_leave: OnLeave = OnLeave.KEEP
     on_leave_scope: Literal["created", "all"] = "created"
     allow_delete: bool = False
+    consent: ConsentSpec | None = None
     cohorts: str | None = None  # a style of the object; None: its first
     create_cohorts: bool = True
     constants: dict[str, Annotated[ConstantSpec, BeforeValidator(_constant)]] = Field(default_factory=dict)

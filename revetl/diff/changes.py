@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from revetl.diff.shape import Shape, Slot
 from revetl.sqltext import quote_text
-from revetl.types import OnLeave, OnNull, SyncPlan, Write
+from revetl.types import CONSENT, OnLeave, OnNull, SyncPlan, Write
 
 COLUMNS = "op, cohort, cause, m, i, bm, bi, remote_id, created, local, verdict, code, reason"
 MATCHED = "x.m IS NOT NULL AND trim(x.m) <> ''"
@@ -84,7 +84,7 @@ def create(shape: Shape) -> str:
         f"CREATE OR REPLACE TEMP TABLE changes_{shape.id} ({keys}, key VARCHAR, op VARCHAR, cohort VARCHAR, "
         "cause VARCHAR, m VARCHAR, i VARCHAR, bm VARCHAR, bi VARCHAR, remote_id VARCHAR, created BOOLEAN, "
         "local VARCHAR, verdict VARCHAR, code VARCHAR, reason VARCHAR, digest VARCHAR, "
-        "hope BOOLEAN, depth INTEGER, rank INTEGER, seq BIGINT)"
+        "hope BOOLEAN, early BOOLEAN, depth INTEGER, rank INTEGER, seq BIGINT)"
     )
 
 
@@ -169,21 +169,45 @@ def memberships(shape: Shape) -> str:
     """Return the statement that adds JOIN and PART; records without a match value are frozen."""
     now = "trim(coalesce(w.m, '')) <> ''"
     key = shape.key_text("w")
-    match = "CASE WHEN w.wanted THEN w.m ELSE coalesce(w.sm, w.tried[1].m) END"
-    frozen = f"{shape.normalised('w.m')} IN (SELECT i FROM {shape.temp('collide')})"
+    no, early = f"starts_with(w.cohort, {quote_text(CONSENT)})", _early()
+    waits = (
+        f"w.wish AND {shape.normalised('w.m')} IN (SELECT i FROM {shape.temp('collide')}) AND NOT ({no} AND {early})"
+    )
+    wish = f"(w.wish OR ({no} AND w.pend AND w.gone))"  # nothing takes back a no that may not have arrived
+    match = (
+        f"CASE WHEN {no} AND {early} THEN coalesce(w.sm, w.em, w.tried[1].m) WHEN w.wanted THEN w.m "
+        "ELSE coalesce(w.sm, w.tried[1].m) END"
+    )
     taken = (
         f"EXISTS (SELECT 1 FROM {shape.temp('takes')} t "
         f"WHERE NOT w.wanted AND t.cohort = w.cohort AND t.i = {shape.normalised('coalesce(w.sm, w.tried[1].m)')})"
     )
     return _insert(
         shape,
-        f"SELECT {', '.join(f'w.{k}' for k in shape.ks)}, {key}, CASE WHEN w.wish THEN 'join' ELSE 'part' END, "
+        f"SELECT {', '.join(f'w.{k}' for k in shape.ks)}, {key}, CASE WHEN {wish} THEN 'join' ELSE 'part' END, "
         f"w.cohort, {_member_cause(shape)}, {match}, {shape.normalised(match)}, NULL, NULL, "
-        f"r.remote_id, r.created, CASE WHEN {taken} THEN 'handed_over' WHEN {match} IS NULL THEN 'nobody' END, "
-        f"{_verdict(f'w.wish AND {frozen}', 'waiting', 'PREDECESSOR', 'the record itself was rejected')} "
+        f"r.remote_id, r.created, CASE WHEN {no} AND NOT {wish} THEN 'forgotten' "
+        f"WHEN {taken} THEN 'handed_over' WHEN {match} IS NULL THEN 'nobody' END, "
+        f"{_verdict(waits, 'waiting', 'PREDECESSOR', 'the record itself was rejected')} "
         f"FROM {shape.temp('who')} w LEFT JOIN revetl_state.remote r "
-        f"ON r.sync = {quote_text(shape.sync)} AND r.key = {key} WHERE NOT w.wanted OR {now}",
+        f"ON r.sync = {quote_text(shape.sync)} AND r.key = {key} WHERE NOT w.wanted OR {now} OR {no}",
     )
+
+
+def _early() -> str:
+    """Return SQL: whether a withdrawal ``w`` goes before all else, to where the record is known to stand."""
+    return "(NOT w.wanted OR (w.sm IS NOT NULL AND NOT w.astray))"
+
+
+def early(shape: Shape) -> list[str]:
+    """Return the statement that marks withdrawals which wait for nothing and nobody."""
+    if shape.consent is None:
+        return []
+    return [
+        f"UPDATE {shape.temp('changes')} AS c SET early = true FROM {shape.temp('who')} w WHERE c.op = 'join' "
+        f"AND starts_with(c.cohort, {quote_text(CONSENT)}) AND c.cohort = w.cohort AND c.key = {shape.key_text('w')} "
+        f"AND {_early()}"
+    ]
 
 
 def statements(plan: SyncPlan, shape: Shape) -> list[str]:
@@ -195,6 +219,7 @@ def statements(plan: SyncPlan, shape: Shape) -> list[str]:
         identities(shape),
         leaves(plan, shape),
         memberships(shape),
+        *early(shape),
     ]
 
 

@@ -123,6 +123,7 @@ def delta(shape: Shape) -> str:
         "r.remote_id, r.created, coalesce(p.touched, []) || coalesce(o.touched, []) AS touched, p.tried",
         "coalesce(p.linked, []) || coalesce(o.linked, []) AS linked",
         f"h.{shape.ks[0]} IS NOT NULL OR len(list_filter(coalesce(o.keys, []), lambda k: k <> {key})) > 0 AS over",
+        *(["d.okay"] if shape.consent is not None else []),
         f"p.{shape.ks[0]} IS NOT NULL OR coalesce({identity} IN (SELECT i FROM {shape.temp('near')} "
         "WHERE op <> 'join'), false) AS pend",
     ]
@@ -228,13 +229,16 @@ def _whereabouts(shape: Shape) -> list[str]:
     ]
 
 
-def statements(shape: Shape, desired_sql: str, members_sql: str, *, doubt: bool) -> Sequence[str]:
+def statements(
+    shape: Shape, desired_sql: str, members_sql: str, everybody_sql: str = "", *, doubt: bool
+) -> Sequence[str]:
     """Return everything that must run, in order, while the models can be read.
 
     ``doubt``: some key of the sync has an unknown outcome; without, looking for them would cost a pass for nothing.
     """
     return [
         f"CREATE OR REPLACE TEMP VIEW desired_{shape.id} AS {desired_sql}",
+        *([f"CREATE OR REPLACE TEMP VIEW everybody_{shape.id} AS {everybody_sql}"] if everybody_sql else []),
         f"CREATE OR REPLACE TEMP VIEW mwish_{shape.id} AS {members_sql}",
         *pending(shape),
         *changed(shape, doubt=doubt),
@@ -262,15 +266,24 @@ def _neighbours(shape: Shape) -> list[str]:
         f"JOIN {shape.temp('delta')} x ON x.key = o.key WHERE NOT x.wanted)",
         # identity, now and before, of each key whose membership changes
         f"CREATE OR REPLACE TEMP TABLE who_{shape.id} AS SELECT c.*, d.{shape.ks[0]} IS NOT NULL AS wanted, "
-        f"d.m, s.m AS sm FROM {shape.temp('mchg')} c "
+        f"d.m, s.m AS sm, {_elsewhere(shape)} FROM {shape.temp('mchg')} c "
         f"LEFT JOIN (SELECT {ks}, d.m FROM {shape.temp('desired')} d) d ON {shape.same_key('c', 'd')} "
-        f"LEFT JOIN ({snapshot(shape)}) s ON {shape.same_key('c', 's')}",
+        f"LEFT JOIN ({snapshot(shape)}) s ON {shape.same_key('c', 's')}"
+        + (f" LEFT JOIN {shape.temp('everybody')} e ON {shape.same_key('c', 'e')}" if shape.consent else ""),
         # memberships that whoever holds the identity now wants: they are not ended
         f"CREATE OR REPLACE TEMP TABLE takes_{shape.id} AS SELECT DISTINCT {identity} AS i, v.cohort "
         f"FROM {shape.temp('desired')} d JOIN {shape.temp('mwish')} v ON {shape.same_key('d', 'v')} "
         f"WHERE {identity} IN (SELECT {shape.normalised('coalesce(w.sm, w.tried[1].m)')} FROM {shape.temp('who')} w "
         "WHERE NOT w.wanted)",
     ]
+
+
+def _elsewhere(shape: Shape) -> str:
+    """Return SQL of who is outside the audience: identity, whether no model has it, whether its record is in doubt."""
+    if shape.consent is None:
+        return "CAST(NULL AS VARCHAR) AS em, false AS gone, false AS astray"
+    key = shape.key_text("c")
+    return f"e.m AS em, e.{shape.ks[0]} IS NULL AS gone, {key} IN (SELECT key FROM {shape.temp('pend')}) AS astray"
 
 
 def count(shape: Shape) -> str:

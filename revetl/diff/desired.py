@@ -29,6 +29,17 @@ def _exists(ref: ModelRef, plan: SyncPlan, names: Names, shape: Shape) -> str:
 
 def desired(plan: SyncPlan, names: Names, shape: Shape) -> str:
     """Return the SELECT of what the destination should hold: ``k0…``, ``m``, ``f0…``, one row per entity instance."""
+    where = [_exists(ref, plan, names, shape) for ref in plan.audience]
+    where += [f"NOT {_exists(ref, plan, names, shape)}" for ref in plan.exclude]
+    return (
+        f"{everybody(plan, names, shape)}{chr(10)}WHERE {' AND '.join(where)}"
+        if where
+        else everybody(plan, names, shape)
+    )
+
+
+def everybody(plan: SyncPlan, names: Names, shape: Shape) -> str:
+    """Return the SELECT of the entity's records, whoever the audience is; ``okay`` is their consent."""
     alias = {plan.base.unique_id: "b"} | {ref.unique_id: f"j{n}" for n, ref in enumerate(plan.joined)}
     match = f"CAST(b.{quote_identifier(plan.match_property)} AS VARCHAR)"
     for field in plan.fields:
@@ -38,21 +49,14 @@ def desired(plan: SyncPlan, names: Names, shape: Shape) -> str:
     columns.append(f"{match} AS m")
     columns += [f"{_value(slot, alias)} AS f{slot.ordinal}" for slot in shape.slots]
     columns += [f"{_awaited(slot, alias)} AS w{slot.ordinal}" for slot in shape.links]
+    if plan.consent is not None:
+        columns.append(f"{alias[plan.consent.model]}.{quote_identifier(plan.consent.column)} AS okay")
     joins = [
         f"LEFT JOIN {names[ref.unique_id]} {alias[ref.unique_id]} ON {_on(ref, alias[ref.unique_id], plan.base, shape)}"
         for ref in plan.joined
     ]
     joins += [_target(slot, slot.link, alias) for slot in shape.links if slot.link and slot.property]
-    where = [_exists(ref, plan, names, shape) for ref in plan.audience]
-    where += [f"NOT {_exists(ref, plan, names, shape)}" for ref in plan.exclude]
-    return "\n".join(
-        [
-            f"SELECT {', '.join(columns)}",
-            f"FROM {names[plan.base.unique_id]} b",
-            *joins,
-            f"WHERE {' AND '.join(where)}" if where else "",
-        ]
-    )
+    return "\n".join([f"SELECT {', '.join(columns)}", f"FROM {names[plan.base.unique_id]} b", *joins])
 
 
 def _value(slot: Slot, alias: Mapping[str, str]) -> str:
@@ -100,10 +104,26 @@ def members(plan: SyncPlan, names: Names, shape: Shape) -> str:
             f"(SELECT DISTINCT {keys}{fields} FROM {names[cohort.ref.unique_id]} c) q "
             f"SEMI JOIN {shape.temp('desired')} d ON {shape.same_key('q', 'd')}"
         )
+    if shape.consent is not None:
+        parts.append(_withdrawn(shape, shape.consent))
     if not parts:
         keys = ", ".join(f"CAST(NULL AS {kind}) AS {k}" for kind, k in zip(shape.keys, shape.ks, strict=True))
         return f"SELECT {keys}, CAST(NULL AS VARCHAR) AS cohort WHERE false"
     return "\nUNION ALL BY NAME\n".join(parts)
+
+
+def _withdrawn(shape: Shape, cohort: str) -> str:
+    """Return the SELECT of who withdrew, of all whom the destination may know: a no counts outside the audience."""
+    nothing = "".join(f", CAST(NULL AS {slot.type}) AS f{slot.ordinal}" for slot in shape.memberships)
+    known = [f"EXISTS (SELECT 1 FROM {shape.temp('desired')} d WHERE {shape.same_key('d', 'q')})"]
+    known.append(f"{shape.key_text('q')} IN (SELECT key FROM {STATE}.remote WHERE sync = {quote_text(shape.sync)})")
+    if shape.stored:
+        known.append(f"EXISTS (SELECT 1 FROM {shape.table('snap')} s WHERE {shape.same_key('s', 'q')})")
+    keys = ", ".join(f"q.{k}" for k in shape.ks)
+    return (
+        f"SELECT {keys}{nothing}, {quote_text(cohort)} AS cohort FROM {shape.temp('everybody')} q "
+        f"WHERE q.okay IS FALSE AND ({' OR '.join(known)})"
+    )
 
 
 def _member_value(slot: Slot, cohort: str) -> str:

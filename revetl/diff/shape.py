@@ -58,6 +58,7 @@ class Shape:
     resend: bool = False  # the wire format changed: every known record is sent again
     stored: bool = True  # False: the first sync, no tables yet
     cohorts: tuple[str, ...] = ()  # that are mapped now
+    consent: str | None = None  # the cohort of those who withdrew
     memberships: tuple[Slot, ...] = ()  # fields of memberships; their columns lie beside the members
 
     @property

@@ -49,7 +49,7 @@ def frozen(shape: Shape, now: str, *, retry: bool) -> list[str]:
         f"DELETE FROM {shape.temp('changes')} AS c USING {shape.temp('frozen')} z "
         f"WHERE z.key = c.key AND z.op = c.op AND z.cohort IS NOT DISTINCT FROM c.cohort",
         f"DELETE FROM {shape.temp('changes')} AS c USING {shape.temp('frozen')} z WHERE z.key = c.key "
-        "AND z.op IN ('identity', 'upsert') AND c.op IN ('identity', 'upsert', 'join')",
+        "AND z.op IN ('identity', 'upsert') AND c.op IN ('identity', 'upsert', 'join') AND c.early IS NOT TRUE",
         f"UPDATE {shape.temp('changes')} AS c SET cause = 'retry' FROM {STATE}.rejected r WHERE {same}",
     ]
 
@@ -107,7 +107,8 @@ def predecessors(shape: Shape) -> list[str]:
     changes = shape.temp("changes")
     wait = "verdict = 'waiting', code = 'PREDECESSOR', reason = 'an earlier change that it depends on was rejected'"
     return [
-        f"UPDATE {changes} SET {wait} WHERE verdict IS NULL AND op IN ('identity', 'upsert', 'join') AND key IN "
+        f"UPDATE {changes} SET {wait} WHERE verdict IS NULL AND early IS NOT TRUE "
+        f"AND op IN ('identity', 'upsert', 'join') AND key IN "
         f"(SELECT key FROM {changes} WHERE verdict IS NOT NULL AND op IN ('identity', 'upsert'))",
         # who should move out but does not in this run (refused, not due, no canary) is in the way of who follows,
         # and that one of the next
@@ -118,7 +119,7 @@ def predecessors(shape: Shape) -> list[str]:
         f"SELECT c.bi FROM {changes} c JOIN stuck s ON s.i = c.i WHERE c.op = 'identity') SELECT i FROM stuck",
         f"UPDATE {changes} SET {wait} WHERE verdict IS NULL AND op IN ('identity', 'upsert') AND i IN "
         f"(SELECT i FROM {shape.temp('stuck')})",
-        f"UPDATE {changes} SET {wait} WHERE verdict IS NULL AND op = 'join' AND key IN "
+        f"UPDATE {changes} SET {wait} WHERE verdict IS NULL AND early IS NOT TRUE AND op = 'join' AND key IN "
         f"(SELECT key FROM {changes} WHERE verdict IS NOT NULL AND op IN ('identity', 'upsert'))",
     ]
 
@@ -127,8 +128,9 @@ def order(shape: Shape, first: int) -> list[str]:
     """Return statements that number the changes from ``first`` in sending order."""
     changes = shape.temp("changes")
     causes = " ".join(f"WHEN '{cause}' THEN {rank}" for cause, rank in RANKS.items())
-    urgent = "op IN ('part', 'leave', 'identity') AND local IS NULL"
-    ops = "CASE op WHEN 'identity' THEN 0 WHEN 'upsert' THEN 1 WHEN 'join' THEN 2 WHEN 'part' THEN 3 ELSE 4 END"
+    urgent = "(early OR op IN ('part', 'leave', 'identity')) AND local IS NULL"
+    ops = "CASE WHEN early THEN -1 WHEN op = 'identity' THEN 0 WHEN op = 'upsert' THEN 1 WHEN op = 'join' THEN 2 "
+    ops += "WHEN op = 'part' THEN 3 ELSE 4 END"
     # what needs no call comes last: a crash must not leave it committed while its key's calls are not even staged
     turn = "CASE WHEN local IS NOT NULL THEN 2 WHEN verdict IS NULL THEN 1 ELSE 0 END"
     return [

@@ -25,9 +25,12 @@ def batch_of(plan: SyncPlan, changes: Sequence[Change], settings: object, prepar
     if first.cohort is not None:
         labels = {cohort.name: cohort.label for cohort in plan.cohorts}
         cohort = Cohort(first.cohort, labels.get(first.cohort, first.cohort), plan.cohort_style or "")
+        if plan.consent is not None and first.cohort == plan.consent.cohort:
+            cohort = Cohort(first.cohort, plan.consent.on_false, plan.consent.on_false)
     return Batch(
         sync=plan.name, object=plan.object, op=first.op, changes=changes, settings=settings, mode=plan.mode,
         cohort=cohort, on_leave=plan.on_leave, match_field=plan.match_field, prepared=prepared,
+        new_as=plan.consent.new_as if plan.consent else None,
     )  # fmt: skip
 
 

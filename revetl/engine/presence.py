@@ -85,9 +85,17 @@ class Models:
             has_match=bool(match and match[0] and str(match[0]).strip()),
             missing_audience=tuple(ref.model for ref in plan.audience if not self._has(ref, parts)),
             excluded_by=tuple(ref.model for ref in plan.exclude if self._has(ref, parts)),
-            cohorts=tuple(cohort.name for cohort in plan.cohorts if self._has(cohort.ref, parts)),
+            cohorts=tuple(self._cohorts(plan, parts)),
             values=dict(self._values(plan, parts, stored)),
         )
+
+    def _cohorts(self, plan: SyncPlan, parts: Sequence[JSON]) -> Iterator[str]:
+        yield from (cohort.name for cohort in plan.cohorts if self._has(cohort.ref, parts))
+        if plan.consent is not None:
+            ref = next(ref for ref in (plan.base, *plan.joined) if ref.unique_id == plan.consent.model)
+            said = self._one(ref, parts, [f"CAST(t.{quote_identifier(plan.consent.column)} AS VARCHAR)"])
+            if said is not None and said[0] == "false":
+                yield plan.consent.cohort
 
     def _values(
         self, plan: SyncPlan, parts: Sequence[JSON], stored: StoredSync | None

@@ -144,6 +144,30 @@ def _link(link: LinkPlan, ordinal: int, old: StoredField | None, tables: Tables,
     )  # fmt: skip
 
 
+def _records(
+    plan: SyncPlan, stored: StoredSync | None, tables: Tables, retyped: list[Retyped]
+) -> tuple[list[Slot], int]:
+    """Return the slots of fields and links, and the last number that is given; changed types go into ``retyped``."""
+    refs = {ref.unique_id: ref for ref in plan.models}
+    known = {(field.field, field.link is not None): field for field in stored.fields} if stored else {}
+    every = (*stored.fields, *stored.memberships) if stored else ()
+    last = max((field.ordinal for field in every), default=-1)
+    slots = []
+    for field in plan.mapped:
+        kind = _kind(plan, refs[field.model], field, tables)
+        old = next((known[at] for at in _places(field) if at in known), None)
+        if old is None:
+            last += 1
+        elif old.type != kind:
+            retyped.append(Retyped(field.property, old.type, kind))
+        ordinal = old.ordinal if old else last
+        if isinstance(field, LinkPlan):
+            slots.append(_link(field, ordinal, old, tables, plan.name))
+        else:
+            slots.append(_slot(field, ordinal, old, kind))
+    return slots, last
+
+
 def _places(part: FieldPlan | LinkPlan) -> Iterator[tuple[str, bool]]:
     """Yield under which names state may know a field or a link, which never share a slot."""
     for name in (part.field, part.was):
@@ -175,22 +199,8 @@ def shape_of(
         for column in ref.key:
             _type_of(ref, column, tables, plan.name)
     keys = _key_types(plan, tables)
-    known = {(field.field, field.link is not None): field for field in stored.fields} if stored else {}
-    every = (*stored.fields, *stored.memberships) if stored else ()
-    last = max((field.ordinal for field in every), default=-1)
-    slots, retyped = [], []
-    for field in plan.mapped:
-        kind = _kind(plan, refs[field.model], field, tables)
-        old = next((known[at] for at in _places(field) if at in known), None)
-        if old is None:
-            last += 1
-        elif old.type != kind:
-            retyped.append(Retyped(field.property, old.type, kind))
-        ordinal = old.ordinal if old else last
-        if isinstance(field, LinkPlan):
-            slots.append(_link(field, ordinal, old, tables, plan.name))
-        else:
-            slots.append(_slot(field, ordinal, old, kind))
+    retyped: list[Retyped] = []
+    slots, last = _records(plan, stored, tables, retyped)
     ended = {name.removeprefix(f"{plan.name}.") for name in clear if name.startswith(f"{plan.name}.")}
     mapped = {slot.ordinal for slot in slots}
     orphans = [field for field in (stored.fields if stored else ()) if field.ordinal not in mapped]
@@ -199,6 +209,8 @@ def shape_of(
     wire = destination.wire.version
     if stored and stored.keys != keys:
         retyped.append(Retyped(", ".join(plan.key), ", ".join(stored.keys), ", ".join(keys), key=True))
+    if plan.consent is not None:
+        _boolean(plan, refs[plan.consent.model], plan.consent.column, tables)
     members = _memberships(plan, stored, tables, last, retyped)
     shape = Shape(
         id=stored.id if stored else number,
@@ -211,11 +223,23 @@ def shape_of(
         resend=stored is not None and stored.wire_version != wire,
         stored=stored is not None,
         memberships=members,
-        cohorts=(*(cohort.name for cohort in plan.cohorts), *sorted(ended)),
+        consent=plan.consent.cohort if plan.consent else None,
+        cohorts=(*(c.name for c in plan.cohorts), *([plan.consent.cohort] if plan.consent else []), *sorted(ended)),
     )
     names = {uid: _source(ref, tables) for uid, ref in refs.items()}
     version = f"{flow_hash(plan)}/{wire}"
     return Shaped(shape, names, tuple(retyped), version, {uid: _place(r.relation) for uid, r in refs.items()})
+
+
+def _boolean(plan: SyncPlan, ref: ModelRef, column: str, tables: Tables) -> None:
+    kind = _type_of(ref, column, tables, plan.name)
+    if kind != "BOOLEAN":
+        raise ConfigError(
+            "RVT-424",
+            f"{plan.name}: the consent column {column} of {ref.model} has the type {kind}",
+            kept="nothing of this sync was sent",
+            hint="cast it to boolean in the model: false is a no, null says nothing",
+        )
 
 
 def _memberships(

@@ -205,6 +205,7 @@ def stage_of(
     local, (columns, joins), joined = _local(shape), _found(shape, run), _joined(shape, some)
     sent = f"c.verdict IS NULL AND ({local}) IS NULL"
     names = ", ".join((ks, "m", *shape.fs))
+    okay = "CASE WHEN c.op = 'upsert' THEN x.okay END" if shape.consent is not None else "NULL"
     return Stage(
         sync=plan.name,
         lo=span[0],
@@ -217,7 +218,7 @@ def stage_of(
         outbox=_literal(
             f"INSERT INTO {STATE}.outbox SELECT {quote_text(run)}, c.seq, {name}, c.key, c.op, c.cohort, c.cause, c.m, "
             f"c.i, c.bm, c.bi, c.remote_id, c.created, {local}, c.digest, CASE WHEN {sent} THEN {body} END, "
-            f"CASE WHEN {sent} THEN {record} END, CASE WHEN {sent} THEN {_links(plan, shape)} END "
+            f"CASE WHEN {sent} THEN {record} END, CASE WHEN {sent} THEN {_links(plan, shape)} END, {okay} "
         )
         + chunk
         + joined.chunk,

@@ -71,6 +71,7 @@ def read(plan: SyncPlan, shaped: Shaped, store: Store, *, few: bool = False) -> 
             shape,
             desired.desired(plan, shaped.names, shape),
             desired.members(plan, shaped.names, shape),
+            desired.everybody(plan, shaped.names, shape) if shape.consent is not None else "",
             doubt=bool(store.one("SELECT count(*) FROM revetl_state.pending WHERE sync = ?", [plan.name])),
         )
     )
@@ -141,12 +142,12 @@ def judge(
     store.run_all(verdicts.predecessors(shape))
     held = tuple(_guards(plan, shape, request))
     if any(h.stops for h in held):
-        store.con.execute(f"DELETE FROM {shape.temp('changes')}")
+        store.con.execute(f"DELETE FROM {shape.temp('changes')} WHERE early IS NOT TRUE")  # nobody's no is held
     _canary(shape, request)
     store.run_all(verdicts.order(shape, first))
     total = store.one(f"SELECT count(*) FROM {shape.temp('changes')}")
     preview = replace(_preview(plan, shape, destination, request, held), rows=rows, notes=tuple(_refused(shape, store)))
-    stopped = next((h for h in held if h.stops), None)
+    stopped = next((h for h in held if h.stops), None) if not total else None
     return Survey(plan, destination, shaped, preview, spelt, (first, first + total - 1), stopped)
 
 

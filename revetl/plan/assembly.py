@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from revetl.config.schema import did_you_mean
 from revetl.plan.cohorts import check_style, limiting, resolve_cohorts, style_of
 from revetl.plan.complaints import Complaints
+from revetl.plan.consent import consent_of
 from revetl.plan.drafts import Draft
 from revetl.plan.entities import Entity, check_keys, find_entities, reference
 from revetl.plan.fields import Landing, check_pii, joined, land, resolve_match
@@ -101,7 +102,9 @@ class Assembly:
         if match is None:
             return None
         fields = tuple(landing.plan for landing in landed)
+        consent = consent_of(draft, entity, self.say)
         feeding = {field.model for field in fields} | {link.model for link in links}
+        feeding |= {consent.model} if consent else set()
         return SyncPlan(
             name=draft.name,
             destination=draft.destination,
@@ -116,6 +119,7 @@ class Assembly:
             links=links,
             joined=tuple(reference(item, entity) for item in joined(feeding, entity)),
             cohorts=cohorts,
+            consent=consent,
             audience=audience,
             exclude=exclude,
             mode=config.mode,

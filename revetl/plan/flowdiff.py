@@ -63,8 +63,8 @@ Flow = Mapping[str, JSON]
 # Rules whose change sends rows again although their data is the same: where they go, or how values are read.
 _RESENDING = frozenset({"type", "object", "match", "timezone", "settings", "sandbox"})
 _RULES = (
-    "type", "object", "entity", "key", "base", "joined", "match", "cohort_style", "create_cohorts", "audience",
-    "exclude", "mode", "on_leave", "on_leave_scope", "timezone", "sandbox", "settings",
+    "type", "object", "entity", "key", "base", "joined", "match", "cohort_style", "create_cohorts", "consent",
+    "audience", "exclude", "mode", "on_leave", "on_leave_scope", "timezone", "sandbox", "settings",
 )  # fmt: skip
 
 
@@ -189,7 +189,7 @@ def _rules(base: FlowChange, old: Flow, new: Flow) -> Iterator[FlowChange]:
         if old.get(rule) != new.get(rule):
             words = (None if part.get(rule) is None else str(part[rule]) for part in (old, new))
             before, after = words
-            widens = rule in {"audience", "exclude", "base", "joined", "match"}
+            widens = rule in {"audience", "exclude", "base", "joined", "match", "consent"}
             yield replace(base, name=rule, before=before, after=after, leaves=widens, resends=rule in _RESENDING)
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 
-from revetl.types import JSON, CohortPlan, FieldPlan, LinkPlan, ModelRef, SyncPlan
+from revetl.types import JSON, CohortPlan, ConsentPlan, FieldPlan, LinkPlan, ModelRef, SyncPlan
 
 SCHEMA_VERSION = 1
 
@@ -25,7 +25,9 @@ def flow_hash(sync: SyncPlan) -> str:
 
 def flow(sync: SyncPlan) -> dict[str, JSON]:
     """Return one sync's mapping; parts that few syncs have stand in it only where they are."""
-    links = {"links": {link.field: _link(link) for link in sync.links}} if sync.links else {}
+    more: dict[str, JSON] = {"links": {link.field: _link(link) for link in sync.links}} if sync.links else {}
+    if sync.consent is not None:
+        more["consent"] = _consent(sync.consent)
     return {
         "destination": sync.destination,
         "type": sync.type,
@@ -49,7 +51,7 @@ def flow(sync: SyncPlan) -> dict[str, JSON]:
         "sandbox": sync.sandbox,
         "settings": dict(sync.settings),
         "was": sync.was,
-        **links,
+        **more,
     }
 
 
@@ -77,6 +79,11 @@ def _link(link: LinkPlan) -> dict[str, JSON]:
         "on_null": str(link.on_null),
         "was": link.was,
     }
+
+
+def _consent(consent: ConsentPlan) -> dict[str, JSON]:
+    told = {"column": consent.column, "model": consent.model}
+    return {**told, "on_false": consent.on_false, "new_as": consent.new_as}
 
 
 def _cohort(cohort: CohortPlan) -> dict[str, JSON]:

@@ -12,7 +12,7 @@ from revetl.config.specs import is_name
 from revetl.types import JSON, OnNull, Write
 
 MAX_NAME = 255  # characters; the longest identifier among warehouses (Snowflake's, docs.snowflake.com)
-_LATER = frozenset({"consent", "erase", "freshness", "policies"})
+_LATER = frozenset({"erase", "freshness", "policies"})
 
 
 def _key(value: JSON) -> JSON:
@@ -102,8 +102,6 @@ class LinkSpec(Strict):
 
 class ColumnSpec(Strict):
     """``revetl:`` of a column."""
-
-    not_yet: ClassVar[frozenset[str]] = frozenset({"consent"})
 
     link: Annotated[LinkSpec | None, BeforeValidator(_link)] = None
     pii: Annotated[Text | None, BeforeValidator(_pii)] = None

@@ -65,7 +65,7 @@ def _parts(before: KnownSync, plan: SyncPlan) -> Iterator[Orphan]:
     for field in before.fields:
         if field not in fields:
             yield Orphan(before.name, "field", field, moved.get(field))
-    cohorts = {cohort.name for cohort in plan.cohorts}
+    cohorts = {cohort.name for cohort in plan.cohorts} | ({plan.consent.cohort} if plan.consent else set())
     renamed = {cohort.was: cohort.name for cohort in plan.cohorts if cohort.was}
     for cohort in before.cohorts:
         if cohort not in cohorts:

@@ -20,6 +20,7 @@ from revetl.state.layout import StoredSync, load_sync
 from revetl.state.outbox import leave_running
 from revetl.state.schema import STATE
 from revetl.state.store import Store
+from revetl.types import CONSENT
 
 # Growing gaps between tries of a change that is refused again and again: 1 h, 2 h, 4 h … 7 d.
 FIRST_GAP, LAST_GAP = timedelta(hours=1), timedelta(days=7)
@@ -148,7 +149,7 @@ def _members(store: Store, sync: StoredSync, done: str) -> None:
             f"INSERT INTO {members} ({ks}, cohort{fields}) SELECT {ks}, cohort{fields} FROM {moved} d {carried} "
             "WHERE op = 'join'",
             f"DELETE FROM {members} AS s USING (SELECT {_keys(sync, 'key')} FROM {done} WHERE op = 'leave') d "
-            f"WHERE {_same(sync, 's', 'd')}",
+            f"WHERE {_same(sync, 's', 'd')} AND NOT starts_with(s.cohort, '{CONSENT}')",  # a no outlasts the record
         ]
     )
 

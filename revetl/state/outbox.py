@@ -12,7 +12,7 @@ from revetl.types import EMPTY, Cause, Change, Link, Op
 
 # Rows per chunk: what a crash may leave in doubt without having left, against a durable commit each.
 CHUNK = 5_000
-_COLUMNS = "seq, sync, key, op, m, i, cohort, cause, bm, bi, remote_id, created, body, links"
+_COLUMNS = "seq, sync, key, op, m, i, cohort, cause, bm, bi, remote_id, created, body, links, consent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +87,11 @@ class Outbox:
 
 
 def _change(row: Sequence[object]) -> Change:
-    seq, sync, key, op, m, i, cohort, cause, bm, bi, remote_id, created, body, links = row
+    seq, sync, key, op, m, i, cohort, cause, bm, bi, remote_id, created, body, links, consent = row
     return Change(
         seq=seq, sync=sync, key=key, op=Op(op), match=m, identity=i, cohort=cohort, cause=Cause(cause),  # type: ignore[arg-type]
         before_match=bm, before_identity=bi, remote_id=remote_id, created=created, body=str(body).encode(),  # type: ignore[arg-type]
-        links=_links(str(links)) if links else EMPTY,
+        links=_links(str(links)) if links else EMPTY, consent=consent,  # type: ignore[arg-type]
     )  # fmt: skip
 
 

@@ -55,8 +55,15 @@ LINKS = [
 
 MEMBERSHIPS = ["ALTER TABLE {s}.fields ADD COLUMN cohort VARCHAR"]  # whose memberships carry the field
 
+CONSENT = ["ALTER TABLE {s}.outbox ADD COLUMN consent BOOLEAN"]
+
 # name → statements; the order of names is the order of runs
-MIGRATIONS: dict[str, list[str]] = {"0001_first": FIRST, "0002_links": LINKS, "0003_memberships": MEMBERSHIPS}
+MIGRATIONS: dict[str, list[str]] = {
+    "0001_first": FIRST,
+    "0002_links": LINKS,
+    "0003_memberships": MEMBERSHIPS,
+    "0004_consent": CONSENT,
+}
 
 
 def migrate(execute: Callable[[str], object], done: frozenset[str]) -> list[str]:

@@ -11,10 +11,22 @@ from revetl.types.base import EMPTY, JSON
 from revetl.types.changes import Batch, Change, Cohort, Erased, Link, Outcome, Person, RemoteField, RemoteRecord
 from revetl.types.project import BuildResult, Check, Column, Node, Problem, Project, Relation
 from revetl.types.results import Count, Held, Plan, Progress, RunResult, Sample, SyncPreview, SyncResult
-from revetl.types.syncs import CohortPlan, Constant, FieldPlan, Guards, Limits, LinkPlan, ModelRef, SyncPlan
+from revetl.types.syncs import (
+    CONSENT,
+    CohortPlan,
+    ConsentPlan,
+    Constant,
+    FieldPlan,
+    Guards,
+    Limits,
+    LinkPlan,
+    ModelRef,
+    SyncPlan,
+)
 from revetl.types.words import Cause, Effect, Mode, OnLeave, OnNull, Op, Proof, Severity, Status, Write
 
 __all__ = [
+    "CONSENT",
     "EMPTY",
     "JSON",
     "Batch",
@@ -25,6 +37,7 @@ __all__ = [
     "Cohort",
     "CohortPlan",
     "Column",
+    "ConsentPlan",
     "Constant",
     "Count",
     "Effect",

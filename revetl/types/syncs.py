@@ -9,6 +9,8 @@ from revetl.types.base import EMPTY, JSON
 from revetl.types.project import Relation
 from revetl.types.words import Mode, OnLeave, OnNull, Write
 
+CONSENT = "consent:"  # begins the names of the cohorts that withdrawals are
+
 
 @dataclass(frozen=True, slots=True)
 class ModelRef:
@@ -98,6 +100,24 @@ class CohortPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsentPlan:
+    """The column that says who may be written to, and how a person's no is made good there.
+
+    Whoever the column is false for is a member of ``cohort``: joining it withdraws, and nothing ever parts from it.
+    """
+
+    column: str
+    model: str  # unique id
+    on_false: str  # how it is withdrawn, as the destination's object names it
+    new_as: str | None = None  # how records that are made there start
+
+    @property
+    def cohort(self) -> str:
+        """Return the name under which withdrawals are kept; no model is called so."""
+        return f"{CONSENT}{self.on_false}"
+
+
+@dataclass(frozen=True, slots=True)
 class SyncPlan:
     """Everything that meta and revetl.yml say about one sync, resolved; no rows, no secrets."""
 
@@ -114,6 +134,7 @@ class SyncPlan:
     links: tuple[LinkPlan, ...] = ()
     joined: tuple[ModelRef, ...] = ()  # other properties models of the entity, left-joined on the key
     cohorts: tuple[CohortPlan, ...] = ()
+    consent: ConsentPlan | None = None
     audience: tuple[ModelRef, ...] = ()  # members of all of these
     exclude: tuple[ModelRef, ...] = ()  # members of any of these never leave
     mode: Mode = Mode.UPSERT

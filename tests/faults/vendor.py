@@ -37,7 +37,16 @@ def _links(change: Change) -> dict[str, object]:
 
 def _act(batch: Batch) -> Exchange:
     rows = [
-        {"seq": c.seq, "email": c.match, "old": c.before_match, "tag": c.cohort, "fields": c.fields, "links": _links(c)}
+        {
+            "seq": c.seq,
+            "email": c.match,
+            "old": c.before_match,
+            "tag": c.cohort,
+            "fields": c.fields,
+            "links": _links(c),
+            "okay": c.consent,
+            "as": batch.new_as,
+        }
         for c in batch.changes
     ]
     reply = yield Http("POST", f"/{batch.object}/{batch.op}", content=json.dumps(rows).encode())
@@ -68,6 +77,8 @@ SIM = Destination(
             on_leave=frozenset({OnLeave.KEEP, OnLeave.CLEAR, OnLeave.ARCHIVE, OnLeave.DELETE}),
             modes=frozenset({Mode.UPSERT}),
             any_field=True,
+            consent={"unsubscribe": CohortStyle("unsubscribe", "no more mail")},
+            new_as=("pending",),
             links={"firm": LinkStyle("firm", "the firm of a person"), "boss": LinkStyle("person", "another person")},
         ),
         "firm": Object(match=("email",), on_leave=frozenset({OnLeave.KEEP, OnLeave.DELETE}), any_field=True),
@@ -95,6 +106,7 @@ class Vendor:
     firms: dict[str, str] = field(default_factory=dict)
     links: dict[str, dict[str, set[str]]] = field(default_factory=dict)
     made: int = 0
+    status: dict[str, str] = field(default_factory=dict)  # e-mail → pending, subscribed or unsubscribed
     late: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     received: list[int] = field(default_factory=list)
     poison: str | None = None
@@ -145,29 +157,41 @@ class Vendor:
         if email == self.refused:
             return {"seq": row["seq"], "ok": False, "code": "REFUSED"}
         if op is Op.UPSERT:
-            answer["created"] = email not in self.people
-            kept = self.people.setdefault(email, {})
-            for name, value in row["fields"].items():  # type: ignore[attr-defined]
-                if value is None:
-                    kept.pop(name, None)
-                else:
-                    kept[name] = value
-            answer["id"] = self.ids.setdefault(email, self.ids.get(email) or self._id())
-            self._link(email, row["links"])  # type: ignore[arg-type]
+            self._write(email, row, answer)
         elif op is Op.IDENTITY:
             return self._rename(str(row["old"]), email, answer)
         elif op is Op.JOIN:
-            if email not in self.people:
-                return {"seq": row["seq"], "ok": False, "code": "UNKNOWN_PERSON"}
-            self.tags.setdefault(email, set()).add(str(row["tag"]))
-            carried = self.told.setdefault(email, {}).setdefault(str(row["tag"]), {})
-            carried.update(row["fields"])  # type: ignore[call-overload]
+            return self._join(email, row, answer)
         elif op is Op.PART:
             self.tags.get(email, set()).discard(str(row["tag"]))
             self.told.get(email, {}).pop(str(row["tag"]), None)
         else:
-            for held in (self.people, self.tags, self.told, self.links, self.ids):
+            for held in (self.people, self.tags, self.told, self.links, self.ids, self.status):
                 held.pop(email, None)
+        return answer
+
+    def _write(self, email: str, row: dict[str, object], answer: dict[str, object]) -> None:
+        answer["created"] = email not in self.people
+        if email not in self.people:
+            self.status[email] = "unsubscribed" if row["okay"] is False else str(row["as"] or "subscribed")
+        kept = self.people.setdefault(email, {})
+        for name, value in row["fields"].items():  # type: ignore[attr-defined]
+            if value is None:
+                kept.pop(name, None)
+            else:
+                kept[name] = value
+        answer["id"] = self.ids.setdefault(email, self.ids.get(email) or self._id())
+        self._link(email, row["links"])  # type: ignore[arg-type]
+
+    def _join(self, email: str, row: dict[str, object], answer: dict[str, object]) -> dict[str, object]:
+        if email not in self.people:
+            return {"seq": row["seq"], "ok": False, "code": "UNKNOWN_PERSON"}
+        if row["tag"] == "consent:unsubscribe":
+            self.status[email] = "unsubscribed"
+            return answer
+        self.tags.setdefault(email, set()).add(str(row["tag"]))
+        carried = self.told.setdefault(email, {}).setdefault(str(row["tag"]), {})
+        carried.update(row["fields"])  # type: ignore[call-overload]
         return answer
 
     def _rename(self, old: str, new: str, answer: dict[str, object]) -> dict[str, object]:
@@ -179,4 +203,5 @@ class Vendor:
             self.people[new] = person | {"email": new}
             self.tags[new] = tags
             self.links[new], self.ids[new], self.told[new] = links, ident, told
+            self.status[new] = self.status.get(old, "subscribed")
         return answer

@@ -403,9 +403,22 @@ MODELS: dict[str, Case] = {
         "RVT-304", "customers", "firm_id", "two columns both go into crm.customer.EMPLOYER",
         "give one of them another link",
     ),
-    "consent": (
-        meta_case(customers(consent={"column": "ok"})),
-        "RVT-390", "customers", None, "'consent' is not there yet", "remove `consent`; a later version knows it",
+    "consent of an object that has none": (
+        meta_case(customers(), FIRM, yml=COMPANY.replace("update}", "update, consent: {column: domain}}")),
+        "RVT-334", None, None, "'company' of Crm has no consent that could be withdrawn", "remove `consent`",
+    ),
+    "consent withdrawn in an unknown way": (
+        meta_case(customers(column("ok")), yml=syncs_yml("consent: {column: ok, on_false: unsubscrib}")),
+        "RVT-334", None, None, "'contact' of Crm cannot 'unsubscrib' people", "did you mean 'unsubscribe'?",
+    ),
+    "new records in an unknown way": (
+        meta_case(customers(column("ok")), yml=syncs_yml("consent: {column: ok, new_as: pendng}")),
+        "RVT-334", None, None, "'contact' of Crm makes no records as 'pendng'", "did you mean 'pending'?",
+    ),
+    "consent by a column that is not there": (
+        meta_case(customers(column("okay")), yml=syncs_yml("consent: {column: okey}")),
+        "RVT-334", None, None, "column 'okey' of `consent` is in no properties model of 'customer'",
+        "did you mean 'okay'?",
     ),
     "write if_empty": (
         meta_case(customers(column("x", {"to": {"crm": {"write": "if_empty"}}}))),

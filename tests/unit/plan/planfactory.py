@@ -42,6 +42,8 @@ CRM = Destination(
             match=("email_address", "external_id"),
             cohorts={"tag": TAG, "list": LIST},
             on_leave=frozenset({OnLeave.KEEP, OnLeave.ARCHIVE, OnLeave.DELETE}),
+            consent={"unsubscribe": CohortStyle("unsubscribe", "no more mail")},
+            new_as=("pending",),
             links={"EMPLOYER": LinkStyle("company", "the company of a contact")},
         ),
         "company": Object(match=("domain",), required=("name",), normalise="exact", modes=frozenset({Mode.UPDATE})),

@@ -137,6 +137,11 @@ CASES: dict[str, Case] = {
         written(customers(), sync="on_leave: archive"),
         [(FlowKind.RULE_CHANGED, "on_leave", False, False)],
     ),
+    "consent": (
+        written(customers(column("ok"))),
+        written(customers(column("ok")), sync="consent: {column: ok}"),
+        [(FlowKind.RULE_CHANGED, "consent", True, False)],
+    ),
     "time zone": (
         written(customers()),
         written(customers(), sync="timezone: UTC"),

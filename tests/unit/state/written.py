@@ -105,7 +105,8 @@ class Written:
         low = change.m.lower() if change.m else None
         before = change.before.lower() if change.before else None
         store.con.execute(
-            f"INSERT INTO {STATE}.outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, ?, NULL, ?, ?, NULL)",
+            f"INSERT INTO {STATE}.outbox (run, seq, sync, key, op, cohort, cause, m, i, bm, bi, local, body, record) "
+            f"VALUES ({', '.join('?' * 14)})",
             [run, self.seq, change.sync, change.key, change.op, change.cohort, change.cause, change.m, low,
              change.before, before, change.local, None if change.local else body, record],
         )  # fmt: skip
