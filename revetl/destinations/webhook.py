@@ -4,8 +4,12 @@ The receiver gets ``{"sync", "object", "op", "mode", "on_leave", "cohort", "reco
 with the headers ``X-Revetl-Signature: sha256=<HMAC-SHA256 of the body, hex>`` and ``Idempotency-Key`` (SHA-256 of the
 body). It answers 2xx: with ``{"errors": [{"id", "code", "message"}]}`` the rows named are refused and the others are
 delivered; without, the batch is accepted. 400, 409, 413 and 422 refuse a batch for some row in it: it comes again in
-halves. An erasure comes as ``{"sync", "object", "op": "erase", "records": [{"match"}]}``, signed the same way; there
-``errors`` name the ``match``.
+halves.
+
+A record of an upsert has ``links`` where some changed (name → the ``id`` it points to, and those that it points to no
+more) and ``consent`` where the sync has such a column; ``new_as`` says how new records start. Joins with ``"consent":
+"unsubscribe"`` in place of a cohort name people who said no. An erasure comes as ``{"sync", "object", "op": "erase",
+"records": [{"match"}]}``, signed the same way; there ``errors`` name the ``match``.
 """
 
 from __future__ import annotations
@@ -32,15 +36,17 @@ from revetl.contract import (
     Exchange,
     Fault,
     Http,
+    LinkStyle,
     Object,
     Reply,
     Token,
     UnreadableReply,
     WireFormat,
 )
-from revetl.types import JSON, Batch, Change, Erased, OnLeave, Op, Outcome, Person, Proof
+from revetl.types import JSON, Batch, Change, Erased, OnLeave, Op, Outcome, Person, Proof, RemoteField
 
 _ROWS = 500
+_CONSENT = "unsubscribe"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -113,7 +119,11 @@ def _call(batch: Batch, group: Sequence[Change]) -> Http:
         body["mode"] = batch.mode.value
     if batch.op is Op.LEAVE:
         body["on_leave"] = batch.on_leave.value
-    if batch.cohort is not None:
+    if batch.new_as is not None:
+        body["new_as"] = batch.new_as
+    if batch.cohort is not None and batch.cohort.style == _CONSENT:
+        body["consent"] = _CONSENT  # all these people said no
+    elif batch.cohort is not None:
         body["cohort"] = {"name": batch.cohort.name, "label": batch.cohort.label}
     return _signed(batch.settings, {**body, "records": [_record(change) for change in group]})
 
@@ -131,8 +141,12 @@ def _signed(settings: WebhookSettings, body: dict[str, JSON]) -> Http:
 
 def _record(change: Change) -> dict[str, JSON]:
     record: dict[str, JSON] = {"id": change.key, "match": change.match}
-    if change.op in (Op.UPSERT, Op.LEAVE):
+    if change.op in (Op.UPSERT, Op.LEAVE) or change.body != b"{}":
         record["fields"] = orjson.Fragment(change.body)  # byte for byte what the ledger holds
+    if change.links:
+        record["links"] = {name: {"id": link.id, "ended": list(link.ended)} for name, link in change.links.items()}
+    if change.consent is not None:
+        record["consent"] = change.consent
     if change.before_match is not None:
         record["before_match"] = change.before_match
     return record
@@ -144,7 +158,7 @@ def _judge(reply: Reply, group: Sequence[Change]) -> list[Outcome]:
         return [Outcome.waiting(c, code=code, reason=f"the webhook answers HTTP {code}") for c in group]
     errors = _errors(reply)
     if errors is None:
-        return [Outcome.delivered(change, proof=Proof.ACCEPTED) for change in group]
+        return [_delivered(change, Proof.ACCEPTED) for change in group]
     refused = {str(error.get("id")): error for error in errors}
     if not refused.keys() <= {change.key for change in group}:
         raise UnreadableReply(reply.status, "errors name an id that was not sent")
@@ -165,9 +179,15 @@ def _errors(reply: Reply) -> list[dict[str, JSON]] | None:
     return errors
 
 
+def _delivered(change: Change, proof: Proof) -> Outcome:
+    """Return a delivery; the id by which links name the record is the one it was sent with."""
+    new = change.op is Op.UPSERT and change.remote_id is None
+    return Outcome.delivered(change, proof=proof, remote_id=change.key if new else None)
+
+
 def _row(change: Change, error: dict[str, JSON] | None) -> Outcome:
     if error is None:
-        return Outcome.delivered(change, proof=Proof.ACCOUNT)
+        return _delivered(change, Proof.ACCOUNT)
     code = str(error.get("code") or "REFUSED")
     return Outcome.rejected(change, code=code, reason=str(error.get("message") or code))
 
@@ -208,7 +228,14 @@ WEBHOOK = Destination(
         "record": Object(
             match=("id", "*"),
             normalise="exact",
-            cohorts={"message": CohortStyle("message", "join and part messages that name the cohort")},
+            cohorts={
+                "message": CohortStyle(
+                    "message", "join and part messages that name the cohort", fields=(RemoteField("*"),)
+                )
+            },
+            links={"*": LinkStyle("record", "under `links` in the record: the `id` of the other one")},
+            consent={_CONSENT: CohortStyle(_CONSENT, "join messages with `consent: unsubscribe`")},
+            new_as=("subscribed", "pending"),
             on_leave=frozenset(OnLeave),
             any_field=True,
         )

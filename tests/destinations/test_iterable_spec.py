@@ -18,7 +18,7 @@ from revetl.destinations.iterable import ITERABLE
 from revetl.destinations.iterable.api import IterableSettings
 from revetl.testing.drive import drive
 from revetl.testing.seeds import TEXTS, batch, change
-from revetl.types import Mode, OnLeave, Op, Person
+from revetl.types import Cohort, Mode, OnLeave, Op, Person
 
 ROOT = Path(__file__).parents[2]
 SPECS = Path(os.environ.get("REVETL_SPECS", ROOT / "../shared/specs"))
@@ -58,6 +58,7 @@ def answers(call: Http | PutFile) -> Reply:
     assert isinstance(call, Http)
     there = call.method == "GET" and "o%40example.org" in call.path
     told: dict[str, Any] = {"code": "Success", "msg": "", "successCount": 1, "failCount": 0, "listId": 5, "lists": []}
+    told["channels"] = [{"id": 1, "messageMedium": "Email", "channelType": "Marketing"}]
     user = {"user": {"email": "o@example.org", "dataFields": {}}} if there else {}
     return Reply(200, orjson.dumps({**told, "fields": {}, **user}))
 
@@ -76,6 +77,9 @@ def actions(kind: str) -> dict[str, Any]:
         "update": run[Op.UPSERT](batch([person], SETTINGS, mode=Mode.UPDATE, **told)),
         "identity": run[Op.IDENTITY](batch([move], SETTINGS, **told)),
         "join": run[Op.JOIN](batch([change(1, Op.JOIN)], SETTINGS, **told)),
+        "withdraw": run[Op.JOIN](
+            batch([change(1, Op.JOIN, match="o@example.org")], SETTINGS, cohort=Cohort("c", "u", "unsubscribe"), **told)
+        ),
         "part": run[Op.PART](batch([change(1, Op.PART)], SETTINGS, **told)),
         "clear": run[Op.LEAVE](batch([leave], SETTINGS, on_leave=OnLeave.CLEAR, **told)),
         "delete": run[Op.LEAVE](batch([leave], SETTINGS, on_leave=OnLeave.DELETE, **told)),

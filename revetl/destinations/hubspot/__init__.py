@@ -8,7 +8,7 @@ inputs and are found again by ``objectWriteTraceId``; lists take record ids, not
 from __future__ import annotations
 
 from revetl.contract import Action, Auth, CohortStyle, Destination, LinkStyle, Object, ReadBack, WireFormat
-from revetl.destinations.hubspot import endings, erasing, fields, identity, links, lists, read
+from revetl.destinations.hubspot import consent, endings, erasing, fields, identity, links, lists, read
 from revetl.destinations.hubspot.api import HubSpotSettings, authorise, diagnose, limits
 from revetl.types import OnLeave, Op, Proof
 
@@ -29,6 +29,7 @@ HUBSPOT = Destination(
             partial=False,
             cohorts=_LIST,
             on_leave=frozenset(OnLeave),
+            consent={consent.WAY: CohortStyle(consent.WAY, "opted out of all marketing e-mail, by address")},
             links={links.PRIMARY: LinkStyle("companies", "the contact's primary company")},
         ),
         "companies": Object(
@@ -43,7 +44,7 @@ HUBSPOT = Destination(
         # One read of the old and the new identities together must stay within one batch.
         Op.IDENTITY: Action(identity.rename, max_records=_ROWS // 2, proof=Proof.ACCEPTED, calls=lambda _: 2),
         Op.UPSERT: Action(links.upsert, max_records=_ROWS),
-        Op.JOIN: Action(lists.join, max_records=5_000, proof=Proof.ACCOUNT),
+        Op.JOIN: Action(consent.join, max_records=5_000, proof=Proof.ACCOUNT),
         Op.PART: Action(lists.part, max_records=5_000, proof=Proof.ACCOUNT),
         Op.LEAVE: Action(endings.leave, max_records=_ROWS, proof=Proof.ACCEPTED),
     },

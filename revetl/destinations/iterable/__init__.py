@@ -9,12 +9,13 @@ cannot be made but by sending a value, which fixes its type for ever.
 from __future__ import annotations
 
 from revetl.contract import Action, Auth, CohortStyle, Destination, Object, ReadBack, WireFormat
-from revetl.destinations.iterable import endings, erasing, identity, lists, read, users
+from revetl.destinations.iterable import consent, endings, erasing, identity, lists, read, users
 from revetl.destinations.iterable.api import BATCH, IterableSettings, authorise, base_url, diagnose, limits
 from revetl.types import OnLeave, Op, Proof
 
 _BYTES = 3_900_000  # "Max size of request body: 4MB", less what frames the rows
 _LIST = {"list": CohortStyle("list", "a static list")}
+_CONSENT = {consent.WAY: CohortStyle(consent.WAY, "out of every marketing channel of e-mail")}
 _ON_LEAVE = frozenset({OnLeave.KEEP, OnLeave.CLEAR, OnLeave.DELETE})
 
 ITERABLE = Destination(
@@ -25,13 +26,13 @@ ITERABLE = Destination(
     hosts=("api.iterable.com", "api.eu.iterable.com"),
     auth=Auth(authorise),
     objects={
-        "user": Object(match=("email",), cohorts=_LIST, on_leave=_ON_LEAVE),
-        "user_by_id": Object(match=("userId",), normalise="exact", cohorts=_LIST, on_leave=_ON_LEAVE),
+        "user": Object(match=("email",), cohorts=_LIST, consent=_CONSENT, on_leave=_ON_LEAVE),
+        "user_by_id": Object(match=("userId",), normalise="exact", cohorts=_LIST, consent=_CONSENT, on_leave=_ON_LEAVE),
     },
     actions={
         Op.IDENTITY: Action(identity.rename, max_records=100, proof=Proof.ACCEPTED, calls=lambda rows: 3 * rows),
         Op.UPSERT: Action(users.upsert, max_records=BATCH, proof=Proof.ACCOUNT, max_bytes=_BYTES),
-        Op.JOIN: Action(lists.join, max_records=BATCH, proof=Proof.ACCOUNT),
+        Op.JOIN: Action(consent.join, max_records=BATCH, proof=Proof.ACCOUNT),
         Op.PART: Action(lists.part, max_records=BATCH, proof=Proof.ACCOUNT),
         Op.LEAVE: Action(
             endings.leave, max_records=BATCH, proof=Proof.ACCEPTED, max_bytes=_BYTES, calls=lambda rows: rows + 1

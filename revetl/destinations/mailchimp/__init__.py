@@ -7,8 +7,8 @@ boolean nor a datetime type; a tag is a static segment; at most 10 calls may run
 from __future__ import annotations
 
 from revetl.contract import Action, Auth, CohortStyle, Destination, Limit, Object, ReadBack, WireFormat
-from revetl.destinations.mailchimp import cohorts, erasing, fields, members, read
-from revetl.destinations.mailchimp.api import MailchimpSettings, authorise, diagnose
+from revetl.destinations.mailchimp import cohorts, consent, erasing, fields, members, read
+from revetl.destinations.mailchimp.api import MailchimpSettings, NewStatus, authorise, diagnose
 from revetl.types import OnLeave, Op, Proof
 
 # At most 500 members a call: `POST /lists/{list_id}` and `POST /lists/{list_id}/segments/{segment_id}` of the API
@@ -28,12 +28,14 @@ MAILCHIMP = Destination(
             match=("email_address",),
             cohorts={"tag": CohortStyle("tag", "a tag on the member, which is also a static segment", max_label=100)},
             on_leave=frozenset(OnLeave),
+            consent={consent.WAY: CohortStyle(consent.WAY, "the member's status: unsubscribed")},
+            new_as=tuple(status.value for status in NewStatus if status is not NewStatus.UNSUBSCRIBED),
         )
     },
     actions={
         Op.IDENTITY: Action(members.rename, max_records=100, calls=lambda rows: rows),
         Op.UPSERT: Action(members.upsert, max_records=_ROWS, max_bytes=_BYTES),
-        Op.JOIN: Action(cohorts.join, max_records=_ROWS),
+        Op.JOIN: Action(consent.join, max_records=_ROWS),
         Op.PART: Action(cohorts.part, max_records=_ROWS, proof=Proof.ACCOUNT),
         Op.LEAVE: Action(members.leave, max_records=_ROWS, max_bytes=_BYTES, calls=lambda rows: rows),
     },

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from revetl.contract import Exchange, Http, Reply, Settled
 from revetl.destinations.mailchimp import api
-from revetl.destinations.mailchimp.api import MailchimpSettings
+from revetl.destinations.mailchimp.api import MailchimpSettings, NewStatus
 from revetl.types import JSON, Batch, Change, Mode, OnLeave, Outcome
 
 _TOP = ("language", "email_type", "vip")  # everything else of a member is a merge field
@@ -89,14 +89,25 @@ def _create(batch: Batch, rest: Sequence[Change], gone: dict[int, _Refused]) -> 
 def _post(batch: Batch, changes: Sequence[Change], *, create: bool) -> Generator[Http, Reply, _Sorted | Reply]:
     """Make one batch call and sort the changes by its answer; return the reply where it refuses the call."""
     settings: MailchimpSettings = batch.settings
-    status = {"status": settings.status_if_new.value} if create else {}
-    body = {"members": [{**_member(c), **status} for c in changes], "update_existing": not create}
+    body = {
+        "members": [{**_member(c), **_status(batch, c, create=create)} for c in changes],
+        "update_existing": not create,
+    }
     # A partial update says nothing of the required fields it leaves alone.
     skip = {"skip_merge_validation": "true"} if not create or settings.skip_merge_validation else {}
     reply = yield api.list_call(settings, "POST", "", body, **skip)
     if reply.status != 200:
         return reply
     return _sort(reply, changes)
+
+
+def _status(batch: Batch, change: Change, *, create: bool) -> dict[str, JSON]:
+    """Return the status of somebody who is new there; a no outweighs whatever new people start as."""
+    if not create:
+        return {}
+    if change.consent is False:
+        return {"status": NewStatus.UNSUBSCRIBED.value}
+    return {"status": batch.new_as or batch.settings.status_if_new.value}
 
 
 def _member(change: Change) -> dict[str, JSON]:

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from revetl.sandbox.core import Sandbox
-from revetl.sandbox.hubspot import associations, lists, properties, reads, writes
+from revetl.sandbox.hubspot import associations, lists, preferences, properties, reads, writes
 from revetl.sandbox.hubspot.errors import error, invalid
 from revetl.sandbox.hubspot.records import new_table
 from revetl.sandbox.limits import Quota, SlidingWindow
@@ -50,6 +50,7 @@ ROUTES: tuple[Route, ...] = (
     ("POST", "/crm/v3/objects/{object}/batch/archive", writes.archive),
     ("POST", "/crm/v4/associations/{from}/{to}/batch/create", associations.create),
     ("POST", "/crm/v4/associations/{from}/{to}/batch/archive", associations.archive),
+    ("POST", "/communication-preferences/v4/statuses/batch/unsubscribe-all", preferences.unsubscribe_all),
     ("POST", "/crm/v3/lists", lists.create),
     ("GET", "/crm/v3/lists/{list}", lists.single),
     ("DELETE", "/crm/v3/lists/{list}", lists.delete),

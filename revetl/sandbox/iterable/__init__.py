@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from revetl.sandbox.core import Sandbox
-from revetl.sandbox.iterable import bulk, lists, single
+from revetl.sandbox.iterable import bulk, channels, lists, single
 from revetl.sandbox.iterable.fields import DEFAULTS
 from revetl.sandbox.iterable.problems import bad, problem
 from revetl.sandbox.limits import SlidingWindow
@@ -31,6 +31,8 @@ ROUTES: tuple[Route, ...] = (
     ("DELETE", USER, single.delete_email),
     ("GET", USER_ID, single.by_id),
     ("DELETE", USER_ID, single.delete_id),
+    ("GET", "/api/channels", channels.listing),
+    ("POST", "/api/users/bulkUpdateSubscriptions", channels.update),
     ("GET", "/api/lists", lists.listing),
     ("POST", "/api/lists", lists.create),
     ("POST", "/api/lists/subscribe", lists.subscribe),
@@ -48,6 +50,8 @@ RATES: Mapping[str, int] = {
 }  # calls a second, per project
 _WINDOWS: dict[Handler, str] = {
     bulk.update: "bulk",
+    channels.update: "bulk",
+    channels.listing: "users",
     single.fields: "fields",
     single.forget: "forget",
     lists.subscribe: "lists",
