@@ -68,6 +68,8 @@ def check_actions(destination: Destination) -> None:
             raise ValueError(f"{destination.name}.{name} has leave policies but no LEAVE action")
         if thing.consent and Op.JOIN not in destination.actions:
             raise ValueError(f"{destination.name}.{name} can withdraw consent but has no JOIN action")
+        if thing.if_empty and destination.read_back is None:
+            raise ValueError(f"{destination.name}.{name} cannot tell what is empty: it has no read_back")
         if strange := {link.to for link in thing.links.values()} - set(destination.objects):
             raise ValueError(f"{destination.name}.{name} links to {', '.join(sorted(strange))}, which is no object")
     if Op.UPSERT not in destination.actions:

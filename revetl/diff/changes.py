@@ -31,7 +31,7 @@ def sends(slot: Slot, shape: Shape) -> str:
         value += " AND NOT (x.known AND NOT x.pend AND NOT x.over AND x.i IS DISTINCT FROM x.si)"
     if slot.write is Write.CREATE:
         value = f"{f} IS NOT NULL AND NOT x.known AND x.remote_id IS NULL AND x.created IS NULL"
-    if slot.on_null is OnNull.CLEAR:
+    if slot.on_null is OnNull.CLEAR and slot.write is not Write.IF_EMPTY:  # what stands there may be another's
         delivered = f"({b} IS NOT NULL OR coalesce(list_contains(x.touched, {slot.ordinal}), false))"
         return f"(({value}) OR ({f} IS NULL AND {delivered}))"
     return f"({value})"

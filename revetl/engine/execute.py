@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
+from revetl.contract import Action, Destination
 from revetl.diff import changes as diff_changes
 from revetl.engine import remote, shapes, staging
 from revetl.engine.feeds import SyncFeed
+from revetl.engine.filling import guarded_fields, only_empty
 from revetl.engine.inspect import Inspection
 from revetl.engine.lanes import Line
 from revetl.engine.session import Session
@@ -16,9 +18,9 @@ from revetl.errors import RevetlError
 from revetl.send.ports import LaneReport
 from revetl.send.sender import Sender
 from revetl.state.journal import Journal
-from revetl.state.layout import load_sync
+from revetl.state.layout import StoredSync, load_sync
 from revetl.state.outbox import Outbox
-from revetl.types import Held, Progress, SyncPlan
+from revetl.types import JSON, Held, Progress, SyncPlan
 
 
 @dataclass
@@ -91,7 +93,20 @@ def _feed(
         prepared = remote.prepare(store, plan, line, destination, sender, stored)
     stage = staging.stage_of(plan, shape, destination, survey.spelt, outbox.run, session.mask, survey.span)
     after = frozenset(link.target for link in plan.links).intersection(ahead)
-    return SyncFeed(plan, line, outbox, journal, stage, prepared, survey.preview.counts, after)
+    upsert = _looking_first(plan, line, destination, stored, prepared)
+    return SyncFeed(plan, line, outbox, journal, stage, prepared, survey.preview.counts, after, upsert)
+
+
+def _looking_first(
+    plan: SyncPlan, line: Line, destination: Destination, stored: StoredSync, prepared: dict[str, JSON]
+) -> Callable[[Action], Action]:
+    """Return what makes UPSERT keep to fields that are empty there, where any field is written by that rule."""
+    fields, read_back = guarded_fields(plan), destination.read_back
+    if not fields or read_back is None:
+        return lambda action: action
+    context = remote.context_of(plan, line, stored, create=False)
+    context = replace(context, fields=tuple(sorted(fields)), cohorts=(), prepared=prepared)
+    return lambda action: only_empty(action, read_back, context)
 
 
 def settle(session: Session, done: Executed, run: str, *, canary: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from revetl.contract import Action
@@ -37,7 +37,7 @@ def batch_of(plan: SyncPlan, changes: Sequence[Change], settings: object, prepar
 class SyncFeed:
     """Reads a sync's changes chunk by chunk; intents are durable before a batch is given out."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what one sync sends with
         self,
         plan: SyncPlan,
         line: Line,
@@ -47,10 +47,12 @@ class SyncFeed:
         prepared: dict[str, JSON],
         counts: Sequence[Count] = (),
         after: frozenset[str] = frozenset(),
+        upsert: Callable[[Action], Action] = lambda action: action,
     ) -> None:
         """Take everything a batch carries beside its changes.
 
-        ``counts`` decide between single calls and bulk jobs; ``after`` names syncs whose records this one links to.
+        ``counts`` decide between single calls and bulk jobs; ``after`` names syncs whose records this one links to;
+        ``upsert`` makes of the destination's action the one that is run.
         """
         self.plan, self.destination, self.settings = plan, line.lane.destination, line.settings
         self._lane, self._outbox, self._journal = line.lane, outbox, journal
@@ -63,6 +65,7 @@ class SyncFeed:
         self._next: Change | None = None
         self._begun = False
         self._after = after
+        self._upsert = upsert
 
     @property
     def sync(self) -> str:
@@ -92,6 +95,7 @@ class SyncFeed:
         action = self.destination.actions.get(first.op)
         if action is not None:
             action = action.for_many(self._rows[first.op, first.cohort])
+            action = self._upsert(action) if first.op is Op.UPSERT else action
         limit = action.room(self.settings) if action else 1
         changes = [first, *self._more(first, action, limit)]
         return self.refresh(Work(self.batch(changes), action=action))

@@ -15,6 +15,8 @@ from revetl.sqltext import quote_text
 from revetl.state.outbox import Stage
 from revetl.types import OnLeave, RemoteField, SyncPlan, Write
 
+# a constant is written with every change, with a record's creation, or as long as its first write is in doubt
+_WHEN = {Write.CREATE: "NOT x.known AND x.remote_id IS NULL", Write.IF_EMPTY: "(NOT x.known OR x.pend OR x.over)"}
 BLOCK = 64  # bytes of a SHA-256 block: RFC 2104
 
 
@@ -115,7 +117,7 @@ def _upsert_parts(
             value = mask.shown(slot, value, "x")
         parts.append(Part(slot.field, value, diff_changes.sends(slot, shape)))
     for constant in plan.constants:
-        when = "NOT x.known AND x.remote_id IS NULL" if constant.write is Write.CREATE else None
+        when = _WHEN.get(constant.write)
         parts.append(Part(constant.field, quote_text(constant_json(constant.value)), when))
     return parts
 

@@ -46,8 +46,8 @@ def _landing(draft: Draft, item: Item, column: Mapped, names: Names, say: Compla
     if options is None or lands_as_link(draft, column):
         return None
     if options.write is Write.IF_EMPTY and not draft.thing.if_empty:
-        what = f"`write: if_empty` is not there yet for {draft.name}"
-        say.error("RVT-390", what, "write always or create", syncs=(draft.name,), node=item.node, column=column.name)
+        what = f"`write: if_empty` of {draft.name}: '{draft.object}' of {draft.type.title} does not tell what is empty"
+        say.error("RVT-335", what, "write always or create", syncs=(draft.name,), node=item.node, column=column.name)
     field = options.field or column.name
     node = item.node.unique_id
     return Landing(FieldPlan(field, column.name, node, column.pii, options.on_null, options.write, options.was), item)

@@ -41,8 +41,8 @@ def constants_of(
             what = f"constant '{field}' of {draft.name} goes into a field that {by} fills"
             say.error("RVT-327", what, "remove one of them", syncs=(draft.name,), file=draft.file)
         if spec.write is Write.IF_EMPTY and not draft.thing.if_empty:
-            what = f"`write: if_empty` is not there yet for {draft.name}"
-            say.error("RVT-390", what, "write always or create", syncs=(draft.name,), file=draft.file)
+            what = f"`write: if_empty` of {draft.name}: {draft.type.title} does not tell what is empty there"
+            say.error("RVT-335", what, "write always or create", syncs=(draft.name,), file=draft.file)
     return tuple(found)
 
 

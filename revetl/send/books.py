@@ -75,6 +75,7 @@ class Books:
             outcome.created,
             http_status if outcome.http_status is None else outcome.http_status,
             request_id if outcome.request_id is None else outcome.request_id,
+            kept=outcome.kept,
         )
 
     def _where(self, reply: Reply | None) -> tuple[int | None, str | None]:

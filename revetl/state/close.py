@@ -51,7 +51,7 @@ def close_run(store: Store, run: str, closing: Closing) -> None:
         for sync in syncs:
             if sync is not None:
                 _apply(store, run, sync, closing.late_apply.get(sync.sync, 900.0))
-        for table in ("outbox", "acks", "exceptions", "remote_new", "started", "jobs"):
+        for table in ("outbox", "acks", "exceptions", "remote_new", "started", "jobs", "kept"):
             store.con.execute(f"DELETE FROM {STATE}.{table} WHERE run = ?", [run])
         store.con.execute(
             f"UPDATE {STATE}.runs SET closed_at = ?, exit_code = ?, file = ?, summary = ? WHERE run = ?",
@@ -73,9 +73,10 @@ def _final(store: Store, run: str, unsettled: str) -> None:
             f"'{unsettled}') AS status, e.code, e.reason, coalesce(e.ts, a.ts, r.started_at) AS ts, "
             "coalesce(e.http_status, CASE WHEN a.hi >= o.seq THEN a.http_status END) AS http_status, "
             "coalesce(e.request_id, CASE WHEN a.hi >= o.seq THEN a.request_id END) AS request_id, "
-            "n.remote_id AS new_id, n.created AS new_created, r.started_at "
+            "n.remote_id AS new_id, n.created AS new_created, r.started_at, k.kept "
             f"FROM {STATE}.outbox o JOIN {STATE}.runs r USING (run) "
             f"LEFT JOIN {STATE}.exceptions e ON e.run = o.run AND e.seq = o.seq "
+            f"LEFT JOIN {STATE}.kept k ON k.run = o.run AND k.seq = o.seq "
             f"LEFT JOIN {STATE}.remote_new n ON n.run = o.run AND n.seq = o.seq "
             f"ASOF LEFT JOIN {STATE}.acks a ON a.run = o.run AND a.lo <= o.seq "
             f"WHERE o.run = '{run}'",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -92,6 +93,8 @@ class Journal:
             for o in outcomes
             if o.status is Status.DELIVERED and (o.remote_id is not None or o.created is not None)
         ]
+        kept = [[self.run, o.change.seq, json.dumps(dict.fromkeys(o.kept))] for o in outcomes if o.kept]
+        insert_rows(self.store, f"{STATE}.kept", kept)
         insert_rows(self.store, f"{STATE}.acks", ranges)
         insert_rows(self.store, f"{STATE}.exceptions", others)
         insert_rows(self.store, f"{STATE}.remote_new", remote)

@@ -46,7 +46,9 @@ def write_file(store: Store, run: str, identity: Callable[[str], str] = str) -> 
     select = (
         f"SELECT run, seq, ts AS time, sync, key, op, cause, cohort, "
         f"{identity('i')} AS identity, {identity('bi')} AS before_identity, "
-        f'coalesce(record, body) AS "values", status AS outcome, code, reason, http_status, request_id '
+        "CASE WHEN kept IS NULL THEN coalesce(record, body) ELSE CAST(json_merge_patch(coalesce(record, body), kept) "
+        'AS VARCHAR) END AS "values", '
+        "status AS outcome, code, reason, http_status, request_id "
         f"FROM final WHERE run = '{run}' AND local IS DISTINCT FROM 'quiet' AND coalesce(code, '') <> 'PREDECESSOR' "
     )
     if not store.one(f"SELECT count(*) FROM ({select})"):

@@ -57,12 +57,15 @@ MEMBERSHIPS = ["ALTER TABLE {s}.fields ADD COLUMN cohort VARCHAR"]  # whose memb
 
 CONSENT = ["ALTER TABLE {s}.outbox ADD COLUMN consent BOOLEAN"]
 
+IF_EMPTY = ["CREATE TABLE {s}.kept (run VARCHAR, seq BIGINT, kept VARCHAR)"]  # JSON: the fields not written, null
+
 # name → statements; the order of names is the order of runs
 MIGRATIONS: dict[str, list[str]] = {
     "0001_first": FIRST,
     "0002_links": LINKS,
     "0003_memberships": MEMBERSHIPS,
     "0004_consent": CONSENT,
+    "0005_if_empty": IF_EMPTY,
 }
 
 

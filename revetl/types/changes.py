@@ -94,6 +94,7 @@ class Outcome:
     http_status: int | None = None
     request_id: str | None = None
     repeated: bool = False  # an earlier attempt was lost on its way and may still land
+    kept: tuple[str, ...] = ()  # fields that were not written: something stood there (``write: if_empty``)
 
     @classmethod
     def delivered(

@@ -29,6 +29,7 @@ HUBSPOT = Destination(
             partial=False,
             cohorts=_LIST,
             on_leave=frozenset(OnLeave),
+            if_empty=True,
             consent={consent.WAY: CohortStyle(consent.WAY, "opted out of all marketing e-mail, by address")},
             links={links.PRIMARY: LinkStyle("companies", "the contact's primary company")},
         ),
@@ -37,6 +38,7 @@ HUBSPOT = Destination(
             normalise="exact",
             partial=False,
             cohorts=_LIST,
+            if_empty=True,
             on_leave=frozenset({OnLeave.KEEP, OnLeave.CLEAR, OnLeave.ARCHIVE}),  # gdpr-delete knows contacts alone
         ),
     },

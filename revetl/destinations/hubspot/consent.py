@@ -52,7 +52,7 @@ def _addresses(batch: Batch, changes: Sequence[Change]) -> Generator[Any, Any, d
     """Return sequence number → address of those who have one: HubSpot withdraws by address alone."""
     if batch.match_field == "email":
         return {c.seq: api.normal("email", c.match) for c in changes}
-    reply = yield api.read_call(batch.object, batch.match_field, [c.match for c in changes], ("email",))
+    reply: Reply = yield api.read_call(batch.object, batch.match_field, [c.match for c in changes], ("email",))
     if not reply.ok:
         return reply
     found = api.by_identity(reply, batch.match_field)

@@ -26,8 +26,10 @@ ITERABLE = Destination(
     hosts=("api.iterable.com", "api.eu.iterable.com"),
     auth=Auth(authorise),
     objects={
-        "user": Object(match=("email",), cohorts=_LIST, consent=_CONSENT, on_leave=_ON_LEAVE),
-        "user_by_id": Object(match=("userId",), normalise="exact", cohorts=_LIST, consent=_CONSENT, on_leave=_ON_LEAVE),
+        "user": Object(match=("email",), cohorts=_LIST, consent=_CONSENT, on_leave=_ON_LEAVE, if_empty=True),
+        "user_by_id": Object(
+            match=("userId",), normalise="exact", cohorts=_LIST, consent=_CONSENT, on_leave=_ON_LEAVE, if_empty=True
+        ),
     },
     actions={
         Op.IDENTITY: Action(identity.rename, max_records=100, proof=Proof.ACCEPTED, calls=lambda rows: 3 * rows),

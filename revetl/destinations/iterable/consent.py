@@ -37,7 +37,7 @@ def join(batch: Batch) -> Exchange:
 
 
 def _channels() -> Generator[Any, Any, set[int] | Reply]:
-    reply = yield Http("GET", "/api/channels", effect=Effect.READ, cost={"users": 1})
+    reply: Reply = yield Http("GET", "/api/channels", effect=Effect.READ, cost={"users": 1})
     if not reply.ok:
         return reply
     rows = api.document(reply).get("channels") or []

@@ -28,6 +28,7 @@ MAILCHIMP = Destination(
             match=("email_address",),
             cohorts={"tag": CohortStyle("tag", "a tag on the member, which is also a static segment", max_label=100)},
             on_leave=frozenset(OnLeave),
+            if_empty=True,
             consent={consent.WAY: CohortStyle(consent.WAY, "the member's status: unsubscribed")},
             new_as=tuple(status.value for status in NewStatus if status is not NewStatus.UNSUBSCRIBED),
         )

@@ -48,7 +48,9 @@ def _thing(styles: Mapping[str, CohortStyle], **more: Any) -> Object:
     update needs none of it.
     """
     match = ("External_Id__c", "*")
-    return Object(match, normalise="lower", partial=False, cohorts=styles, on_leave=frozenset(OnLeave), **more)
+    return Object(
+        match, normalise="lower", partial=False, cohorts=styles, on_leave=frozenset(OnLeave), if_empty=True, **more
+    )
 
 
 _CONSENT = {_UNSUBSCRIBE.name: _UNSUBSCRIBE}

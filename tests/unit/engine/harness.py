@@ -97,6 +97,8 @@ class Obedient(Vendor):
         """Apply the rows of a call that are not refused."""
         assert isinstance(call, Http)
         op, rows = call.path.rpartition("/")[2], json.loads(call.content or b"[]")
+        if op == "read":
+            return self.apply(call)
         self.seen += [(op, row) for row in rows]
         if any(self._told(self.lose, op, row) for row in rows):
             self.apply(call)

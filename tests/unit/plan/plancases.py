@@ -422,7 +422,7 @@ MODELS: dict[str, Case] = {
     ),
     "write if_empty": (
         meta_case(customers(column("x", {"to": {"crm": {"write": "if_empty"}}}))),
-        "RVT-390", "customers", "x", "`write: if_empty` is not there yet", "write always or create",
+        "RVT-335", "customers", "x", "'contact' of Crm does not tell what is empty", "write always or create",
     ),
     "snapshot with its own mark of current rows": (
         meta_case(
