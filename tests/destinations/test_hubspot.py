@@ -290,7 +290,7 @@ def test_reading_back_joins_records_and_lists() -> None:
     assert [(r.identity, r.remote_id, r.cohorts) for r in found] == [
         ("c1@example.org", "11", frozenset({"High Value"}))
     ]
-    assert script.bodies[0]["properties"] == ["email", "firstname", "hs_additional_emails"]
+    assert script.bodies[0]["properties"] == ["email", "firstname", "hs_email_optout", "hs_additional_emails"]
     assert script.queries[2]["after"] == "A"
 
 

@@ -53,7 +53,7 @@ def test_leaves_and_joins_say_what_they_are() -> None:
     send(script, Op.JOIN)
     assert script.bodies[0]["on_leave"] == "delete"
     assert script.bodies[1]["cohort"] == {"name": "vip", "label": "High Value"}
-    assert "fields" not in script.bodies[1]["records"][0]
+    assert script.bodies[1]["records"][0]["fields"] == {"name": "N1"}  # what the membership carries
 
 
 def test_rows_that_the_answer_names_are_refused_and_the_others_proven() -> None:

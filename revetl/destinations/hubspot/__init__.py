@@ -45,7 +45,7 @@ HUBSPOT = Destination(
     actions={
         # One read of the old and the new identities together must stay within one batch.
         Op.IDENTITY: Action(identity.rename, max_records=_ROWS // 2, proof=Proof.ACCEPTED, calls=lambda _: 2),
-        Op.UPSERT: Action(links.upsert, max_records=_ROWS),
+        Op.UPSERT: Action(consent.upsert, max_records=_ROWS),
         Op.JOIN: Action(consent.join, max_records=5_000, proof=Proof.ACCOUNT),
         Op.PART: Action(lists.part, max_records=5_000, proof=Proof.ACCOUNT),
         Op.LEAVE: Action(endings.leave, max_records=_ROWS, proof=Proof.ACCEPTED),

@@ -11,6 +11,7 @@ from revetl.destinations.hubspot.api import HubSpotSettings
 from revetl.errors import DestinationError
 from revetl.types import JSON, Effect, RemoteField, RemoteRecord
 
+_OPTED_OUT = "hs_email_optout"  # "Unsubscribed from all email": a contact's own property, which nobody can set
 _MEMBERS_PAGE = 250  # the most that a page of memberships may hold, by the lists guide
 
 # https://developers.hubspot.com/docs/api-reference/crm-properties-v3/guide
@@ -60,11 +61,12 @@ def read_back(context: Context, identities: Sequence[str]) -> Generator[Any, Any
     """Return the records of ``identities`` that are there, with the cohorts' lists they are on."""
     wanted = sorted({api.normal(context.match_field, identity) for identity in identities})
     people: dict[str, dict[str, JSON]] = {}
+    optout = (_OPTED_OUT,) if context.object == "contacts" else ()
     for at in range(0, len(wanted), api.BATCH * api.SIDE_BY_SIDE):
         some = wanted[at : at + api.BATCH * api.SIDE_BY_SIDE]
         parts = [some[i : i + api.BATCH] for i in range(0, len(some), api.BATCH)]
         replies: tuple[Reply, ...] = yield tuple(
-            api.read_call(context.object, context.match_field, part, context.fields) for part in parts
+            api.read_call(context.object, context.match_field, part, (*context.fields, *optout)) for part in parts
         )
         for reply in replies:
             _expect(reply, "records")
@@ -82,7 +84,8 @@ def _record(identity: str, row: dict[str, JSON], lists: dict[str, set[str]]) -> 
     record = str(row.get("id"))
     own = {name: "" if value is None else value for name, value in row["properties"].items()}
     own.pop("hs_additional_emails", None)
-    return RemoteRecord(identity, record, own, frozenset(label for label, ids in lists.items() if record in ids))
+    out = own.pop(_OPTED_OUT, "") == "true"
+    return RemoteRecord(identity, record, own, frozenset(label for label, ids in lists.items() if record in ids), out)
 
 
 def _lists(context: Context) -> Generator[Any, Any, dict[str, set[str]]]:

@@ -14,6 +14,7 @@ from revetl.sandbox.hubspot.errors import invalid, row_error
 from revetl.sandbox.wire import Answer, Request, answer
 from revetl.types import JSON
 
+SHOWN = "hs_email_optout"
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
 
 
@@ -34,6 +35,10 @@ def unsubscribe_all(box: Sandbox, request: Request) -> Answer:
             errors.append(row_error("VALIDATION_ERROR", f"{address} is no address", {"subscriberIdString": [address]}))
             continue
         box.store.setdefault("opted_out", {})[address.lower()] = True
+        contacts = box.store["objects"]["contacts"]
+        contact = contacts["records"].get(contacts["index"]["email"].get(address.lower()))
+        if contact is not None:
+            contact["properties"][SHOWN] = "true"
         status = {"channel": "EMAIL", "subscriberIdString": address, "status": "UNSUBSCRIBED", "subscriptionId": 1}
         results.append({"subscriberIdString": address, "statuses": [status]})
     payload: dict[str, JSON] = {"status": "COMPLETE", "results": results}

@@ -51,6 +51,7 @@ DEFAULTS: Mapping[str, Mapping[str, Mapping[str, JSON]]] = {
         "firstname": {"label": "First Name"},
         "lastname": {"label": "Last Name"},
         "company": {"label": "Company Name"},
+        "hs_email_optout": {"label": "Unsubscribed from all email", "type": "bool", "readOnly": True},
         "associatedcompanyid": {"label": "Primary Associated Company ID", "type": "number", "readOnly": True},
         "phone": {"label": "Phone Number"},
         "lifecyclestage": {"label": "Lifecycle Stage", "type": "enumeration", "fieldType": "radio", "options": STAGES},

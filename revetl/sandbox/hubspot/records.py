@@ -111,6 +111,8 @@ class Table:
         record = {"id": number, "properties": system, "createdAt": self.at, "updatedAt": self.at, "archived": False}
         self.records[number] = record
         self.write(record, clean)
+        if self.kind == "contacts" and clean.get("email", "").lower() in self.box.store.get("opted_out", {}):
+            system["hs_email_optout"] = "true"
         return record
 
     def write(self, record: dict[str, JSON], clean: Properties) -> None:

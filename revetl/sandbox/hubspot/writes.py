@@ -26,6 +26,7 @@ from revetl.sandbox.hubspot.batch import (
     traced,
 )
 from revetl.sandbox.hubspot.errors import error, invalid, missing, row_error, taken, unmatched
+from revetl.sandbox.hubspot.preferences import SHOWN as OUT
 from revetl.sandbox.hubspot.records import SYSTEM, Table, normal
 from revetl.sandbox.wire import NO_CONTENT, Answer, Request
 from revetl.types import JSON
@@ -63,7 +64,7 @@ def _upsert_row(table: Table, one: Row, results: list[JSON], errors: list[JSON])
 
 
 def _partial(have: Mapping[str, str], clean: Mapping[str, str]) -> bool:
-    return any(have[name] for name in have.keys() - clean.keys() - SYSTEM - {SHOWN})
+    return any(have[name] for name in have.keys() - clean.keys() - SYSTEM - {SHOWN, OUT})
 
 
 def _trace(one: Row) -> dict[str, JSON]:
