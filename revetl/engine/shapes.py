@@ -51,15 +51,17 @@ class Shaped:
 
 
 def needs(plans: Iterable[SyncPlan]) -> Mapping[Relation, frozenset[str]]:
-    """Return the columns that syncs read of each relation: keys, mapped columns, match values."""
+    """Return the columns that syncs read of each relation: keys, mapped columns, match values, consent."""
     found: dict[Relation, set[str]] = {}
     for plan in plans:
         mapped: dict[str, set[str]] = {plan.base.unique_id: {plan.match_property}}
-        for field in plan.fields:
+        for field in (*plan.fields, *(field for cohort in plan.cohorts for field in cohort.fields)):
             mapped.setdefault(field.model, set()).add(field.property)
         for link in plan.links:
             mapped.setdefault(link.model, set()).update(link.columns)
-            found.setdefault(link.ref.relation, set())  # its columns' types, none of its rows
+            found.setdefault(link.ref.relation, set()).update(link.ref.key)  # for their types
+        if plan.consent is not None:
+            mapped.setdefault(plan.consent.model, set()).add(plan.consent.column)
         for ref in plan.models:
             valid_to = {ref.valid_to} if ref.valid_to else set()
             found.setdefault(ref.relation, set()).update(ref.key, valid_to, mapped.get(ref.unique_id, ()))
