@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlencode
 
 import duckdb
 import orjson
@@ -16,6 +17,7 @@ from revetl.engine.debugging import DebugFinding, debug
 from revetl.engine.fielding import compare_fields, kind_of
 from revetl.engine.fieldmaking import create_fields
 from revetl.engine.workspace import Options, load
+from revetl.sandbox import make
 from revetl.send.ports import Lane
 from revetl.send.wire import Completion
 from revetl.types import RemoteField
@@ -249,22 +251,33 @@ def test_what_create_fields_would_make_is_known(built: Shop) -> None:
 
 
 class Audience:
-    """An audience that keeps what is made in it."""
+    """The stand-in's audience; ``account`` is what it says of whose it is."""
 
     def __init__(self, account: str = "acc") -> None:
-        """Begin without a field."""
-        self.account, self.fields, self.posted = account, list[tuple[str, str]](), list[str]()
+        """Begin with an audience that has no field of ours."""
+        self.account, self.box = account, make("mailchimp", api_key=KEY, list_id="a1", keep_bodies=True)
 
     def __call__(self, call: Http) -> Reply:
         """Answer a call."""
-        if call.method == "POST":
-            told = orjson.loads(call.content or b"")
-            self.posted.append(told["tag"])
-            self.fields.append((told["tag"], told["type"]))
-            return Reply(200, orjson.dumps({**told, "merge_id": 1}))
+        headers = {"content-type": call.content_type, **dict(call.headers)}
+        status, answered, body = self.box.handle(
+            call.method, call.path, urlencode(call.query), headers, call.content or b""
+        )
         if call.path in {"/3.0/", "/"}:
-            return Reply(200, orjson.dumps({"account_id": self.account, "account_name": "Shop"}))
-        return mailchimp(*self.fields)(call)
+            body = orjson.dumps({"account_id": self.account, "account_name": "Shop"})
+        return Reply(status, body, {name.lower(): value for name, value in answered.items()})
+
+    @property
+    def made(self) -> list[str]:
+        """Return the tags of the fields that were made."""
+        entries = (e for e in self.box.journal if e["method"] == "POST" and e["path"].endswith("/merge-fields"))
+        return [orjson.loads(entry["body"])["tag"] for entry in entries]
+
+    @property
+    def bands(self) -> list[str]:
+        """Return the bands that members have."""
+        members = self.box.store["lists"]["a1"]["members"].values()
+        return [member["merge_fields"]["BAND"] for member in members]
 
 
 def making(shop: Shop, audience: Audience) -> list[DebugFinding]:
@@ -281,8 +294,25 @@ def test_fields_are_made(built: Shop) -> None:
     """What is missing is made once, and debug finds nothing to complain of any more."""
     audience = Audience()
     assert [(f.ok, f.detail) for f in making(built, audience)] == [(True, "BAND (text)")]
-    assert audience.posted == ["BAND"]
+    assert audience.made == ["BAND"]
     assert making(built, audience) == []
+
+
+def test_a_sync_makes_fields_where_it_is_told_to(built: Shop) -> None:
+    """Without --create-fields a missing field keeps the sync from sending (RVT-430); with it, it is made first."""
+    (built.root / "profiles.yml").write_text(
+        "shop: {target: dev, outputs: {dev: &d {type: duckdb, path: shop.duckdb}, prod: *d}}\n"
+    )
+    env = {"HOME": str(built.root), "MC_KEY": KEY}
+    options = Options(project_dir=Path(), target="prod", env=env, first=("mailchimp",))
+    audience = Audience()
+    (held,) = run.sync(options, wire=ScriptedWire(audience)).syncs
+    assert "RVT-430" in str(held.error)
+    assert "--create-fields" in str(held.error)
+    assert (audience.made, audience.bands) == ([], [])
+    run.sync(replace(options, create_fields=True), wire=ScriptedWire(audience))
+    assert audience.made == ["BAND"]
+    assert audience.bands == ["low"]
 
 
 def test_no_field_is_made_in_another_account(built: Shop) -> None:
@@ -291,9 +321,10 @@ def test_no_field_is_made_in_another_account(built: Shop) -> None:
     options = Options(project_dir=Path(), target="prod", env={"HOME": str(built.root), "MC_KEY": KEY})
     making(built, first)
     run.sync(replace(options, first=("mailchimp",)), wire=ScriptedWire(first))
+    assert first.bands == ["low"]
     (finding,) = making(built, other)
     assert (finding.ok, finding.code) == (False, "RVT-431")
-    assert other.posted == []
+    assert other.made == []
 
 
 def test_create_fields_asks_first(revetl: Revetl, built: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
