@@ -115,10 +115,11 @@ def settle(session: Session, done: Executed, run: str, *, canary: bool) -> None:
     for survey in done.sent:
         plan, shape = survey.plan, survey.shape
         name = plan.name.replace("'", "''")
-        left = store.one(
-            f"SELECT count(*) FROM final WHERE sync = '{name}' AND op = 'upsert' "
-            "AND status NOT IN ('delivered', 'local', 'rejected')"
-        )
+        left, seen = store.rows(
+            "SELECT count(*) FILTER (WHERE op = 'upsert' AND status NOT IN ('delivered', 'local', 'rejected')), "
+            f"count(*) FROM final WHERE sync = '{name}'"
+        )[0]
+        left += survey.span[1] - survey.span[0] + 1 - seen  # never staged, or with a job that still runs
         complete = (
             not canary
             and not survey.preview.held

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults.world import World, truth, world
+from tests.faults.world import World, carried, truth, world
 
 LATE = 1000.0  # seconds: beyond the destination's late_apply
 
@@ -39,6 +39,9 @@ def _settle(made: World, seed: int) -> None:
     found = {email: set(kept) for email, kept in made.vendor.tags.items() if kept}
     if made.vendor.people != people or found != tags:
         raise Broken(_report(made, seed, f"the destination holds {made.vendor.people} {found}, not {people} {tags}"))
+    wrong = carried(made)
+    if wrong:
+        raise Broken(_report(made, seed, wrong))
     before = len(made.requests)
     made.run()
     if len(made.requests) != before:

@@ -22,7 +22,6 @@ from revetl.plan.build import Resolved
 from revetl.send.ports import Lane
 from revetl.send.sender import Sender
 from revetl.send.wire import Failure
-from revetl.sqltext import quote_text
 from revetl.state.approvals import Approvals
 from revetl.state.close import close_run
 from revetl.state.journal import Journal
@@ -32,6 +31,7 @@ from revetl.testing.clock import FakeClock
 from revetl.testing.wire import VirtualWire
 from revetl.types import (
     CohortPlan,
+    ConsentPlan,
     FieldPlan,
     Guards,
     Limits,
@@ -77,14 +77,18 @@ PLAN = SyncPlan(
         FieldPlan("a", "a", PEOPLE.unique_id),
         FieldPlan("b", "b", PEOPLE.unique_id),
     ),
-    cohorts=tuple(CohortPlan(tag, tag, ref(tag), OFF) for tag in TAGS),
+    cohorts=(
+        CohortPlan("gold", "gold", ref("gold"), OFF, fields=(FieldPlan("level", "level", "model.sim.gold"),)),
+        CohortPlan("risky", "risky", ref("risky"), OFF),
+    ),
+    consent=ConsentPlan("ok", PEOPLE.unique_id, "unsubscribe", "pending"),
     on_leave=OnLeave.DELETE,
     on_leave_scope="all",
     cohort_style="tag",
     guards=OFF,
     sandbox=True,
 )
-COLUMNS = {"id": "VARCHAR", "email": "VARCHAR", "a": "VARCHAR", "b": "INTEGER"}
+COLUMNS = {"id": "VARCHAR", "email": "VARCHAR", "a": "VARCHAR", "b": "INTEGER", "ok": "BOOLEAN"}
 
 
 class MemorySource:
@@ -102,7 +106,9 @@ class MemorySource:
 
 
 def _columns(name: str) -> Mapping[str, str]:
-    return COLUMNS if name == "people" else {"id": "VARCHAR"}
+    if name == "people":
+        return COLUMNS
+    return {"id": "VARCHAR", "level": "VARCHAR"} if name == "gold" else {"id": "VARCHAR"}
 
 
 def workspace() -> Workspace:
@@ -120,6 +126,8 @@ class Row:
     a: str | None
     b: int | None
     tags: frozenset[str]
+    level: str | None = None  # what the membership of gold carries
+    ok: bool | None = None  # consent
 
 
 class World:
@@ -137,9 +145,12 @@ class World:
         self.crash_at: tuple[str, int] | None = None
         self.log: list[str] = []
         self.requests: list[tuple[str, int]] = []  # (run, seq) of every change that the vendor was sent
-        self.con.execute("CREATE TABLE memory.main.people (id VARCHAR, email VARCHAR, a VARCHAR, b INTEGER)")
+        self.con.execute(
+            "CREATE TABLE memory.main.people (id VARCHAR, email VARCHAR, a VARCHAR, b INTEGER, ok BOOLEAN)"
+        )
         for tag in TAGS:
-            self.con.execute(f"CREATE TABLE memory.main.{tag} (id VARCHAR)")
+            more = ", level VARCHAR" if tag == "gold" else ""
+            self.con.execute(f"CREATE TABLE memory.main.{tag} (id VARCHAR{more})")
         self.now = lambda: datetime.fromtimestamp(self.clock.now(), UTC)
         self.run_number = 0
         self.plan = PLAN
@@ -162,6 +173,9 @@ class World:
                 row.email = self.random.choice(free) if free else row.email
             else:
                 row.tags = frozenset(tag for tag in TAGS if self.random.random() < 0.5)
+                row.level = self.random.choice([None, "1", "2"])
+            if row is not None and self.random.random() < 0.15:
+                row.ok = self.random.choice([None, True, False])
         if not self.model:
             self._toggle(KEYS[0])  # an empty model stops the sync: another test's matter
         self._write()
@@ -202,12 +216,15 @@ class World:
     def _write(self) -> None:
         self.con.execute("DELETE FROM memory.main.people")
         for key, row in self.model.items():
-            self.con.execute("INSERT INTO memory.main.people VALUES (?, ?, ?, ?)", [key, row.email, row.a, row.b])
+            values = [key, row.email, row.a, row.b, row.ok]
+            self.con.execute("INSERT INTO memory.main.people VALUES (?, ?, ?, ?, ?)", values)
         for tag in TAGS:
             self.con.execute(f"DELETE FROM memory.main.{tag}")
             for key, row in self.model.items():
                 if tag in row.tags:
-                    self.con.execute(f"INSERT INTO memory.main.{tag} VALUES ({quote_text(key)})")
+                    more = [row.level] if tag == "gold" else []
+                    marks = ", ".join("?" * (1 + len(more)))
+                    self.con.execute(f"INSERT INTO memory.main.{tag} VALUES ({marks})", [key, *more])
 
     # --- one run -----------------------------------------------------------------------------------------------------
 
@@ -328,6 +345,19 @@ def truth(made: World) -> tuple[dict[str, dict[str, object]], dict[str, set[str]
         if row.tags:
             tags[row.email] = set(row.tags)
     return people, tags
+
+
+def carried(made: World) -> str | None:
+    """Return what is wrong with memberships' fields and with consent there, None where all is as it must be."""
+    for row in made.model.values():
+        if row.email is None:
+            continue
+        if row.ok is False and made.vendor.status.get(row.email) != "unsubscribed":
+            return f"{row.email} said no and is {made.vendor.status.get(row.email)}"
+        held = made.vendor.told.get(row.email, {}).get("gold", {}).get("level")
+        if "gold" in row.tags and held != row.level:
+            return f"{row.email} carries {held} as gold, not {row.level}"
+    return None
 
 
 assert sessions  # the engine's session module is what the world stands in for

@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from revetl.contract import Diagnosis, Fault, Reply
 from revetl.engine.linking import targets_first
 from revetl.types import FieldPlan, LinkPlan, OnLeave, OnNull, SyncPlan
 from tests.unit.engine.harness import OFF, Rig, plan, ref
@@ -16,6 +17,7 @@ from tests.unit.engine.harness import OFF, Rig, plan, ref
 WIDE = "id VARCHAR, email VARCHAR, a VARCHAR, firm VARCHAR"
 A, B = "a@example.org", "b@example.org"
 FIRM = "sim.firm"
+FATAL = Diagnosis(Fault.FATAL, "no more")
 
 
 def firms(**more: Any) -> SyncPlan:
@@ -229,6 +231,20 @@ def test_retired_link_is_ended() -> None:
     assert made.run().changes == []
     assert made.run(clear=("sim.person.firm",)).sent == ["a upsert"]
     assert held(made, A) == set()
+
+
+def test_whoever_waits_for_a_lane_that_stops_is_not_settled() -> None:
+    """Where the firms' calls stop the lane, the people behind them are sent again in full by a later run."""
+    made = rig()
+    made.people(("a", A, "x", "f1"), columns=WIDE)
+    made.run()
+    wire = replace(made.destination.wire, version=2)
+    made.destination = replace(made.destination, wire=wire, diagnose=lambda r: FATAL if r.status == 403 else None)
+    answer, made.vendor.answer = made.vendor.answer, lambda _: Reply(403, b"{}")  # type: ignore[method-assign]
+    assert made.run().calls == []
+    made.vendor.answer = answer  # type: ignore[method-assign]
+    assert made.run().sent == ["f1 upsert", "a upsert"]
+    assert made.run().changes == []
 
 
 def test_plan_shows_what_waits() -> None:
