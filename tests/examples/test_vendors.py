@@ -44,5 +44,15 @@ def test_hubspot(settle: Settle) -> None:
     assert house.listed("Churn Risk") == members != set()
     companies = house.boxes["hubspot"].dump()["store"]["objects"]["companies"]["records"]
     assert len(companies) == house.first("select count(*) from companies")
+    names = {number: one["properties"]["shop_company_id"] for number, one in companies.items()}
+    linked = {address: names.get(one.get("associatedcompanyid") or "") for address, one in contacts.items()}
+    assert linked == {
+        address: None if company is None else str(company)
+        for address, company in house.rows("select email, company_id from customers where email is not null")
+    }
+    noes = {row[0] for row in house.rows(
+        "select email from customers where email is not null and not marketing_opt_in"
+    )}  # fmt: skip
+    assert {address for address, one in contacts.items() if one.get("hs_email_optout") == "true"} == noes != set()
     assert of(house.sync(), CRM).exit_code == 0
     assert house.writes() == []
