@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from revetl.types import SyncPlan
+from revetl.types import FieldPlan, SyncPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class SyncRow:
 
 @dataclass(frozen=True, slots=True)
 class PropertyRow:
-    """A column and one field in which it lands."""
+    """A column and a field in which it lands; ``field`` of a link names its target, that of a membership its cohort."""
 
     model: str
     column: str
@@ -65,12 +65,18 @@ def sync_rows(plans: Iterable[SyncPlan]) -> list[SyncRow]:
 
 def property_rows(plans: Iterable[SyncPlan]) -> list[PropertyRow]:
     """Return every mapped property, by model, column and sync."""
-    found = [
-        PropertyRow(_short(f.model), f.property, p.name, f.field, f.pii, str(f.on_null), str(f.write))
+    found = [_row(p, f, f.field) for p in plans for f in p.fields]
+    found += [_row(p, f, f"{c.name}: {f.field}") for p in plans for c in p.cohorts for f in c.fields]
+    found += [
+        PropertyRow(_short(k.model), k.property, p.name, f"{k.field} → {k.target}", k.pii, str(k.on_null), "always")
         for p in plans
-        for f in p.fields
+        for k in p.links
     ]
     return sorted(found, key=lambda r: (r.model, r.column, r.sync, r.field))
+
+
+def _row(plan: SyncPlan, part: FieldPlan, name: str) -> PropertyRow:
+    return PropertyRow(_short(part.model), part.property, plan.name, name, part.pii, str(part.on_null), str(part.write))
 
 
 def cohort_rows(plans: Iterable[SyncPlan]) -> list[CohortRow]:

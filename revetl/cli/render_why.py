@@ -78,9 +78,8 @@ def _origin(found: Origin | None) -> str:
 def _step(step: Step) -> Iterator[RenderableType]:
     """Yield one flow: what it was, and what it was made from. A bullet marks what still stood."""
     flow = step.flow
-    what = flow.cohort or ", ".join(
-        f"{name}={HIDDEN if _hidden(value) else spelt(value)}" for name, value in (flow.values or {}).items()
-    )
+    values = [f"{name}={HIDDEN if _hidden(value) else spelt(value)}" for name, value in (flow.values or {}).items()]
+    what = ", ".join([*([flow.cohort] if flow.cohort else []), *values])
     outcome = ": ".join(part for part in (flow.outcome, flow.code) if part)
     mark = "•" if step.standing else " "
     yield Text(f"{mark} {moment(flow.time)}  {clean(flow.op)} {clean(what)} ({clean(flow.cause)}): {clean(outcome)}")
