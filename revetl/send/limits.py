@@ -104,10 +104,10 @@ class Limiter:
 
 
 def rate(limits: Iterable[Limit]) -> float | None:
-    """Return the calls per second that the windows allow in the long run, None without a window."""
+    """Return the calls per second that the windows allow in the long run, None without a window for every call."""
     rates = [
-        limit.allowance / (limit.seconds * max(1, limit.default_cost))
+        limit.allowance / (limit.seconds * limit.default_cost)
         for limit in limits
-        if limit.kind == "window" and limit.seconds > 0
+        if limit.kind == "window" and limit.seconds > 0 and limit.default_cost
     ]
     return min(rates) if rates else None

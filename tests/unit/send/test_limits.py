@@ -201,6 +201,7 @@ def test_the_rate_of_limits() -> None:
     """The tightest window sets the calls per second."""
     assert rate([Limit("a", 100, seconds=10), Limit("b", 5, seconds=1), Limit("q", 1, seconds=9, kind="quota")]) == 5
     assert rate([Limit("c", 10, kind="concurrency")]) is None
+    assert rate([Limit("search", 10, seconds=2, default_cost=0)]) is None  # of some calls only
 
 
 def test_a_throttled_call_still_counts() -> None:
