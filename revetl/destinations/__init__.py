@@ -28,6 +28,7 @@ BUILT_IN = {
     "intercom": "revetl.destinations.intercom:INTERCOM",
     "iterable": "revetl.destinations.iterable:ITERABLE",
     "marketo": "revetl.destinations.marketo:MARKETO",
+    "pardot": "revetl.destinations.pardot:PARDOT",
     "pipedrive": "revetl.destinations.pipedrive:PIPEDRIVE",
     "sailthru": "revetl.destinations.sailthru:SAILTHRU",
     "salesforce": "revetl.destinations.salesforce:SALESFORCE",

@@ -21,6 +21,7 @@ from revetl.sandbox.intercom import Intercom
 from revetl.sandbox.iterable import Project
 from revetl.sandbox.mailchimp import Mailchimp
 from revetl.sandbox.marketo import Marketo
+from revetl.sandbox.pardot import Pardot
 from revetl.sandbox.pipedrive import Pipedrive
 from revetl.sandbox.sailthru import Sailthru
 from revetl.sandbox.salesforce import Salesforce
@@ -36,6 +37,7 @@ SANDBOXES: Mapping[str, Callable[..., Sandbox]] = MappingProxyType(
         "iterable": Project,
         "mailchimp": Mailchimp,
         "marketo": Marketo,
+        "pardot": Pardot,
         "pipedrive": Pipedrive,
         "sailthru": Sailthru,
         "salesforce": Salesforce,
