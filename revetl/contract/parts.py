@@ -101,8 +101,8 @@ class Action:
 
     @property
     def resumable(self) -> Action:
-        """Return the form of it that starts jobs, and goes on with them."""
-        return self if self.bulk is None or self.resume is not None else self.bulk
+        """Return the form of it that starts jobs, and whose ``resume`` goes on with those of either form."""
+        return self.bulk if self.bulk is not None and self.bulk.resume is not None else self
 
     def room(self, settings: Any) -> int:
         """Return how many records a batch may have under these settings."""

@@ -21,7 +21,7 @@ _TEXTS = (
     "fax", "firstName", "industry", "jobTitle", "lastName", "notes", "phone", "salutation", "source", "state",
     "territory", "website", "yearsInBusiness", "zip",
 )  # fmt: skip
-_OTHERS = {"campaignId": "integer", "score": "integer", "userId": "integer", DO_NOT_EMAIL: "boolean"}
+_OTHERS = {"campaignId": "integer", "score": "integer", "userId": "integer"}
 _OTHERS |= {"isDoNotCall": "boolean", "isReviewed": "boolean", "isStarred": "boolean"}
 _KINDS = {"number": "number", "date": "date", "checkbox": "list", "multiselect": "list"}
 _MADE_AS = {"integer": "Number", "number": "Number", "date": "Date", "json": "Textarea", "list": "Textarea"}
@@ -36,6 +36,8 @@ def discover(_: Context) -> Generator[Any, Any, tuple[RemoteField, ...]]:
     own: tuple[RemoteField, ...] = (RemoteField("email", unique=True, type="text", required=True),)
     own += tuple(RemoteField(name, "text") for name in _TEXTS)
     own += tuple(RemoteField(name, kind) for name, kind in _OTHERS.items())
+    # a column could let people be emailed again who said no there: consent alone writes it
+    own += (RemoteField(DO_NOT_EMAIL, "boolean", writable=False),)
     return (*own, *(_custom(row) for row in found if row.get("fieldId")))
 
 

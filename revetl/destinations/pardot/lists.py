@@ -105,11 +105,12 @@ def part(batch: Batch) -> Exchange:
     """Take prospects off the list; those who are gone, or were never on it, are done."""
     known = [c for c in batch.changes if c.remote_id]
     members = yield from _members(batch, known)
-    missing = [c for c in known if c.seq not in members]
+    missing = [c for c in known if members.get(c.seq) == []]
     if missing:
         yield Pause(api.STALE)  # a membership of the last minute may not show yet
-        members |= yield from _members(batch, missing)
-    yield from api.settle(Outcome.delivered(c) for c in missing if members.get(c.seq) == [])
+        again = yield from _members(batch, missing)
+        members |= again
+        yield from api.settle(Outcome.delivered(c) for c in missing if again.get(c.seq) == [])
     ends = [(c, number) for c in known for number in members.get(c.seq, ())]
     for at in range(0, len(ends), api.SIDE_BY_SIDE):
         some = ends[at : at + api.SIDE_BY_SIDE]

@@ -14,7 +14,7 @@ from revetl.contract import Exchange, Http, Reply, UnreadableReply
 from revetl.destinations.pardot import api, fields, imports
 from revetl.types import JSON, Batch, Change, Mode, Outcome
 
-SHOWN = "id,createdAt"
+SHOWN = "id,createdAt,updatedAt"
 _YOUNG = 120.0  # seconds old at the most that a prospect is which this very call created
 
 
@@ -98,13 +98,16 @@ def _made(reply: Reply, change: Change) -> Outcome:
     if not reply.ok:
         return api.refuse(reply, change)
     row = api.row(reply)
-    if _is_young(row.get("createdAt"), reply):
+    if row.get("createdAt") == row.get("updatedAt") and _is_young(row.get("createdAt"), reply):
         return Outcome.delivered(change, remote_id=str(row["id"]), created=True)
     return written(change, str(row["id"]))
 
 
 def _is_young(created: JSON, reply: Reply) -> bool:
-    """Return whether the service made it just now, by its own clock: the answer does not tell who is new."""
+    """Return whether the service made it just now, by its own clock.
+
+    The answer does not tell who is new; but who was there before was updated by this call, after it was created.
+    """
     try:
         made = datetime.fromisoformat(str(created)).timestamp()
         now = parsedate_to_datetime(reply.headers["date"]).timestamp() if "date" in reply.headers else reply.at

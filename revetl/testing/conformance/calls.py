@@ -123,7 +123,7 @@ class CallCases(Suite):
             if sent.op in self.destination.actions:
                 policy = OnLeave.ARCHIVE if OnLeave.ARCHIVE in self.thing.on_leave else OnLeave.KEEP
                 work = self.batch([sent], sent.op, prepared=prepared, on_leave=policy)
-                calls += deliver(self.destination.actions[sent.op], work, service).calls
+                calls += deliver(self.destination.actions[sent.op], work, service, pause=self.pass_time).calls
         return calls
 
 
