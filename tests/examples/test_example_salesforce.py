@@ -29,6 +29,11 @@ def test_salesforce(settle: Settle) -> None:
     assert {row["LeadSource"] for row in contacts.values()} == {"Web"}
     names = {str(key): name for key, name in house.rows("select company_id, company_name from companies")}
     assert {key: row["Name"] for key, row in kept(house, "Account").items()} == names
+    accounts = {row["Id"]: key for key, row in kept(house, "Account").items()}
+    firms = {str(key): str(firm) for key, firm in house.rows("select customer_id, company_id from customers") if firm}
+    assert {key: accounts[row["AccountId"]] for key, row in contacts.items() if row.get("AccountId")} == firms != {}
+    silent = {str(row[0]) for row in house.rows("select customer_id from customers where not marketing_opt_in")}
+    assert {key for key, row in contacts.items() if row["HasOptedOutOfEmail"]} == silent != set()
     store = house.boxes["salesforce"].dump()["store"]["records"]
     people = {row["Id"]: key for key, row in contacts.items()}
     members = {people[row["ContactId"]] for row in store["CampaignMember"].values()}
