@@ -14,7 +14,7 @@ from revetl.destinations.salesforce.auth import SalesforceSettings
 from revetl.errors import DestinationError
 from revetl.testing.drive import Driven, drive
 from revetl.testing.seeds import batch, change
-from revetl.types import Mode, OnLeave, Op, Status
+from revetl.types import Link, Mode, OnLeave, Op, Status
 
 APP = {"host": "acme.my.salesforce.com", "client_id": "app", "client_secret": "hush"}
 SETTINGS = SalesforceSettings.model_validate(APP)
@@ -217,11 +217,42 @@ def test_deleting_what_is_deleted_is_done_and_a_refusal_is_named() -> None:
     assert seen.statuses() == {1: Status.DELIVERED, 2: Status.DELIVERED, 3: Status.REJECTED}
 
 
+FIELDS = {
+    "fields": [
+        {"name": "Title", "type": "string", "updateable": True, "nillable": True},
+        {"name": "LastName", "type": "string", "updateable": True, "nillable": False},
+        {"name": "Vip__c", "type": "boolean", "updateable": True, "nillable": False},
+        {"name": "AccountId", "type": "reference", "updateable": True, "nillable": True},
+    ]
+}
+DESCRIBE = "GET /sobjects/Contact/describe"
+
+
 def test_clearing_writes_only_what_is_cleared() -> None:
-    """null clears; the identity stays out of it."""
-    script = Script((UPDATE, 200, [ok(ADA)]))
-    run(Op.LEAVE, [change(1, Op.LEAVE, remote_id=ADA, fields={"Title": None})], script, on_leave=OnLeave.CLEAR)
-    assert script.bodies[0]["records"] == [{"attributes": {"type": "Contact"}, "id": ADA, "Title": None}]
+    """null clears, a checkbox is unchecked, the account goes; what is required stays, and so does the identity."""
+    script = Script((DESCRIBE, 200, FIELDS), (UPDATE, 200, [ok(ADA)]))
+    told = {"Title": None, "LastName": None, "Vip__c": None}
+    left = change(1, Op.LEAVE, remote_id=ADA, fields=told, links={"AccountId": Link(None, "001000000000001AAA")})
+    seen = run(Op.LEAVE, [left], script, on_leave=OnLeave.CLEAR)
+    emptied = {"Title": None, "Vip__c": False, "AccountId": None}
+    assert script.bodies[-1]["records"] == [{"attributes": {"type": "Contact"}, "id": ADA, **emptied}]
+    assert [one.status for one in seen.outcomes] == [Status.DELIVERED]
+
+
+def test_where_nothing_can_be_cleared_nothing_is_written() -> None:
+    """A contact of which only the last name came is done as it is."""
+    script = Script((DESCRIBE, 200, FIELDS))
+    seen = run(
+        Op.LEAVE, [change(1, Op.LEAVE, remote_id=ADA, fields={"LastName": None})], script, on_leave=OnLeave.CLEAR
+    )
+    assert [one.status for one in seen.outcomes] == [Status.DELIVERED]
+
+
+def test_clearing_waits_where_the_fields_are_not_shown() -> None:
+    """Without the list of fields nobody knows what may be emptied: nothing is written, a later run tries again."""
+    script = Script((DESCRIBE, 403, [{"errorCode": "INSUFFICIENT_ACCESS", "message": "no"}]))
+    seen = run(Op.LEAVE, [change(1, Op.LEAVE, remote_id=ADA, fields={"Title": None})], script, on_leave=OnLeave.CLEAR)
+    assert [one.status for one in seen.outcomes] == [Status.WAITING]
 
 
 # --- credentials ----------------------------------------------------------------------------------------------------

@@ -85,7 +85,7 @@ SALESFORCE = Destination(
         ),
         Op.JOIN: Action(cohorts.join, max_records=api.BATCH, overhead=_OVERHEAD, bulk=_JOIN_JOB, bulk_from=jobs.FROM),
         Op.PART: Action(cohorts.part, max_records=api.BATCH, overhead=_OVERHEAD, calls=lambda _: 2),
-        Op.LEAVE: Action(endings.leave, max_records=api.BATCH, overhead=_OVERHEAD),
+        Op.LEAVE: Action(endings.leave, max_records=api.BATCH, overhead=_OVERHEAD, calls=lambda _: 2),
     },
     limits=auth.limits,
     wire=WireFormat(list=";", json="text"),

@@ -42,10 +42,15 @@ def _hidden(reply: Reply, what: str) -> DestinationError:
 
 def discover(context: Context) -> Generator[Any, Any, tuple[RemoteField, ...]]:
     """Return the fields of the object that the user may see."""
-    reply = yield Http("GET", f"/sobjects/{context.object}/describe", effect=Effect.READ)
+    reply = yield describe(context.object)
     if not reply.ok:
         raise _hidden(reply, f"the fields of {context.object}")
     return tuple(_field(row) for row in api.document(reply).get("fields") or ())
+
+
+def describe(kind: str) -> Http:
+    """Return the call that asks for an object's fields."""
+    return Http("GET", f"/sobjects/{kind}/describe", effect=Effect.READ)
 
 
 def _field(row: dict[str, JSON]) -> RemoteField:

@@ -34,8 +34,8 @@ class Way:
     path: str = ""
     ids: dict[int, str] | None = None  # by record id
     creates: bool = False
-    match: bool = True  # False: without the identity
     only: Mapping[str, JSON] | None = None  # these values in place of the change's own
+    blanks: Mapping[str, JSON] | None = None  # field → what empties it: the record is cleared, its identity stays
 
     def call(self, changes: Sequence[Change]) -> Http:
         """Return the call that writes these changes."""
@@ -45,14 +45,19 @@ class Way:
 
     def row(self, change: Change) -> dict[str, JSON]:
         """Return the record as the call carries it: with its links, and opted out where consent is withdrawn."""
-        values = dict(change.fields) if self.only is None else dict(self.only)
-        if self.only is None and self.match:
-            values[self.batch.match_field] = change.match
-            # A link that leads to nothing yet is no reason to empty what a person filled in there.
-            values |= {name: link.id for name, link in change.links.items() if link.id or link.before}
-        if self.only is None and change.consent is False:
-            values[read.OPT_OUT] = True
+        values = self.values(change)
         return values if self.ids is None else {"id": self.ids[change.seq], **values}
+
+    def values(self, change: Change) -> dict[str, JSON]:
+        """Return what is written of a change."""
+        if self.only is not None:
+            return dict(self.only)
+        if self.blanks is not None:
+            return {name: self.blanks[name] for name in (*change.fields, *change.links) if name in self.blanks}
+        values = {**change.fields, self.batch.match_field: change.match}
+        # A link that leads to nothing yet is no reason to empty what a person filled in there.
+        values |= {name: link.id for name, link in change.links.items() if link.id or link.before}
+        return values | ({read.OPT_OUT: True} if change.consent is False else {})
 
     def verdict(self, change: Change, row: Mapping[str, JSON]) -> Outcome | None:
         """Return what became of a row; None where its id is not there (any more)."""
@@ -108,9 +113,9 @@ def upsert(batch: Batch) -> Exchange:
     return finish((yield from write(by_external_id(batch), rest)), rest)
 
 
-def by_id(batch: Batch, ids: dict[int, str], *, match: bool = True) -> Way:
-    """Return the update by record id."""
-    return Way(batch, "PATCH", ids=ids, match=match)
+def by_id(batch: Batch, ids: dict[int, str], *, blanks: Mapping[str, JSON] | None = None) -> Way:
+    """Return the update by record id; with ``blanks`` it empties the fields."""
+    return Way(batch, "PATCH", ids=ids, blanks=blanks)
 
 
 def by_external_id(batch: Batch) -> Way:
