@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import get_args
 
 from pydantic import SecretStr
 
@@ -94,8 +95,10 @@ def configuration(destination: Destination, candidate: Candidate, target: str, *
 
 
 def _settings(destination: Destination) -> Iterator[str]:
+    """Yield what must be set: what is required, and of several ways in the one that a rehearsal takes."""
     for name, field in destination.settings.model_fields.items():
-        if field.is_required() or field.annotation is SecretStr:
+        secret = SecretStr in (field.annotation, *get_args(field.annotation))
+        if field.is_required() or (secret and name in destination.rehearsal):
             variable = f"{destination.name}_{name}".upper().replace("-", "_")
             yield f"{name}: \"{{{{ env_var('{variable}') }}}}\""
 

@@ -70,11 +70,11 @@ def _setting(name: str, info: FieldInfo) -> tuple[str, str, str]:
 
 def _kind(annotation: Any) -> str:
     args = [arg for arg in get_args(annotation) if arg is not type(None)]
-    if annotation is SecretStr:
-        return "secret"
+    if hasattr(annotation, "__metadata__"):  # Annotated: what it is, without its bounds
+        return _kind(args[0])
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return " or ".join(f"`{member.value}`" for member in annotation)
-    names = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`"}
+    names = {SecretStr: "secret", str: "text", int: "whole number", float: "number", bool: "`true` or `false`"}
     if annotation in names:
         return names[annotation]
     if getattr(annotation, "__origin__", None) is dict:

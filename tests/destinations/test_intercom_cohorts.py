@@ -14,7 +14,7 @@ from revetl.destinations.intercom import INTERCOM
 from revetl.errors import DestinationError
 from revetl.testing.drive import drive
 from revetl.testing.seeds import batch, change
-from revetl.types import Change, Cohort, Link, Op, Status
+from revetl.types import Change, Cohort, Link, OnLeave, Op, Status
 
 SEARCH, PUT = "POST /contacts/search", "PUT /contacts/{contact_id}"
 TAG, UNTAG = "POST /contacts/{contact_id}/tags", "DELETE /contacts/{contact_id}/tags/{id}"
@@ -229,6 +229,22 @@ def test_a_link_of_a_contact_that_is_gone_is_made_with_its_successor() -> None:
     (outcome,) = there.run(linked("0" * 24, first)).outcomes
     assert there.calls == [ATTACH, SEARCH, PUT, ATTACH]
     assert (outcome.remote_id, outcome.created) == (contact, False)
+
+
+def test_who_is_cleared_is_detached_from_our_company() -> None:
+    """The fields are emptied, our company is detached, another one stays; a contact that is gone is done."""
+    there = Workspace()
+    contact, (ours, other) = there.contact(external_id="c-1", name="n"), (company(there, n) for n in (1, 2))
+    for fields, calls in (({"name": None}, [PUT, DETACH]), ({}, [DETACH])):
+        for one in (ours, other):
+            there.call("POST", f"/contacts/{contact}/companies", {"id": one})
+        left = change(1, Op.LEAVE, match="c-1", remote_id=contact, fields=fields, links={"company": Link(None, ours)})
+        (outcome,) = there.run(left, on_leave=OnLeave.CLEAR).outcomes
+        assert (outcome.status, there.calls, companies_of(there, contact)) == (Status.DELIVERED, calls, [other])
+    for fields in ({"name": None}, {}):
+        left = change(1, Op.LEAVE, match="c-1", remote_id="0" * 24, fields=fields, links={"company": Link(None, ours)})
+        (outcome,) = there.run(left, on_leave=OnLeave.CLEAR).outcomes
+        assert (outcome.status, len(there.calls)) == (Status.DELIVERED, 1)
 
 
 def test_a_company_that_is_gone_refuses_the_change_by_name() -> None:

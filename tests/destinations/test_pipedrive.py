@@ -352,6 +352,17 @@ def test_a_cleared_record_keeps_what_is_not_ours() -> None:
     assert company.stands(there)["name"] == "Somebody"
 
 
+def test_who_is_cleared_is_in_our_organization_no_more() -> None:
+    """The link that revetl made ends with the fields, in the same call, or by itself."""
+    company = Company()
+    for fields in ({"City": None}, {}):
+        org = company.ask("POST", "/v2/organizations", {"name": "Acme"})["id"]
+        there = company.add("Somebody", "c1@example.org", org_id=org)
+        leave = change(1, Op.LEAVE, fields=fields, remote_id=str(there), links={"org_id": Link(None, str(org))})
+        company.run(Op.LEAVE, [leave], on_leave=OnLeave.CLEAR)
+        assert (company.lines, company.stands(there)["org_id"]) == ([f"PATCH /v2/persons/{there}"], None)
+
+
 def test_a_name_cannot_be_emptied() -> None:
     """Refused by name, with what to write instead; on leave it stays, by itself no reason for a call."""
     company = Company()

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from revetl.contract import Exchange, Http, Reply
-from revetl.destinations.intercom import api, companies, fields, find
+from revetl.destinations.intercom import api, companies, fields, find, links
 from revetl.types import Batch, Change, OnLeave, Outcome
 
 
 def leave(batch: Batch) -> Exchange:
     """End the records that are there; what is gone already is done."""
     clears = batch.on_leave is OnLeave.CLEAR
-    ends = [change for change in batch.changes if change.fields or not clears]
-    yield from api.settle(Outcome.delivered(c) for c in batch.changes if clears and not c.fields)
+    ends = [change for change in batch.changes if change.fields or change.links or not clears]
+    yield from api.settle(Outcome.delivered(c) for c in batch.changes if c not in ends)
     if not ends:
         return []
     if batch.object == "company":
@@ -25,19 +25,32 @@ def leave(batch: Batch) -> Exchange:
     yield from api.settle(find.ambiguous(batch, change) for change in found.several)
     yield from api.settle(Outcome.delivered(c) for c in ends if not ids[c.seq] and c not in found.several)
     there = [(c, ids[c.seq]) for c in ends if ids[c.seq]]
-    return (yield from end(there, _call(batch)))
+    if clears:
+        return (yield from _clear(batch, there))
+    if batch.on_leave is OnLeave.DELETE:
+        return (yield from end(there, lambda _, contact: api.contact_call("DELETE", contact)))
+    return (yield from end(there, lambda _, contact: api.contact_call("POST", contact, "/archive")))
 
 
-def _call(batch: Batch) -> Callable[[Change, str], Http]:
-    match batch.on_leave:
-        case OnLeave.CLEAR:
-            return lambda change, contact: api.contact_call(
-                "PUT", contact, body=fields.body(batch.object, change.fields)
+def _clear(batch: Batch, there: Sequence[tuple[Change, str]]) -> Exchange:
+    """Empty the fields of contacts, then detach the companies that revetl attached."""
+    for group in api.chunks(there):
+        outcomes: list[Outcome | None] = [
+            Outcome.delivered(c, remote_id=contact) for c, contact in group if not c.fields
+        ]
+        wide = [(c, contact) for c, contact in group if c.fields]
+        if wide:
+            replies: tuple[Reply, ...] = yield tuple(
+                api.contact_call("PUT", contact, body=fields.body(batch.object, c.fields)) for c, contact in wide
             )
-        case OnLeave.DELETE:
-            return lambda _, contact: api.contact_call("DELETE", contact)
-        case _:
-            return lambda _, contact: api.contact_call("POST", contact, "/archive")
+            gone = {c.seq for (c, _), reply in zip(wide, replies, strict=True) if reply.status == 404}
+            outcomes += [
+                _ended(c, at, reply) for (c, at), reply in zip(wide, replies, strict=True) if c.seq not in gone
+            ]
+            yield from api.settle(Outcome.delivered(c) for c, _ in wide if c.seq in gone)
+        told = yield from links.follow(outcomes)
+        yield from api.settle(Outcome.delivered(one.change) if one.code == links.NOBODY else one for one in told)
+    return []
 
 
 def end(there: Sequence[tuple[Change, str]], call: Callable[[Change, str], Http]) -> Exchange:
@@ -53,7 +66,7 @@ def _ended(change: Change, record: str, reply: Reply) -> Outcome | None:
         return Outcome.delivered(change)
     if not reply.ok:
         return api.declined(change, reply)
-    return Outcome.delivered(change) if api.shown_id(reply) == record else None
+    return Outcome.delivered(change, remote_id=record) if api.shown_id(reply) == record else None
 
 
 def _companies(changes: Sequence[Change]) -> Exchange:

@@ -24,8 +24,8 @@ def leave(batch: Batch) -> Exchange:
     if batch.on_leave is not OnLeave.CLEAR:
         yield from delete(batch.object, [(c, ids[c.seq]) for c in there])
         return []
-    yield from api.settle(Outcome.delivered(c) for c in there if not c.fields)
-    wide = [c for c in there if c.fields]
+    yield from api.settle(Outcome.delivered(c) for c in there if not (c.fields or c.links))
+    wide = [c for c in there if c.fields or c.links]
     gone = yield from records.updated(batch, wide, ids, lambda c, record: values.cleared(batch, c, record))
     return [Outcome.delivered(c) for c in gone]
 

@@ -47,9 +47,10 @@ def body(batch: Batch, change: Change, there: Record | None = None, *, creates: 
 
 
 def cleared(batch: Batch, change: Change, there: Record | None) -> dict[str, JSON]:
-    """Return the body that empties a record's fields; its name stays, for there is no record without one."""
+    """Return the body that empties a record's fields and links; its name stays, for there is no record without one."""
     kept = {batch.match_field, "name"}
-    return _written(batch, {name: value for name, value in change.fields.items() if name not in kept}, there)
+    told = {name: value for name, value in change.fields.items() if name not in kept}
+    return {**_written(batch, told, there), **dict.fromkeys(change.links)}
 
 
 def _full(made: Mapping[str, JSON]) -> dict[str, JSON]:

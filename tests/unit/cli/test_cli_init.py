@@ -54,6 +54,18 @@ def test_init_shows_what_it_wrote_and_what_to_add(revetl: Revetl, fresh: Shop) -
     assert "revetl check" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("kind", "secret"),
+    [("pardot", "client_secret"), ("pipedrive", "api_token"), ("salesforce", "client_secret"), ("sailthru", "secret")],
+)
+def test_init_names_a_way_in(revetl: Revetl, fresh: Shop, kind: str, secret: str) -> None:
+    """Where there are several, one of them: the settings as written open the account."""
+    assert revetl("init", "--destination", kind, "--model", "dim_customers", "--no-input").exit_code == 0
+    written = yaml.safe_load((fresh.root / "revetl.yml").read_text())["destinations"][kind]["targets"]["prod"]
+    assert secret in written
+    assert not {"refresh_token", "private_key"} & set(written)
+
+
 def test_a_file_that_is_there_is_never_changed(revetl: Revetl, shop: Shop) -> None:
     """RVT-802, and not a byte of revetl.yml differs."""
     before = (shop.root / "revetl.yml").read_bytes()
