@@ -83,7 +83,7 @@ def test_nine_destinations(house: House) -> None:
 
 
 def test_the_first_run_makes_the_calls_it_must(house: House) -> None:
-    """Each sync makes the calls of full batches, or one a person and membership where there are no batches."""
+    """Each sync makes the calls of full batches, or one a person and membership where there are none."""
     result = house.sync()
     people, firms = house.first(f"select count(*) from customers where {READERS}"), 20
     called = house.first(f"select count(*) from customers where {CALLED}")
@@ -95,7 +95,7 @@ def test_the_first_run_makes_the_calls_it_must(house: House) -> None:
     labelled = [
         house.first(f"select count(*) from customers where {CALLED} and customer_id in (from {c})") for c in cohorts
     ]
-    assert {one.sync: one.calls for one in result.syncs} == {
+    least = {
         "hubspot.company": 1,
         "hubspot.customer": 2 * ceil(people / 100) + 2,  # records, links; two lists
         "intercom.company": firms,
@@ -110,3 +110,7 @@ def test_the_first_run_makes_the_calls_it_must(house: House) -> None:
         "salesforce.account": 1,
         "salesforce.contact": 1 + 2,
     }
+    made = {one.sync: one.calls for one in result.syncs}
+    assert set(made) == set(least)
+    # a call that comes a moment too early for a service's own clock is made again
+    assert {name: calls for name, calls in made.items() if not least[name] <= calls <= least[name] * 1.1} == {}
