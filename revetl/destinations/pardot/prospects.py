@@ -15,7 +15,7 @@ from revetl.destinations.pardot import api, fields, imports
 from revetl.types import JSON, Batch, Change, Mode, Outcome
 
 SHOWN = "id,createdAt,updatedAt"
-_YOUNG = 120.0  # seconds old at the most that a prospect is which this very call created
+_YOUNG = 10.0  # seconds old at the most that a prospect is which this very call created
 
 
 def upsert(batch: Batch) -> Exchange:
