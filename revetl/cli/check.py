@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from revetl.cli.common import Call, common
+
+FORMS = ("markdown", "sarif", "junit", "json")
 
 
 @click.command("check")
 @common
 @click.option("--strict", is_flag=True, help="Warnings fail too (exit 1).")
-def command(call: Call, strict: bool) -> int:  # noqa: FBT001
+@click.option(
+    "--export",
+    type=click.Path(dir_okay=False, path_type=Path),
+    multiple=True,
+    help="Write a report to this file, too: .md, .sarif, .xml (JUnit) or .json.",
+)
+@click.option("--format", "form", type=click.Choice(FORMS), help="Of the exports.  [default: by the file's name]")
+def command(call: Call, strict: bool, export: tuple[Path, ...], form: str | None) -> int:  # noqa: FBT001
     """Validate meta and revetl.yml without a connection or a secret.
 
     With --state DIR (the target directory of another build), show what newly leaves, what stops and what is sent
     again. Exit 2 with errors.
     """
-    from revetl.cli import github, render_check
+    from revetl.cli import check_report, github, render_check
     from revetl.engine.checking import check
 
+    forms = {path: check_report.form_of(path, form) for path in export}
     options = call.options(strict=strict)
     found = check(options)
     call.screen.show(*render_check.checked(found))
-    github.annotate(found.problems, call.project_dir)
-    head = ("", "code", "where", "what", "instead")
-    rows = [(p.severity, p.code, p.file or p.model or "", p.message, p.remedy) for p in found.problems]
-    github.summarise(f"revetl check: {len(found.problems)} findings, target {found.target}", head, rows)
-    call.screen.document(
-        "check", target=found.target, problems=found.problems, compared=found.compared, changes=found.changes,
-        skipped=found.skipped, orphans=found.orphans, syncs=[sync.name for sync in found.syncs],
-        exit_code=found.exit_code,
-    )  # fmt: skip
+    github.annotate((*found.problems, *check_report.notices(found.changes, new=True)), call.project_dir)
+    github.append(check_report.markdown(found))
+    for path, wanted in forms.items():
+        path.write_text(check_report.report(found, wanted, github.locator(call.project_dir)), encoding="utf-8")
+        call.screen.say(f"report written to {path}")
+    call.screen.document("check", **check_report.document(found))
     return found.exit_code

@@ -19,7 +19,7 @@ _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: 
 def workflow_commands(problems: Iterable[Problem], locate: Callable[[str], str] = str) -> Iterator[str]:
     """Yield one workflow command a problem; ``locate`` turns a problem's file into its path in the repository."""
     for problem in problems:
-        file, line = _place(problem.file)
+        file, line = place(problem.file)
         where = {"file": locate(file) if file else "", "line": line, "title": problem.code}
         about = ".".join(part for part in (problem.model, problem.column) if part)
         words = ": ".join(part for part in (about, problem.message) if part)
@@ -33,8 +33,14 @@ def annotate(problems: Iterable[Problem], project_dir: Path, env: Mapping[str, s
     import sys
 
     known = os.environ if env is None else env
-    if not in_actions(known):
-        return
+    if in_actions(known):
+        for line in workflow_commands(problems, locator(project_dir, known)):
+            sys.stderr.write(line + "\n")
+
+
+def locator(project_dir: Path, env: Mapping[str, str] | None = None) -> Callable[[str], str]:
+    """Return what turns a finding's file into its path in the repository, or where that is unknown, from here."""
+    known = os.environ if env is None else env
     root = Path(known.get("GITHUB_WORKSPACE") or Path.cwd()).resolve()
 
     def locate(file: str) -> str:
@@ -43,20 +49,27 @@ def annotate(problems: Iterable[Problem], project_dir: Path, env: Mapping[str, s
         path = (inside if inside.exists() else Path(file)).resolve()
         return path.relative_to(root).as_posix() if path.is_relative_to(root) else file
 
-    for line in workflow_commands(problems, locate):
-        sys.stderr.write(line + "\n")
+    return locate
+
+
+def append(text: str, env: Mapping[str, str] | None = None) -> None:
+    """Add Markdown to the step's summary, where there is one."""
+    path = (os.environ if env is None else env).get("GITHUB_STEP_SUMMARY")
+    if path:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(text)
 
 
 def summarise(
     title: str, head: Sequence[str], rows: Iterable[Sequence[object]], env: Mapping[str, str] | None = None
 ) -> None:
     """Add a table to the step's summary, where there is one."""
-    path = (os.environ if env is None else env).get("GITHUB_STEP_SUMMARY")
-    if not path:
-        return
-    lines = [f"### {cell(title)}", "", _row(head), _row(["---"] * len(head)), *(_row(row) for row in rows), ""]
-    with Path(path).open("a", encoding="utf-8") as file:
-        file.write("\n".join(lines) + "\n")
+    append(f"### {cell(title)}\n\n{table(head, rows)}\n", env)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table in Markdown."""
+    return "\n".join([_row(head), _row(["---"] * len(head)), *(_row(row) for row in rows), ""])
 
 
 def cell(value: object) -> str:
@@ -68,7 +81,7 @@ def _row(values: Sequence[object]) -> str:
     return "| " + " | ".join(value if value == "---" else cell(value) for value in map(str, values)) + " |"
 
 
-def _place(file: str | None) -> tuple[str, str]:
+def place(file: str | None) -> tuple[str, str]:
     """Return path and line of ``revetl.yml:12``."""
     path, colon, line = (file or "").rpartition(":")
     return (path, line) if colon and line.isdigit() else (file or "", "")

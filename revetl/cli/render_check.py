@@ -10,12 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from revetl.cli.render import hint, indented, problem, row, table, tally, title
-from revetl.cli.words import clean, many
+from revetl.cli.words import clean, many, span
 
 if TYPE_CHECKING:
     from revetl.cli.listing import CohortRow, PropertyRow, SyncRow
     from revetl.engine.checking import Checked
     from revetl.engine.debugging import DebugFinding
+    from revetl.engine.estimating import Estimate
     from revetl.plan.flowdiff import FlowChange
 
 
@@ -26,6 +27,7 @@ def checked(found: Checked) -> Iterator[RenderableType]:
     if found.compared is not None:
         yield title(f"Data flows against {found.compared}")
         yield changes(found.changes) if found.changes else Text("nothing leaves that did not before")
+        yield from (Text(f"≈ {clean(estimated(estimate))}") for estimate in found.estimates)
     if found.skipped:
         names = ", ".join(clean(name) for name in found.skipped)
         yield Text(f"not in target {clean(found.target)}: {names}", style="dim")
@@ -41,30 +43,52 @@ def changes(found: Sequence[FlowChange]) -> Table:
         kind = str(change.kind)
         sign = "+" if kind.endswith("_added") else "-" if kind.endswith("_removed") else "~"
         style = "green" if sign == "+" else "red" if sign == "-" else "yellow"
-        row(made, sign, change.sync, _what(change), _turn(change), _effect(change), style=style)
+        row(made, sign, change.sync, what(change), turn(change), effect(change), style=style)
     return made
 
 
-def _what(change: FlowChange) -> str:
+def what(change: FlowChange) -> str:
+    """Return what a change is about."""
     kind = str(change.kind).partition("_")[0]
     return f"{kind} {change.name}" if change.name != change.sync else kind
 
 
-def _turn(change: FlowChange) -> str:
+def turn(change: FlowChange) -> str:
+    """Return what was and what is, or where a new thing comes from."""
     source = f"← {change.model}.{change.column}" if change.model and change.column else ""
     if change.before is None and change.after is None:
-        return source
+        return source or (f"← {change.model}" if change.model else "")
     return f"{change.before or '(none)'} → {change.after or '(none)'}"
 
 
-def _effect(change: FlowChange) -> str:
+def effect(change: FlowChange) -> str:
+    """Return what a change does, in words: what a pull request's readers are told."""
+    kind = str(change.kind)
+    redefined = f"written otherwise: {', '.join(change.because)}" if kind.endswith("_redefined") else ""
     said = [
         "newly leaves" if change.leaves else "",
         "sent again for all rows" if change.resends else "",
         f"personal: {change.pii}" if change.pii else "",
-        "stops; what is there stays" if str(change.kind).endswith("_removed") else "",
+        "stops; what is there stays" if kind.endswith("_removed") else "",
+        "a guard holds the sync until the type is as it was or is accepted" if kind.endswith("_retyped") else "",
+        f"{_REDEFINED[kind]} ({redefined})" if redefined else "; ".join(change.because),
+        f"evidence: {change.evidence}" if change.evidence != "manifest" else "",
     ]
     return ", ".join(part for part in said if part)
+
+
+_REDEFINED = {
+    "cohort_redefined": "others may belong to it",
+    "limit_redefined": "others may leave",
+    "model_redefined": "its values may change",
+}
+
+
+def estimated(estimate: Estimate) -> str:
+    """Return a sync's estimate in words."""
+    time = "" if estimate.hours is None else f", {span(estimate.hours * 3_600)} by the usual limits"
+    again = f"{many(estimate.people, 'record')} sent again in {many(estimate.calls, 'call')}{time}"
+    return f"{estimate.sync}: {again} (by the last run's size)"
 
 
 def syncs(found: Sequence[SyncRow]) -> Table:

@@ -63,6 +63,7 @@ class _Loader:
             timezone=root.timezone,
             ledger=root.ledger,
             send=root.send,
+            policies=root.policies,
             memory_limit=root.memory_limit,
             problems=tuple(self.problems),
             lines=self.at.lines,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from revetl.config.policies import PoliciesSpec
 from revetl.config.specs import LedgerConfig, SendConfig, SyncConfig
 from revetl.config.yamltext import Lines
 from revetl.types import EMPTY, JSON, Problem, Severity
@@ -45,6 +46,7 @@ class Config:
     timezone: str | None = None
     ledger: LedgerConfig = LedgerConfig()  # noqa: RUF009 - frozen
     send: SendConfig = SendConfig()  # noqa: RUF009 - frozen
+    policies: PoliciesSpec = PoliciesSpec()  # noqa: RUF009 - frozen
     memory_limit: str | None = None
     problems: tuple[Problem, ...] = ()
     lines: Lines = field(default_factory=dict, repr=False)

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from revetl.config.guards import GuardsSpec, Span
+from revetl.config.policies import PoliciesSpec
 from revetl.config.schema import NOT_YET, Strict, wrong
 from revetl.config.secrets import variables
 from revetl.types import JSON, Mode, OnLeave, Write
@@ -164,7 +165,7 @@ class SendConfig(Strict):
 class RootSpec(Strict):
     """The top level of revetl.yml, without what stands in its destinations."""
 
-    not_yet: ClassVar[frozenset[str]] = _LATER | {"state", "notify"}
+    not_yet: ClassVar[frozenset[str]] = _LATER - {"policies"} | {"state", "notify"}
 
     version: Literal[1]
     destinations: Mapping[str, Any]
@@ -173,4 +174,5 @@ class RootSpec(Strict):
     timezone: Zone | None = None
     ledger: Annotated[LedgerConfig, BeforeValidator(_ledger)] = LedgerConfig()
     send: SendConfig = SendConfig()
+    policies: PoliciesSpec = PoliciesSpec()
     memory_limit: Annotated[str, AfterValidator(_memory)] | None = None

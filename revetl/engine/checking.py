@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 
 from revetl import plan
-from revetl.engine.workspace import Options, Workspace, load, read_project
+from revetl.engine.estimating import Estimate, estimates
+from revetl.engine.results import write_flows
+from revetl.engine.workspace import Options, Workspace, load, read_project, read_types
 from revetl.errors import ManifestError, UsageError
-from revetl.plan.flowdiff import FlowChange, diff_flows
-from revetl.plan.flows import SCHEMA_VERSION, flows
+from revetl.plan.flowdiff import FlowChange, FlowKind, diff_flows
+from revetl.plan.flows import SCHEMA_VERSION, whole
 from revetl.plan.orphans import Orphan
 from revetl.types import JSON, Problem, Severity, SyncPlan
 
 FLOWS = "revetl_flows.json"
+_NEW = frozenset({FlowKind.FIELD_ADDED, FlowKind.LINK_ADDED, FlowKind.MEMBERSHIP_ADDED, FlowKind.CONSTANT_ADDED})
 
 
 @dataclass(frozen=True)
@@ -33,26 +38,44 @@ class Checked:
     compared: str | None = None
     skipped: tuple[str, ...] = ()
     orphans: tuple[Orphan, ...] = ()  # they need state; `status` lists them
+    estimates: tuple[Estimate, ...] = ()  # of syncs that send rows again, by the last run's numbers
     exit_code: int = 0
 
 
 def check(options: Options) -> Checked:
     """Return every problem of the project and, with ``options.state``, what its data flows change.
 
-    No connection is opened and no secret is needed.
+    No connection is opened and no secret is needed. The flows are left beside the manifest for later comparisons.
 
     Raises:
         RevetlError: the project cannot be read at all; RVT-806, ``state`` names a directory that holds neither flows
             nor a manifest.
     """
-    workspace = load(options, profile=False)
+    workspace = load(options, profile=False, catalog=True)
     resolved = workspace.resolved
     syncs = workspace.syncs if resolved.syncs else ()
     changes, compared = _changes(workspace, syncs) if options.state is not None else ((), None)
+    mapped = (*resolved.syncs, *resolved.refused)
+    problems = (*resolved.problems, *_too_many(changes, workspace))
+    if options.state is None or options.state.resolve() != workspace.target_dir.resolve():
+        write_flows(workspace, workspace.target_dir)  # else the next comparison would be with this one
     return Checked(
-        workspace.target, resolved.problems, syncs, changes, compared, resolved.skipped,
-        exit_code=_exit_code(resolved.problems, strict=options.strict),
+        workspace.target, problems, syncs, changes, compared, resolved.skipped,
+        estimates=estimates(changes, mapped, workspace.registry, _last_results(workspace)),
+        exit_code=_exit_code(problems, strict=options.strict),
     )  # fmt: skip
+
+
+def _too_many(changes: tuple[FlowChange, ...], workspace: Workspace) -> Iterator[Problem]:
+    """Yield the syncs that let more new fields leave at once than the project's policy allows."""
+    most = workspace.config.policies.max_new_fields
+    new = Counter(change.sync for change in changes if change.kind in _NEW)
+    for sync, count in sorted(new.items()):
+        if most is not None and count > most:
+            what = f"{count} fields of {sync} newly leave; `max_new_fields` allows {most}"
+            remedy = "add them in several pull requests, or raise the policy's number"
+            file = workspace.config.where("policies", "max_new_fields")
+            yield Problem("RVT-357", what, remedy, sync=sync, file=file)
 
 
 def _exit_code(problems: tuple[Problem, ...], *, strict: bool) -> int:
@@ -65,11 +88,12 @@ def _exit_code(problems: tuple[Problem, ...], *, strict: bool) -> int:
 def _changes(workspace: Workspace, syncs: tuple[SyncPlan, ...]) -> tuple[tuple[FlowChange, ...], str]:
     """Return what differs from the other state; a selection of syncs leaves out what concerns others."""
     before, compared = _before(workspace)
-    found = diff_flows(before, flows(workspace.resolved.syncs))
+    found = diff_flows(before, workspace.flows())
     if workspace.options.select or workspace.options.exclude:
         names = {sync.name for sync in syncs}
         found = tuple(change for change in found if change.sync in names)
-    return _without_broken(found, workspace.resolved.broken), compared
+    refused = {sync.name for sync in workspace.resolved.refused}
+    return _without_broken(found, workspace.resolved.broken - refused), compared
 
 
 def _without_broken(changes: tuple[FlowChange, ...], broken: frozenset[str]) -> tuple[FlowChange, ...]:
@@ -88,8 +112,22 @@ def _before(workspace: Workspace) -> tuple[dict[str, JSON], str]:
             "RVT-806", f"{directory} holds neither {FLOWS} nor manifest.json",
             kept="nothing was compared", hint="--state DIR, where DIR is the target directory of another build",
         )  # fmt: skip
-    old = plan.build(read_project(path), workspace.config, workspace.target, workspace.registry)
-    return flows(old.syncs), f"{path} with today's revetl.yml"
+    project = read_project(path)
+    old = plan.build(project, workspace.config, workspace.target, workspace.registry)
+    told = whole(project, (*old.syncs, *old.refused), workspace.registry, read_types(directory, project))
+    return told, f"{path} with today's revetl.yml"
+
+
+def _last_results(workspace: Workspace) -> JSON:
+    """Return what the last run here, or in the state compared with, left in revetl_results.json; None without one."""
+    for directory in (workspace.target_dir, workspace.options.state):
+        path = (directory or Path()) / "revetl_results.json"
+        if directory is not None and path.is_file():
+            try:
+                return orjson.loads(path.read_bytes())
+            except (OSError, orjson.JSONDecodeError):
+                return None  # estimates are an extra: a run that was cut short must not fail a check
+    return None
 
 
 def read_flows(path: Path) -> dict[str, JSON]:

@@ -122,7 +122,7 @@ def write_results(workspace: Workspace, result: RunResult) -> None:
 
 def write_flows(workspace: Workspace, directory: Path) -> None:
     """Write the resolved mapping, without secrets: what ``check --state`` compares with."""
-    text = orjson.dumps(flows(workspace.resolved.syncs), option=orjson.OPT_INDENT_2)
+    text = orjson.dumps(workspace.flows(), option=orjson.OPT_INDENT_2)
     replace_file(directory / "revetl_flows.json", text)
 
 

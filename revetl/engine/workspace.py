@@ -15,6 +15,8 @@ from revetl.contract import Destination
 from revetl.destinations import registry
 from revetl.errors import ConfigError, ManifestError
 from revetl.plan.build import Resolved
+from revetl.plan.flows import whole as whole_flows
+from revetl.plan.lineage import Types
 from revetl.plan.select import select_syncs
 from revetl.types import EMPTY, JSON, BuildResult, Project, SyncPlan
 from revetl.warehouse.dbt_project import DbtProject, read_dbt_project
@@ -64,6 +66,7 @@ class Workspace:
     registry: Mapping[str, Destination]
     results: Mapping[str, BuildResult]
     profile: Profile | None = None
+    types: Types = EMPTY  # of columns, where catalog.json tells them
 
     @property
     def syncs(self) -> tuple[SyncPlan, ...]:
@@ -74,6 +77,10 @@ class Workspace:
             self.project, self.resolved.syncs, self.options.select, self.options.exclude, before=before,
             results=self.results,
         )  # fmt: skip
+
+    def flows(self) -> dict[str, JSON]:
+        """Return the resolved mapping and what stands behind it, as ``target/revetl_flows.json`` holds it."""
+        return whole_flows(self.project, (*self.resolved.syncs, *self.resolved.refused), self.registry, self.types)
 
     def _compares(self) -> bool:
         asked = " ".join((*self.options.select, *self.options.exclude))
@@ -130,14 +137,32 @@ def _results(options: Options, target_dir: Path) -> Mapping[str, BuildResult]:
     return manifest.read_run_results([(str(path), path.read_bytes()) for path in paths])
 
 
+def _in_sandbox(syncs: Sequence[SyncPlan]) -> tuple[SyncPlan, ...]:
+    return tuple(replace(sync, sandbox=True) for sync in syncs)
+
+
 def _rehearsed(resolved: Resolved) -> Resolved:
-    return replace(resolved, syncs=tuple(replace(sync, sandbox=True) for sync in resolved.syncs))
+    return replace(resolved, syncs=_in_sandbox(resolved.syncs), refused=_in_sandbox(resolved.refused))
 
 
-def load(options: Options, *, profile: bool = True) -> Workspace:
+def read_types(directory: Path, project: Project) -> Types:
+    """Return the columns and types that catalog.json of a target directory tells, none where it is older or missing.
+
+    Raises:
+        ManifestError: RVT-201 or RVT-202, it cannot be read.
+    """
+    path = directory / "catalog.json"
+    if not path.is_file():
+        return EMPTY
+    found = manifest.read_catalog(path.read_bytes(), str(path), project.generated_at)
+    return {key: columns for key, columns in found.items() if columns}
+
+
+def load(options: Options, *, profile: bool = True, catalog: bool = False) -> Workspace:
     """Read dbt_project.yml, profiles.yml, manifest, results and revetl.yml; resolve the syncs of the target.
 
-    ``profile=False`` leaves the connection out: ``check`` runs where there are no credentials.
+    ``profile=False`` leaves the connection out: ``check`` runs where there are no credentials. ``catalog`` takes
+    catalog.json, if there is one, for what the warehouse holds.
     """
     root = options.project_dir
     dbt = read_dbt_project(root, env=options.env, cli_vars=options.variables)
@@ -156,9 +181,12 @@ def load(options: Options, *, profile: bool = True) -> Workspace:
     project = read_project(options.manifest_path or target_dir / "manifest.json")
     config = read_config(options.config_path or root / "revetl.yml")
     known = registry()
-    resolved = plan.build(project, config, target, known)
+    types = read_types(target_dir, project) if catalog else EMPTY
+    resolved = plan.build(project, config, target, known, catalog=types)
     resolved = _rehearsed(resolved) if options.sandbox else resolved
-    return Workspace(options, dbt, target, project, config, resolved, known, _results(options, target_dir), found)
+    return Workspace(
+        options, dbt, target, project, config, resolved, known, _results(options, target_dir), found, types
+    )
 
 
 def git_commit(directory: Path) -> str | None:

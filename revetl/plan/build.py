@@ -13,6 +13,7 @@ from revetl.plan.claims import check_claims
 from revetl.plan.complaints import Complaints, order
 from revetl.plan.connections import check_settings
 from revetl.plan.drafts import Draft, draft_syncs
+from revetl.plan.governance import check_governance
 from revetl.plan.items import Fault, Said, read_items
 from revetl.plan.models import Catalog, check_models
 from revetl.plan.names import Names
@@ -25,7 +26,8 @@ class Resolved:
 
     ``syncs`` holds those that can run, by name. ``broken`` names those that cannot (a destination's name stands for
     all of its syncs). ``fatal``: revetl.yml itself has an error that concerns every sync, so that none may run.
-    ``skipped`` names the destinations that do not name the target: they write nothing.
+    ``skipped`` names the destinations that do not name the target: they write nothing. ``refused`` holds
+    the broken ones that could run and are not allowed to: what they would do can be shown.
     """
 
     syncs: tuple[SyncPlan, ...]
@@ -33,6 +35,7 @@ class Resolved:
     broken: frozenset[str] = frozenset()
     skipped: tuple[str, ...] = ()
     fatal: bool = False
+    refused: tuple[SyncPlan, ...] = ()
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -66,9 +69,13 @@ def build(
     _check_connections(config, target, drafts, say)
     skipped = tuple(sorted(name for name, d in config.destinations.items() if target not in d.targets))
     _check_target(config, target, say)
+    faulty = say.faulty | config.broken
+    sound = tuple(s for s in syncs if not {s.name, s.destination} & faulty and not config.fatal)
+    check_governance(names, project, sound, say)
     broken = frozenset(say.broken) | config.broken
     return Resolved(
-        syncs=tuple(s for s in syncs if s.name not in broken and s.destination not in broken and not config.fatal),
+        syncs=tuple(s for s in sound if not {s.name, s.destination} & broken),
+        refused=tuple(s for s in sound if s.name in say.refused and not {s.name, s.destination} & say.faulty),
         problems=tuple(sorted((*config.problems, *say.problems), key=order)),
         broken=broken,
         skipped=tuple(name for name in skipped if name not in broken),

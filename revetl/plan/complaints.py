@@ -17,13 +17,21 @@ def model_name(node: Node) -> str:
     return f"{node.name}.v{node.version}" if node.version else node.name
 
 
+# What is not allowed, rather than wrong: the sync could run, and what it would do is known.
+REFUSALS = frozenset({"RVT-307", "RVT-350", "RVT-351", "RVT-352", "RVT-353", "RVT-354", "RVT-355", "RVT-356"})
+
+
 class Complaints:
-    """Gathers findings; an error stops the syncs it is said to concern, and no other."""
+    """Gathers findings; an error stops the syncs it is said to concern, and no other.
+
+    ``faulty``: syncs that are wrong; ``refused``: syncs that are not allowed.
+    """
 
     def __init__(self) -> None:
         """Start with nothing."""
         self._found: list[Problem] = []
-        self.broken: set[str] = set()
+        self.faulty: set[str] = set()
+        self.refused: set[str] = set()
 
     def error(
         self,
@@ -65,7 +73,7 @@ class Complaints:
         evidence: str,
     ) -> None:
         if severity is Severity.ERROR:
-            self.broken.update(syncs)
+            (self.refused if words[0] in REFUSALS else self.faulty).update(syncs)
         self._found.append(
             Problem(
                 *words,
@@ -77,6 +85,11 @@ class Complaints:
                 evidence=evidence,
             )
         )
+
+    @property
+    def broken(self) -> set[str]:
+        """Return the syncs that may not run."""
+        return self.faulty | self.refused
 
     @property
     def problems(self) -> tuple[Problem, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from revetl.plan.lineage import Models, altered, dropped, types_of
 from revetl.types import JSON
 
 
@@ -36,6 +37,12 @@ class FlowKind(StrEnum):
     CONSTANT_REMOVED = "constant_removed"
     CONSTANT_CHANGED = "constant_changed"
     RULE_CHANGED = "rule_changed"  # match, audience, mode, on_leave, ...
+    FIELD_RETYPED = "field_retyped"  # the column behind it has another type
+    LINK_RETYPED = "link_retyped"
+    MEMBERSHIP_RETYPED = "membership_retyped"
+    COHORT_REDEFINED = "cohort_redefined"  # its SQL, or that of a model it is made of, is another
+    LIMIT_REDEFINED = "limit_redefined"  # so is that of a cohort that limits who leaves
+    MODEL_REDEFINED = "model_redefined"  # so is that of a model whose columns leave
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,7 @@ class FlowChange:
     """One difference between two mappings.
 
     ``leaves``: data goes out that did not before. ``resends``: values go out for rows whose data did not change.
+    ``because``: why it is sent again, or which models are written otherwise.
     """
 
     kind: FlowKind
@@ -56,12 +64,24 @@ class FlowChange:
     after: str | None = None
     leaves: bool = False
     resends: bool = False
+    because: tuple[str, ...] = ()
+    file: str | None = None
+    evidence: str = "manifest"  # manifest | catalog
 
 
 Flow = Mapping[str, JSON]
 
-# Rules whose change sends rows again although their data is the same: where they go, or how values are read.
-_RESENDING = frozenset({"type", "object", "match", "timezone", "settings", "sandbox"})
+# Rules whose change sends rows again although their data is the same, and why.
+_RESENDING = {
+    "type": "another kind of destination",
+    "object": "another kind of record there",
+    "key": "another key",
+    "match": "records are found by another field",
+    "timezone": "times are read in another zone",
+    "settings": "other settings, and perhaps another place",
+    "sandbox": "another account",
+    "wire": "this version writes values otherwise",
+}
 _RULES = (
     "type", "object", "entity", "key", "base", "joined", "match", "cohort_style", "create_cohorts", "consent",
     "audience", "exclude", "mode", "on_leave", "on_leave_scope", "timezone", "sandbox", "settings",
@@ -71,11 +91,14 @@ _RULES = (
 def diff_flows(before: Flow, after: Flow) -> tuple[FlowChange, ...]:
     """Return what differs between two results of :func:`revetl.plan.flows.flows`, by sync, kind and name.
 
-    A sync, field or cohort that says ``was`` is a rename where the old one is gone.
+    A sync, field or cohort that says ``was`` is a rename where the old one is gone. Of results of
+    :func:`revetl.plan.flows.whole` also models that are written otherwise, types, and dropped columns.
     """
     found: list[FlowChange] = []
+    old_models, new_models = before.get("models", {}), after.get("models", {})
     for name, old, new in _pairs(before["syncs"], after["syncs"]):
-        found += _sync(name, old, new)
+        changes = [*_sync(name, old, new), *_behind(name, old, new, old_models, new_models)]
+        found += [_placed(change, old_models, new_models) for change in changes]
     found += [
         FlowChange(FlowKind.SYNC_RENAMED, new, after["syncs"][new]["destination"], new, before=old, after=new)
         for old, new in _renames(before["syncs"], after["syncs"]).items()
@@ -190,7 +213,62 @@ def _rules(base: FlowChange, old: Flow, new: Flow) -> Iterator[FlowChange]:
             words = (None if part.get(rule) is None else str(part[rule]) for part in (old, new))
             before, after = words
             widens = rule in {"audience", "exclude", "base", "joined", "match", "consent"}
-            yield replace(base, name=rule, before=before, after=after, leaves=widens, resends=rule in _RESENDING)
+            why = (_RESENDING[rule],) if rule in _RESENDING else ()
+            yield replace(base, name=rule, before=before, after=after, leaves=widens, resends=bool(why), because=why)
+    if {"wire"} <= old.keys() & new.keys() and old["wire"] != new["wire"]:
+        what = replace(base, name="wire", before=str(old["wire"]), after=str(new["wire"]))
+        yield replace(what, resends=True, because=(_RESENDING["wire"],))
+
+
+def _behind(name: str, old: Flow | None, new: Flow | None, before: Models, after: Models) -> Iterator[FlowChange]:
+    """Yield what became of the models behind a sync that is mapped as before."""
+    if old is None or new is None:
+        return
+    base = FlowChange(FlowKind.MODEL_REDEFINED, name, new["destination"])
+    yield from _retyped(base, new, before, after)
+    named = {model["name"]: key for key, model in after.items()}
+    lots = (
+        (FlowKind.MODEL_REDEFINED, {ref["model"]: ref["unique_id"] for ref in (new["base"], *new["joined"])}),
+        (FlowKind.COHORT_REDEFINED, {cohort: part["model"] for cohort, part in new["cohorts"].items()}),
+        (FlowKind.LIMIT_REDEFINED, {limit: named.get(limit, "") for limit in (*new["audience"], *new["exclude"])}),
+    )
+    for kind, lot in lots:
+        for what, unique_id in lot.items():
+            because = altered(before, after, unique_id)
+            if because:
+                yield replace(base, kind=kind, name=what, model=_short(unique_id), because=because)
+
+
+def _retyped(base: FlowChange, new: Flow, before: Models, after: Models) -> Iterator[FlowChange]:
+    for word in ("field", "link", "membership"):
+        parts = _members(new) if word == "membership" else new.get(f"{word}s", {})
+        for field, part in parts.items():
+            for column in part["column"].split(", "):
+                turn = types_of(before, after, part["model"], column)
+                if turn is not None:
+                    what = replace(base, name=field, model=_short(part["model"]), column=column, pii=part["pii"])
+                    evidence = after[part["model"]]["evidence"]
+                    kind = FlowKind(f"{word}_retyped")
+                    yield replace(what, kind=kind, before=turn[0], after=turn[1], evidence=evidence)
+
+
+def _members(flow: Flow) -> dict[str, JSON]:
+    cohorts = flow["cohorts"].items()
+    return {f"{name}.{field}": part for name, cohort in cohorts for field, part in cohort.get("fields", {}).items()}
+
+
+def _placed(change: FlowChange, before: Models, after: Models) -> FlowChange:
+    """Return the change with the file to look at, and whether a column stopped to leave because it is gone."""
+    ids = {_short(key): key for key in (*before, *after)}
+    unique_id = ids.get(change.model)
+    if unique_id is None:
+        return change
+    change = replace(change, file=(after.get(unique_id) or before[unique_id])["file"])
+    if not str(change.kind).endswith("_removed") or change.column is None:
+        return change
+    evidence = dropped(before, after, unique_id, change.column.split(", "))
+    why = f"column {change.column} is gone from {change.model}; what stands at {change.destination} stays"
+    return replace(change, because=(why,), evidence=evidence) if evidence else change
 
 
 def _short(unique_id: JSON) -> str | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from revetl.types import JSON, CohortPlan, ConsentPlan, FieldPlan, LinkPlan, ModelRef, SyncPlan
+from revetl.contract import Destination
+from revetl.plan.lineage import Types, models
+from revetl.types import EMPTY, JSON, CohortPlan, ConsentPlan, FieldPlan, LinkPlan, ModelRef, Project, SyncPlan
 
 SCHEMA_VERSION = 1
 
@@ -15,6 +17,18 @@ def flows(syncs: Iterable[SyncPlan]) -> dict[str, JSON]:
     """Return ``target/revetl_flows.json``: every sync by name, with the hash of its mapping."""
     found = {sync.name: {"hash": flow_hash(sync), **flow(sync)} for sync in sorted(syncs, key=lambda s: s.name)}
     return {"schema_version": SCHEMA_VERSION, "syncs": found}
+
+
+def whole(
+    project: Project, syncs: Iterable[SyncPlan], registry: Mapping[str, Destination], types: Types = EMPTY
+) -> dict[str, JSON]:
+    """Return the flows with what a later comparison needs: how values are written, and what the models are made of."""
+    syncs = tuple(syncs)
+    told = flows(syncs)
+    for sync in syncs:
+        if sync.type in registry:
+            told["syncs"][sync.name]["wire"] = registry[sync.type].wire.version
+    return {**told, "models": models(project, syncs, types)}
 
 
 def flow_hash(sync: SyncPlan) -> str:

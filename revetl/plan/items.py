@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from revetl.config.schema import Codes, Complaint, as_mapping, validate
 from revetl.plan.complaints import model_name
+from revetl.plan.inherit import inherited
 from revetl.plan.meta import ColumnSpec, FieldOptions, ItemSpec, LinkSpec
 from revetl.types import JSON, Node, Project
 
@@ -22,6 +23,7 @@ class Mapped:
     pii: str | None
     to: Mapping[str, FieldOptions]
     link: LinkSpec | None = None
+    tagged_in: str | None = None  # the model above whose tag it inherits; None: its own, or none
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -77,6 +79,7 @@ class Said:
 class _Reading:
     """One model being read."""
 
+    project: Project
     node: Node
     enabled: bool
     faults: list[Fault] = field(default_factory=list)
@@ -117,7 +120,9 @@ class _Reading:
             about = None if names and name in at_column else entity  # a column's own meta serves every item
             self.faults += [Fault(self.node, complaint, name, about, names) for complaint in complaints]
             if spec is not None:
-                found.append(Mapped(name, spec.pii, spec.to, spec.link))
+                above = None if "pii" in as_mapping(raw) else inherited(self.project, self.node, name)
+                pii, model = above or (spec.pii, None)
+                found.append(Mapped(name, pii, spec.to, spec.link, model))
         return tuple(found)
 
     def without_kind(self) -> None:
@@ -142,7 +147,8 @@ def read_items(project: Project) -> Said:
         for node in project.disabled.values()
         if node.resource_type in KINDS and model_name(node) not in taken and node.meta.get("revetl")
     ]
-    readings = [_Reading(node, enabled=True) for node in enabled] + [_Reading(node, enabled=False) for node in disabled]
+    readings = [_Reading(project, node, enabled=True) for node in enabled]
+    readings += [_Reading(project, node, enabled=False) for node in disabled]
     items = tuple(item for reading in readings for item in reading.items())
     faults = tuple(fault for reading in readings for fault in reading.faults)
     each = {(fault.node.unique_id, fault.column, fault.complaint, fault.entity): fault for fault in faults}

@@ -100,6 +100,11 @@ def looks_like(name: str, column: Column | None) -> str | None:
 
 def _personal(item: Item, users: Users, say: Complaints) -> None:
     """Warn of columns that leave, or stand in the ledger as keys, look personal and carry no tag."""
+    for mapped in item.columns:
+        if mapped.tagged_in is not None and _leaves(mapped):
+            message = f"column '{mapped.name}' is personal ({mapped.pii}) in '{mapped.tagged_in}', and has no tag here"
+            remedy = f"tag it: {{pii: {mapped.pii}}}; until then it is treated as such. Or write `pii: false`"
+            say.warning("RVT-343", message, remedy, syncs=users(item), node=item.node, column=mapped.name)
     tagged = {mapped.name for mapped in item.columns if mapped.pii}
     leaving = [mapped.name for mapped in item.columns if _leaves(mapped)]
     for name in dict.fromkeys((*leaving, *item.key_columns)):

@@ -216,8 +216,13 @@ def test_one_complaint(case: Case) -> None:
     assert problem.remedy == remedy
 
 
-@pytest.mark.parametrize("name", ["erase", "freshness", "policies"])
-@pytest.mark.parametrize("where", ["top", "destination", "sync"])
+@pytest.mark.parametrize(
+    ("where", "name"),
+    [
+        *[("top", name) for name in ("erase", "freshness", "notify", "state")],
+        *[(where, name) for where in ("destination", "sync") for name in ("erase", "freshness", "policies")],
+    ],
+)
 def test_what_is_not_there_yet(name: str, where: str) -> None:
     """What only later versions know is refused by name, wherever it may stand."""
     text = {
