@@ -15,6 +15,7 @@ import yaml
 from revetl.cli import cli
 from revetl.config.guards import GuardsSpec
 from revetl.config.load import load_config
+from revetl.config.policies import PoliciesSpec
 from revetl.config.schema import Strict, validate
 from revetl.config.specs import LedgerConfig, RootSpec, SendConfig, SyncConfig
 from revetl.destinations import registry
@@ -84,7 +85,7 @@ def test_yaml_is_valid(path: Path) -> None:
             assert valid(ItemSpec, model["config"]["meta"]["revetl"])
             metas = [column["config"]["meta"]["revetl"] for column in model.get("columns", ()) if "config" in column]
             assert all(valid(ColumnSpec, meta) for meta in metas)
-    assert seen or "jobs" in data
+    assert seen or data.keys() & {"jobs", "runs", "repos"}  # a workflow, an action, hooks
 
 
 def valid(spec: type[Strict], data: Any) -> bool:
@@ -95,7 +96,7 @@ def valid(spec: type[Strict], data: Any) -> bool:
 
 
 @pytest.mark.parametrize("spec", [RootSpec, SyncConfig, ItemSpec, ColumnSpec, FieldOptions, GuardsSpec, SendConfig,
-                                  LedgerConfig])  # fmt: skip
+                                  LedgerConfig, PoliciesSpec])  # fmt: skip
 def test_every_key_is_in_the_reference(spec: type[Strict]) -> None:
     """README's reference names each key that the schema knows."""
     text = README.read_text(encoding="utf-8")

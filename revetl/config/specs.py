@@ -18,7 +18,7 @@ from revetl.types import JSON, Mode, OnLeave, Write
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}\Z")
 _TARGET = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}\Z")  # it names a directory below .revetl/
 _MEMORY = re.compile(r"[1-9][0-9]{0,5}(?:\.[0-9])?\s*(?:MB|GB|TB|MiB|GiB|TiB)\Z")
-_LATER = frozenset({"erase", "freshness", "policies"})
+_LATER = frozenset({"erase", "freshness"})
 SCALARS = (str, int, float, bool)
 
 
@@ -165,7 +165,7 @@ class SendConfig(Strict):
 class RootSpec(Strict):
     """The top level of revetl.yml, without what stands in its destinations."""
 
-    not_yet: ClassVar[frozenset[str]] = _LATER - {"policies"} | {"state", "notify"}
+    not_yet: ClassVar[frozenset[str]] = _LATER | {"state", "notify"}
 
     version: Literal[1]
     destinations: Mapping[str, Any]

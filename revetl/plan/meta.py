@@ -12,7 +12,7 @@ from revetl.config.specs import is_name
 from revetl.types import JSON, OnNull, Write
 
 MAX_NAME = 255  # characters; the longest identifier among warehouses (Snowflake's, docs.snowflake.com)
-_LATER = frozenset({"erase", "freshness", "policies"})
+_LATER = frozenset({"erase", "freshness"})
 
 
 def _key(value: JSON) -> JSON:

@@ -50,6 +50,22 @@ def test_an_unmapped_column_leaves_nothing_anywhere(fresh: House) -> None:
     assert PHONE.encode() not in orjson.dumps(fresh.received("mailchimp"))
 
 
+def test_what_a_policy_denies_leaves_nothing_anywhere(fresh: House) -> None:
+    """A sync that breaks a policy does not run, and a denied value is in no request, state, report or word of it."""
+    fresh.edit("revetl.yml", "version: 1\n", 'version: 1\npolicies: {deny: ["pii:phone → hubspot"]}\n')
+    fresh.sql(f"update customers set phone = '{PHONE}' where customer_id = 2")
+    done = fresh.program("sync", "--output", "json")
+    assert done.returncode != 0
+    assert "RVT-350" in done.stdout + done.stderr
+    checked = fresh.program("check", "--export", str(fresh.root / "target" / "revetl_check.sarif"))
+    assert checked.returncode == 2
+    said = (done.stdout + done.stderr + checked.stdout + checked.stderr).encode()
+    sent = orjson.dumps(fresh.received())
+    assert PHONE.encode() not in said + sent + everything_written(fresh.root)
+    assert len(fresh.members()) == len(fresh.wanted_members())  # the other syncs ran
+    assert fresh.contacts() == {}
+
+
 def test_personal_values_are_in_no_output_and_only_as_hashes_in_the_ledger(fresh: House) -> None:
     """Addresses and names: not in words, results or the ledger; a plan masks them."""
     done = fresh.program("sync", "--output", "json")

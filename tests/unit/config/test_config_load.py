@@ -220,7 +220,7 @@ def test_one_complaint(case: Case) -> None:
     ("where", "name"),
     [
         *[("top", name) for name in ("erase", "freshness", "notify", "state")],
-        *[(where, name) for where in ("destination", "sync") for name in ("erase", "freshness", "policies")],
+        *[(where, name) for where in ("destination", "sync") for name in ("erase", "freshness")],
     ],
 )
 def test_what_is_not_there_yet(name: str, where: str) -> None:
