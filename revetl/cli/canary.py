@@ -37,6 +37,16 @@ def read_keys(_: click.Context, __: click.Parameter, text: str | None) -> tuple[
     return keys
 
 
+def read_asked(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
+    """Return ``--keys`` as :func:`read_keys`; those of a file or of stdin are all that is read of the models.
+
+    Raises:
+        UsageError: RVT-801, as there.
+    """
+    context.params["partial"] = text is not None and (text == "-" or _is_file(text))  # one option, two wishes
+    return read_keys(context, parameter, text)
+
+
 def _is_file(text: str) -> bool:
     try:
         return Path(text).is_file()
@@ -73,7 +83,8 @@ def canary(function: F) -> F:
 
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--limit", type=click.IntRange(min=1), help="Only the first so many keys of each sync."),
-    click.option("--keys", callback=read_keys, metavar="FILE|-|K1,K2", help="Only these keys."),
+    click.option("--keys", callback=read_asked, metavar="FILE|-|K1,K2",
+                 help="Only these keys. From a file or stdin (-), no others are read."),
     click.option("--retry", is_flag=True, help="Send rejected rows again now."),
     click.option("--sandbox", is_flag=True, help="Rehearse: local stand-ins take the place of all destinations."),
     click.option("--results", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),

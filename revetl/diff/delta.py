@@ -55,7 +55,7 @@ def changed(shape: Shape, *, doubt: bool) -> list[str]:
         f"CREATE OR REPLACE TEMP TABLE changed_{shape.id} AS "
         f"SELECT {both}, d.{k0} IS NOT NULL AS wanted, s.{k0} IS NOT NULL AS known "
         f"FROM (SELECT {ks}, hash({columns}{awaited}) AS h FROM {shape.temp('desired')}) d "
-        f"FULL JOIN (SELECT {ks}, hash({columns}{nothing}) AS h FROM ({snapshot(shape)})) s "
+        f"FULL JOIN (SELECT {ks}, hash({columns}{nothing}) AS h FROM ({snapshot(shape)}) z{shape.within('z')}) s "
         f"ON {shape.same_key('d', 's')} WHERE {differs}"
     ]
     if not doubt:
@@ -70,7 +70,7 @@ def changed(shape: Shape, *, doubt: bool) -> list[str]:
         f"WHERE {shape.normalised('d.m')} IN {near}",
         f"INSERT INTO {shape.temp('changed')} "
         f"SELECT {', '.join(f'p.{k}' for k in shape.ks)}, d.{k0} IS NOT NULL, s.{k0} IS NOT NULL "
-        f"FROM {shape.temp('pend')} p "
+        f"FROM (SELECT z.* FROM {shape.temp('pend')} z{shape.within('z')}) p "
         f"LEFT JOIN {shape.temp('desired')} d ON {shape.same_key('p', 'd')} "
         f"LEFT JOIN ({snapshot(shape)}) s ON {shape.same_key('p', 's')} "
         f"ANTI JOIN {shape.temp('changed')} c ON {shape.same_key('p', 'c')}",
@@ -152,7 +152,7 @@ def member_changes(shape: Shape, *, doubt: bool) -> list[str]:
             *(m if slot.stored else f"CAST(NULL AS {slot.type}) AS {m}" for slot, m in _members(shape)),
         )
     )
-    known = f"SELECT {held} FROM {shape.table('members')} WHERE cohort IN ({mapped})"
+    known = f"SELECT {held} FROM {shape.table('members')} z{shape.within('z')} WHERE cohort IN ({mapped})"
     if not shape.stored:
         known = f"SELECT {', '.join((*shape.ks, 'cohort', *shape.ms))} FROM {shape.temp('mwish')} WHERE false"
     pair = f"{shape.same_key('d', 's')} AND d.cohort = s.cohort"
@@ -172,7 +172,7 @@ def member_changes(shape: Shape, *, doubt: bool) -> list[str]:
         f"FROM {shape.temp('mpend')} p WHERE {shape.same_key('c', 'p')} AND c.cohort = p.cohort",
         f"INSERT INTO {shape.temp('mchg')} BY NAME SELECT {', '.join(f'p.{k}' for k in shape.ks)}, p.cohort, "
         f"d.{k0} IS NOT NULL AS wish, true AS pend, p.tried, p.touched, false AS member"
-        f"{''.join(f', d.{m}' for m in shape.ms)} FROM {shape.temp('mpend')} p "
+        f"{''.join(f', d.{m}' for m in shape.ms)} FROM (SELECT z.* FROM {shape.temp('mpend')} z{shape.within('z')}) p "
         f"LEFT JOIN {shape.temp('mwish')} d ON {shape.same_key('p', 'd')} AND d.cohort = p.cohort "
         f"ANTI JOIN {shape.temp('mchg')} c ON {shape.same_key('p', 'c')} AND c.cohort = p.cohort",
         *_members_nearby(shape),
@@ -264,6 +264,7 @@ def _neighbours(shape: Shape) -> list[str]:
         f"CREATE OR REPLACE TEMP TABLE holders_{shape.id} AS SELECT {ks}, {identity} AS i "
         f"FROM {shape.temp('desired')} d WHERE {identity} IN (SELECT o.i FROM {shape.temp('olds')} o "
         f"JOIN {shape.temp('delta')} x ON x.key = o.key WHERE NOT x.wanted)",
+        *_strangers(shape),
         # identity, now and before, of each key whose membership changes
         f"CREATE OR REPLACE TEMP TABLE who_{shape.id} AS SELECT c.*, d.{shape.ks[0]} IS NOT NULL AS wanted, "
         f"d.m, s.m AS sm, {_elsewhere(shape)} FROM {shape.temp('mchg')} c "
@@ -275,6 +276,39 @@ def _neighbours(shape: Shape) -> list[str]:
         f"FROM {shape.temp('desired')} d JOIN {shape.temp('mwish')} v ON {shape.same_key('d', 'v')} "
         f"WHERE {identity} IN (SELECT {shape.normalised('coalesce(w.sm, w.tried[1].m)')} FROM {shape.temp('who')} w "
         "WHERE NOT w.wanted)",
+        *_strangers_memberships(shape),
+    ]
+
+
+def _strangers(shape: Shape) -> list[str]:
+    """Return statements for records that a partial read did not read: what state says of them must do.
+
+    ``beyond`` has the identities that a record would take and such a one holds; those also keep what leavers held.
+    """
+    if not shape.asked:
+        return []
+    ks = ", ".join(f"s.{k}" for k in shape.ks)
+    return [
+        f"CREATE OR REPLACE TEMP TABLE stranger_{shape.id} AS SELECT {ks}, {shape.normalised('s.m')} AS i "
+        f"FROM ({snapshot(shape)}) s ANTI JOIN {shape.asked} o ON {shape.same_key('s', 'o')} "
+        f"WHERE {shape.normalised('s.m')} IN (SELECT i FROM {shape.temp('delta')} WHERE wanted UNION "
+        f"SELECT i FROM {shape.temp('olds')})",
+        f"CREATE OR REPLACE TEMP TABLE beyond_{shape.id} AS SELECT x.key FROM {shape.temp('delta')} x "
+        f"WHERE x.wanted AND (NOT x.known OR x.i IS DISTINCT FROM x.si OR x.pend) "
+        f"AND x.i IN (SELECT i FROM {shape.temp('stranger')})",
+        f"INSERT INTO {shape.temp('holders')} BY NAME SELECT s.* FROM {shape.temp('stranger')} s "
+        f"WHERE s.i IN (SELECT o.i FROM {shape.temp('olds')} o JOIN {shape.temp('delta')} x ON x.key = o.key "
+        "WHERE NOT x.wanted)",
+    ]
+
+
+def _strangers_memberships(shape: Shape) -> list[str]:
+    """Return the statement that keeps a leaver's memberships which such a record has at the same identity."""
+    if not shape.asked or not shape.stored:
+        return []
+    return [
+        f"INSERT INTO {shape.temp('takes')} BY NAME SELECT DISTINCT s.i, v.cohort FROM {shape.temp('stranger')} s "
+        f"JOIN {shape.table('members')} v ON {shape.same_key('s', 'v')}"
     ]
 
 

@@ -13,6 +13,13 @@ from revetl.types import OnNull, Write
 STATE = "revetl_state"  # the name under which the state database is attached
 
 
+def identity(expression: str, normalise: str) -> str:
+    """Return SQL for an identity as a destination that normalises it so compares it."""
+    if normalise == "email":
+        return f"lower(trim({expression}))"
+    return f"lower({expression})" if normalise == "lower" else expression
+
+
 @dataclass(frozen=True, slots=True)
 class Pointer:
     """Where a link's slot points: records of another sync, by the key that our columns hold."""
@@ -60,6 +67,7 @@ class Shape:
     cohorts: tuple[str, ...] = ()  # that are mapped now
     consent: str | None = None  # the cohort of those who withdrew
     memberships: tuple[Slot, ...] = ()  # fields of memberships; their columns lie beside the members
+    asked: str | None = None  # table of the keys that a partial read is about; None: all are read
 
     @property
     def ks(self) -> tuple[str, ...]:
@@ -101,9 +109,11 @@ class Shape:
 
     def normalised(self, expression: str) -> str:
         """Return SQL for an identity as the destination compares it."""
-        if self.normalise == "email":
-            return f"lower(trim({expression}))"
-        return f"lower({expression})" if self.normalise == "lower" else expression
+        return identity(expression, self.normalise)
+
+    def within(self, alias: str) -> str:
+        """Return SQL that joins a table to the keys that are read; nothing where all are."""
+        return f" SEMI JOIN {self.asked} o ON {self.same_key(alias, 'o')}" if self.asked else ""
 
     def key_text(self, alias: str) -> str:
         """Return SQL for the key as a JSON array: the one spelling of a key outside typed tables."""

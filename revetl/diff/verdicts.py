@@ -84,6 +84,17 @@ def busy(shape: Shape) -> str:
     )
 
 
+def strangers(shape: Shape) -> list[str]:
+    """Return the statement that makes changes wait whose identity is held by a record that was not read."""
+    if not shape.asked:
+        return []
+    return [
+        f"UPDATE {shape.temp('changes')} SET verdict = 'waiting', code = 'PREDECESSOR', reason = 'another record, "
+        "which this run did not read, holds this match value' WHERE verdict IS NULL AND op IN ('identity', 'upsert') "
+        f"AND key IN (SELECT key FROM {shape.temp('beyond')})"
+    ]
+
+
 def chains(shape: Shape) -> list[str]:
     """Return statements that order identity changes (who moves out before who moves in) and reject swaps by name."""
     changes = shape.temp("changes")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from revetl.diff import changes
 from revetl.diff.shape import Shape
-from revetl.engine import gate, shapes, survey
+from revetl.engine import gate, keyed, shapes, survey
+from revetl.engine.keyed import Asked
 from revetl.engine.linking import targets_first
 from revetl.engine.session import Session
 from revetl.engine.shapes import Shaped
@@ -15,7 +16,7 @@ from revetl.engine.survey import Request, Survey
 from revetl.errors import ConfigError, RevetlError
 from revetl.state.layout import StoredSync, load_sync, next_id, rename_sync
 from revetl.state.trouble import Broken
-from revetl.types import Held, Progress, RemoteField, SyncPlan, SyncPreview
+from revetl.types import Held, Progress, Relation, RemoteField, SyncPlan, SyncPreview
 from revetl.warehouse.connection import QueryError, first_line
 from revetl.warehouse.source import Tables
 
@@ -90,14 +91,16 @@ def _read_all(
     session: Session, plans: tuple[SyncPlan, ...], found: Inspection, on_progress: Callable[[Progress], None]
 ) -> list[_Read]:
     assert session.source is not None  # noqa: S101 - only commands with a warehouse come here
-    needs = shapes.needs(plans)
-    tables = session.source.tables(session.store.con, list(needs), needs)
+    needs, plans = shapes.needs(plans), targets_first(plans)
+    asked = _ask(session, plans, list(needs)) if session.workspace.options.partial else {}
+    only = keyed.only((plan, asked[plan.name]) for plan in plans) if asked else None
+    tables = session.source.tables(session.store.con, list(needs), needs, only)
     reads = []
     try:
-        for number, plan in enumerate(targets_first(plans)):
+        for number, plan in enumerate(plans):
             on_progress(Progress(plan.name, "read"))
             try:
-                read = _read_one(session, plan, tables, number, found)
+                read = _read_one(session, plan, tables, number, found, asked.get(plan.name))
             except RevetlError as error:
                 found.errors[plan.name] = error
             except QueryError as error:
@@ -109,22 +112,38 @@ def _read_all(
     return reads
 
 
-def _read_one(session: Session, plan: SyncPlan, tables: Tables, number: int, found: Inspection) -> _Read | None:
+def _ask(session: Session, plans: tuple[SyncPlan, ...], relations: Sequence[Relation]) -> Mapping[str, Asked]:
+    """Return, by sync, which keys the run is about: their types are known once the models are described."""
+    assert session.source is not None  # noqa: S101 - see where it is called
+    store, texts = session.store, session.workspace.options.keys
+    described = session.source.tables(store.con, relations)
+    found = {}
+    for number, plan in enumerate(plans):
+        stored = load_sync(store, plan.name) or (load_sync(store, plan.was) if plan.was else None)
+        kinds = keyed.kinds_of(plan, stored, described)
+        found[plan.name] = keyed.ask(store, plan, stored, kinds, number, texts)
+    return found
+
+
+def _read_one(
+    session: Session, plan: SyncPlan, tables: Tables, number: int, found: Inspection, asked: Asked | None
+) -> _Read | None:
     error = shapes.missing(plan, tables)
     if error is not None:
         raise error
     store, workspace = session.store, session.workspace
+    table = asked.table if asked else None
     stored = load_sync(store, plan.name)
     if stored is None and plan.was and load_sync(store, plan.was):
         rename_sync(store, plan.was, plan.name)
         stored = load_sync(store, plan.name)
     held, notes = gate.gate(plan, workspace.project, workspace.results, session.clock())
-    found.notes[plan.name] = notes
+    found.notes[plan.name] = (*notes, *(asked.notes if asked else ()))
     held = None if held and session.approvals.allows(plan.name, held.guard, None, 0) else held
     if held is None:
         destination = workspace.registry[plan.type]
         clear = workspace.options.clear
-        shaped = shapes.shape_of(plan, stored, tables, destination, next_id(store) + number, clear)
+        shaped = shapes.shape_of(plan, stored, tables, destination, next_id(store) + number, clear, table)
         held = _pinned(session, plan, shaped, stored)
     if held is None:
         if shaped.retyped and stored:
@@ -143,7 +162,8 @@ def _read_one(session: Session, plan: SyncPlan, tables: Tables, number: int, fou
 def _accept_types(session: Session, plan: SyncPlan, shaped: Shaped, stored: StoredSync, tables: Tables) -> Shaped:
     destination = session.workspace.registry[plan.type]
     shapes.persist(session.store, plan, shaped, stored, destination)
-    return shapes.shape_of(plan, load_sync(session.store, plan.name), tables, destination, stored.id)
+    table = shaped.shape.asked
+    return shapes.shape_of(plan, load_sync(session.store, plan.name), tables, destination, stored.id, asked=table)
 
 
 def _pinned(session: Session, plan: SyncPlan, shaped: Shaped, stored: StoredSync | None) -> Held | None:

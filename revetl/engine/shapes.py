@@ -11,6 +11,7 @@ from revetl.contract import Destination
 from revetl.diff.shape import Pointer, Shape, Slot
 from revetl.errors import ConfigError, RevetlError
 from revetl.plan.flows import flow_hash
+from revetl.sqltext import quote_identifier
 from revetl.state.layout import (
     StoredField,
     StoredSync,
@@ -87,12 +88,16 @@ def _type_of(ref: ModelRef, column: str, tables: Tables, sync: str) -> str:
     return columns[column.lower()]
 
 
-def _source(ref: ModelRef, tables: Tables) -> str:
-    name = tables.found[ref.relation].name
-    if ref.valid_to is None:
-        return name
-    column = ref.valid_to.replace('"', '""')
-    return f'(SELECT * FROM {name} WHERE "{column}" IS NULL)'
+def _source(ref: ModelRef, tables: Tables, keys: Sequence[str], asked: str | None) -> str:
+    """Return SQL of a model's rows that count: those of now, and of a partial read those of the keys ``asked`` for."""
+    rows = name = tables.found[ref.relation].name
+    if asked is not None:
+        pairs = enumerate(zip(ref.key, keys, strict=True))
+        same = " AND ".join(f"CAST(z.{quote_identifier(column)} AS {kind}) = o.k{n}" for n, (column, kind) in pairs)
+        rows = f"{name} z SEMI JOIN {asked} o ON {same}"
+    if ref.valid_to is not None:
+        rows = f"{rows} WHERE {quote_identifier(ref.valid_to)} IS NULL"
+    return name if rows == name else f"(SELECT * FROM {rows})"
 
 
 def described(plan: SyncPlan) -> tuple[ModelRef, ...]:
@@ -190,8 +195,10 @@ def shape_of(
     destination: Destination,
     number: int,
     clear: Sequence[str] = (),
+    asked: str | None = None,
 ) -> Shaped:
-    """Return the sync's shape. ``clear`` names orphans (``SYNC.FIELD``, ``SYNC.COHORT``) to end at the destination.
+    """Return the sync's shape. ``clear`` names orphans (``SYNC.FIELD``, ``SYNC.COHORT``) to end at the destination;
+    ``asked`` is the table of the keys that a partial read is about.
 
     Raises:
         RevetlError: a model cannot be read, a mapped column is gone (RVT-420), a key cannot be one (RVT-421).
@@ -227,8 +234,9 @@ def shape_of(
         memberships=members,
         consent=plan.consent.cohort if plan.consent else None,
         cohorts=(*(c.name for c in plan.cohorts), *([plan.consent.cohort] if plan.consent else []), *sorted(ended)),
+        asked=asked,
     )
-    names = {uid: _source(ref, tables) for uid, ref in refs.items()}
+    names = {uid: _source(ref, tables, shape.keys, asked) for uid, ref in refs.items()}
     version = f"{flow_hash(plan)}/{wire}"
     return Shaped(shape, names, tuple(retyped), version, {uid: _place(r.relation) for uid, r in refs.items()})
 
@@ -301,7 +309,8 @@ def persist(store: Store, plan: SyncPlan, shaped: Shaped, stored: StoredSync | N
 
 def settle(store: Store, shape: Shape, destination: Destination, rows: int, *, complete: bool) -> None:
     """Record what a finished run settled: the model's size and, if nothing is left over, backfill and wire format."""
-    set_sync(store, shape.id, last_rows=rows)
+    if not shape.asked:
+        set_sync(store, shape.id, last_rows=rows)
     if complete:
         settle_fresh(store, shape.id)
         set_sync(store, shape.id, wire_version=destination.wire.version)

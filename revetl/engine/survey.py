@@ -60,7 +60,7 @@ def read(plan: SyncPlan, shaped: Shaped, store: Store, *, few: bool = False) -> 
     ``few``: somebody approved that the model has fewer rows than ``min_rows``.
     """
     rows, nulls = store.rows(desired.base_health(plan, shaped.names))[0]
-    if rows < max(plan.guards.min_rows, 1) and not few:
+    if rows < max(plan.guards.min_rows, 1) and not few and not shaped.shape.asked:
         what = "is empty" if rows == 0 else f"has {rows} rows, fewer than min_rows ({plan.guards.min_rows})"
         return stop(plan, "min_rows", f"{plan.base.model} {what}", rows)
     if nulls:
@@ -94,7 +94,7 @@ def _double_members(plan: SyncPlan, shape: Shape, store: Store) -> Held | None:
 def _duplicates(plan: SyncPlan, shaped: Shaped, store: Store, wanted: int) -> Held | None:
     """Return a verdict where a key stands twice: cheaply suspected from counts, then asked model by model."""
     shape = shaped.shape
-    known = store.one(f"SELECT count(*) FROM {shape.table('snap')}") if shape.stored else 0
+    known = store.one(f"SELECT count(*) FROM {shape.table('snap')} z{shape.within('z')}") if shape.stored else 0
     news, gone, twice = store.rows(
         f"SELECT count(*) FILTER (WHERE wanted AND NOT known), count(*) FILTER (WHERE known AND NOT wanted), "
         f"count(*) - (SELECT count(*) FROM (SELECT DISTINCT {', '.join(shape.ks)} FROM {shape.temp('changed')})) "
@@ -136,7 +136,7 @@ def judge(
     if members is not None:
         store.con.execute(verdicts.refuse_members(shape, members))
     store.con.execute(verdicts.digest(shape, shaped.version))
-    store.run_all(verdicts.chains(shape))
+    store.run_all([*verdicts.strangers(shape), *verdicts.chains(shape)])
     store.run_all(verdicts.frozen(shape, now, retry=request.retry))
     store.con.execute(verdicts.busy(shape))
     store.run_all(verdicts.predecessors(shape))
@@ -181,7 +181,7 @@ def _guards(plan: SyncPlan, shape: Shape, request: Request) -> list[Held]:
 def _canary(shape: Shape, request: Request) -> None:
     """Keep only the keys that ``--keys`` or ``--limit`` let through."""
     store, table = request.store, shape.temp("changes")
-    if request.keys:
+    if request.keys and not shape.asked:
         texts = ", ".join(quote_text(key) for key in request.keys)
         bare = " || ',' || ".join(f"CAST({k} AS VARCHAR)" for k in shape.ks)
         store.con.execute(f"DELETE FROM {table} WHERE NOT (key IN ({texts}) OR {bare} IN ({texts}) OR i IN ({texts}))")

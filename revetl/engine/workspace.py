@@ -41,6 +41,7 @@ class Options:
     sandbox: bool = False  # rehearse: every destination is its local stand-in
     limit: int | None = None  # canary: the first so many keys of each sync
     keys: Sequence[str] = ()  # canary: these keys only
+    partial: bool = False  # of the models, read no other keys than those
     first: Sequence[str] = ()  # syncs whose first run may send
     retry: bool = False  # send rejected rows again now
     approve: Sequence[str] = ()  # hashes of refusals

@@ -19,7 +19,7 @@ from revetl.types import Relation
 from revetl.warehouse.connection import first_line
 from revetl.warehouse.databases import Database, databases
 from revetl.warehouse.profiles import Profile
-from revetl.warehouse.source import Needs, Table, Tables
+from revetl.warehouse.source import Needs, Only, Table, Tables
 
 _HELD = ("Could not set lock", "Conflicting lock", "already attached", "used by another process")
 Names = dict[str, dict[tuple[str, str], tuple[str, str]]]  # database → (schema, table), folded → as they are written
@@ -59,13 +59,17 @@ class DuckDBSource:
                 self._problems[database.name.lower()] = problem
 
     def tables(
-        self, con: duckdb.DuckDBPyConnection, relations: Sequence[Relation], needs: Needs | None = None
+        self,
+        con: duckdb.DuckDBPyConnection,
+        relations: Sequence[Relation],
+        needs: Needs | None = None,
+        only: Only | None = None,
     ) -> Tables:
         """Return each relation's quoted name and columns, or why it cannot be read; raises as :meth:`attach`.
 
-        All of an attached table can be read, whatever ``needs`` says.
+        All of an attached table can be read, whatever ``needs`` and ``only`` say.
         """
-        del needs
+        del needs, only
         self.attach(con)
         known = _names(con, self._attached)
         found: dict[Relation, Table] = {}

@@ -19,9 +19,11 @@ from revetl.errors import ConfigError, RevetlError
 from revetl.sqltext import quote_identifier, quote_text
 from revetl.types import Relation
 from revetl.warehouse.connection import first_line
-from revetl.warehouse.source import Needs, Table, Tables
+from revetl.warehouse.source import Needs, Only, Table, Tables, Within
 
 SCHEMA = "revetl_models"
+CHUNK = 5000  # keys in one query: Snowflake takes 16,384 expressions in a list
+_INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,13 @@ class Reader(Protocol):
             TryLater: the warehouse is out of reach.
         """
 
-    def batches(self, name: str, columns: Mapping[str, Kind]) -> AbstractContextManager[pa.RecordBatchReader]:
-        """Return these columns of a relation, streamed; raises as :meth:`describe`."""
+    def batches(
+        self, name: str, columns: Mapping[str, Kind], where: str = ""
+    ) -> AbstractContextManager[pa.RecordBatchReader]:
+        """Return these columns of a relation, streamed; ``where`` is a condition. Raises as :meth:`describe`."""
+
+    def text(self, value: str) -> str:
+        """Return a text as a literal of this warehouse's SQL."""
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -76,7 +83,11 @@ class LandedSource:
         con.execute(f"CREATE SCHEMA IF NOT EXISTS memory.{SCHEMA}")
 
     def tables(
-        self, con: duckdb.DuckDBPyConnection, relations: Sequence[Relation], needs: Needs | None = None
+        self,
+        con: duckdb.DuckDBPyConnection,
+        relations: Sequence[Relation],
+        needs: Needs | None = None,
+        only: Only | None = None,
     ) -> Tables:
         """Return each relation's columns; those named in ``needs`` can be read on ``con`` (None: nothing is read).
 
@@ -95,7 +106,8 @@ class LandedSource:
             columns = {name: kind.type for name, kind in told.columns.items()}
             try:
                 wanted = None if needs is None else needs.get(relation, frozenset())
-                name = "" if wanted is None else self._land(con, reader, relation, told, wanted)
+                parts = conditions(told, (only or {}).get(relation), reader.text)
+                name = "" if wanted is None else self._land(con, relation, told, wanted, parts)
             except ConfigError as problem:
                 missing[relation] = problem
             else:
@@ -113,23 +125,27 @@ class LandedSource:
     def _land(
         self,
         con: duckdb.DuckDBPyConnection,
-        reader: Reader,
         relation: Relation,
         told: Described,
         wanted: frozenset[str],
+        parts: Sequence[str],
     ) -> str:
+        assert self._reader is not None  # noqa: S101 - it has just described the relation
         kinds = {name: told.columns[name] for name in _chosen(told.columns, wanted)}
         name = f"memory.{SCHEMA}.{quote_identifier(f'm{len(self._landed)}')}"
         land = ", ".join(f"{kind.land(quoted)} AS {quoted}" for quoted, kind in _quoted(kinds))
         self._landed.append(name)
-        with reader.batches(told.name, kinds) as rows, _registered(con, rows) as view:
-            try:
-                con.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT {land} FROM {view}")
-            except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
-                what = f"{relation} holds a value that cannot be read: {first_line(error)}"
-                raise ConfigError(
-                    "RVT-414", what, kept="nothing of it was sent", hint="cast or clean the column in the model"
-                ) from None
+        begin = f"CREATE OR REPLACE TABLE {name} AS"
+        for part in parts:
+            with self._reader.batches(told.name, kinds, part) as rows, _registered(con, rows) as view:
+                try:
+                    con.execute(f"{begin} SELECT {land} FROM {view}")
+                except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
+                    what = f"{relation} holds a value that cannot be read: {first_line(error)}"
+                    raise ConfigError(
+                        "RVT-414", what, kept="nothing of it was sent", hint="cast or clean the column in the model"
+                    ) from None
+            begin = f"INSERT INTO {name}"
         return name
 
 
@@ -145,9 +161,44 @@ def _quoted(kinds: Mapping[str, Kind]) -> list[tuple[str, Kind]]:
     return [(quote_identifier(column), kind) for column, kind in kinds.items()]
 
 
-def selected(name: str, columns: Mapping[str, Kind]) -> str:
-    """Return the SELECT of a relation's columns in its warehouse."""
-    return f"SELECT {', '.join(f'{kind.select(quoted)} AS {quoted}' for quoted, kind in _quoted(columns))} FROM {name}"
+def selected(name: str, columns: Mapping[str, Kind], where: str = "") -> str:
+    """Return the SELECT of a relation's columns in its warehouse; ``where`` is a condition, if any."""
+    listed = ", ".join(f"{kind.select(quoted)} AS {quoted}" for quoted, kind in _quoted(columns))
+    return f"SELECT {listed} FROM {name}{f' WHERE {where}' if where else ''}"
+
+
+def conditions(told: Described, rows: Within | None, text: Callable[[str], str]) -> Sequence[str]:
+    """Return the conditions under which a relation is read, one query each: ``""`` reads all of it.
+
+    Where a column is of another type than the key, which of its values mean a key is known after a cast here alone.
+    """
+    if rows is None:
+        return ("",)
+    if not rows.keys:
+        return ("1 = 0",)
+    named = [_chosen(told.columns, frozenset({column})) for column in rows.columns]
+    if not all(named):
+        return ("",)  # the missing column is told of elsewhere
+    kinds = [told.columns[name[0]] for name in named]
+    if not all(k.type == kind or (_whole(k.type) and _whole(kind)) for k, kind in zip(kinds, rows.kinds, strict=True)):
+        return ("",)
+    columns = ", ".join(kind.select(quote_identifier(name[0])) for name, kind in zip(named, kinds, strict=True))
+    listed = [
+        ", ".join(value if _bare(kind) else text(value) for value, kind in zip(key, rows.kinds, strict=True))
+        for key in sorted(rows.keys)
+    ]
+    composite = len(kinds) > 1
+    listed = [f"({key})" for key in listed] if composite else listed
+    left = f"({columns})" if composite else columns
+    return [f"{left} IN ({', '.join(listed[n : n + CHUNK])})" for n in range(0, len(listed), CHUNK)]
+
+
+def _whole(kind: str) -> bool:
+    return kind.removeprefix("U") in _INTEGERS
+
+
+def _bare(kind: str) -> bool:
+    return _whole(kind) or kind == "BOOLEAN"
 
 
 @contextmanager

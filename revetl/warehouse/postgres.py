@@ -102,16 +102,21 @@ class PostgresReader:
         return found
 
     @contextmanager
-    def batches(self, name: str, columns: Mapping[str, Kind]) -> Iterator[pa.RecordBatchReader]:
+    def batches(self, name: str, columns: Mapping[str, Kind], where: str = "") -> Iterator[pa.RecordBatchReader]:
         """Yield these columns of a relation."""
         with self._con.cursor() as cursor:
             try:
-                cursor.execute(selected(name, columns))
+                cursor.execute(selected(name, columns, where))
                 yield cursor.fetch_record_batch()
             except self._errors.Error as error:
                 raise _broken(error) from None
             except (pa.ArrowException, OSError):
                 raise _cut() from None
+
+    def text(self, value: str) -> str:
+        """Return a text as a literal: backslashes stay, whatever ``standard_conforming_strings`` says."""
+        plain = quote_text(value)
+        return plain if "\\" not in value else "E" + plain.replace("\\", "\\\\")
 
     def close(self) -> None:
         """Let go of the connection."""

@@ -71,13 +71,17 @@ class SnowflakeReader:
         return found
 
     @contextmanager
-    def batches(self, name: str, columns: Mapping[str, Kind]) -> Iterator[pa.RecordBatchReader]:
+    def batches(self, name: str, columns: Mapping[str, Kind], where: str = "") -> Iterator[pa.RecordBatchReader]:
         """Yield these columns of a relation. Batches differ in their integer widths: all are brought to one schema."""
         schema = arrow_schema(columns)
         with self._cursor() as cursor:
-            cursor.execute(selected(name, columns))
+            cursor.execute(selected(name, columns, where))
             batches = (_fitted(table, schema).to_batches() for table in cursor.fetch_arrow_batches())
             yield pa.RecordBatchReader.from_batches(schema, chain.from_iterable(batches))
+
+    def text(self, value: str) -> str:
+        """Return a text as a literal: a backslash escapes there."""
+        return quote_text(value).replace("\\", "\\\\")
 
     def close(self) -> None:
         """Let go of the session."""

@@ -36,6 +36,25 @@ Needs = Mapping[Relation, frozenset[str]]
 """The columns that are read of each relation, as models spell them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Within:
+    """Rows of a relation: those whose ``columns`` (as models spell them), typed as ``kinds``, are one of ``keys``."""
+
+    columns: tuple[str, ...]
+    kinds: tuple[str, ...]
+    keys: frozenset[tuple[str, ...]]  # as DuckDB writes the values
+
+    def union(self, other: Within) -> Within | None:
+        """Return the rows of both; None where they are told by other columns."""
+        if (self.columns, self.kinds) != (other.columns, other.kinds):
+            return None
+        return Within(self.columns, self.kinds, self.keys | other.keys)
+
+
+Only = Mapping[Relation, Within]
+"""What a partial read is content with; of a relation that is not in it, every row is read."""
+
+
 class Source(Protocol):
     """Makes the models of one profile readable on a DuckDB connection."""
 
@@ -43,11 +62,16 @@ class Source(Protocol):
         """Open what the profile names, read-only, on ``con``; again after :meth:`release` too."""
 
     def tables(
-        self, con: duckdb.DuckDBPyConnection, relations: Sequence[Relation], needs: Needs | None = None
+        self,
+        con: duckdb.DuckDBPyConnection,
+        relations: Sequence[Relation],
+        needs: Needs | None = None,
+        only: Only | None = None,
     ) -> Tables:
         """Return what can be read of ``relations``; attaches first where that is still to do.
 
-        Without ``needs`` they are described only: rows can be read of the columns that it names.
+        Without ``needs`` they are described only: rows can be read of the columns that it names. ``only`` allows to
+        leave out other rows; who asks for it must not rely on that.
         """
 
     def release(self, con: duckdb.DuckDBPyConnection) -> None:

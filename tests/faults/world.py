@@ -100,7 +100,7 @@ class MemorySource:
     def release(self, con: Any) -> None:
         """Nothing to release."""
 
-    def tables(self, con: Any, relations: Any, needs: Any = None) -> Tables:
+    def tables(self, con: Any, relations: Any, needs: Any = None, only: Any = None) -> Tables:
         """Return every relation asked for."""
         return Tables({r: Table(r, f"memory.main.{r.identifier}", _columns(r.identifier)) for r in relations})
 

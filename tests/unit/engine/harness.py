@@ -179,7 +179,7 @@ class MemorySource:
     def release(self, con: Any) -> None:
         """Nothing to release."""
 
-    def tables(self, con: Any, relations: Any, needs: Any = None) -> Tables:
+    def tables(self, con: Any, relations: Any, needs: Any = None, only: Any = None) -> Tables:
         """Return every relation that exists, whichever schema it is asked for in."""
         found: dict[Relation, Table] = {}
         lost: dict[Relation, RevetlError] = {}

@@ -1,0 +1,102 @@
+"""A partial read: the keys that a run was given, as each sync knows them, and the rows of each model that they mean."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from revetl.diff.shape import STATE, identity
+from revetl.state.layout import StoredSync
+from revetl.state.store import Store
+from revetl.types import Relation, SyncPlan
+from revetl.warehouse.source import Only, Tables, Within
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the given texts mean to one sync: ``table`` holds the keys, typed as ``kinds``; ``unknown`` mean none."""
+
+    table: str
+    kinds: tuple[str, ...]
+    keys: frozenset[Key]  # the same, as text
+    unknown: int
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what to say of texts that mean nothing here."""
+        return (f"{self.unknown} of the given keys can be no key of this sync",) if self.unknown else ()
+
+
+def ask(store: Store, plan: SyncPlan, stored: StoredSync | None, kinds: tuple[str, ...], number: int,
+        texts: Sequence[str]) -> Asked:  # fmt: skip
+    """Make the table of the keys that ``texts`` mean: keys, or match values of records that state knows."""
+    table = f"asked_{number}"
+    ks = [f"k{n}" for n in range(len(kinds))]
+    typed = ", ".join(f"TRY_CAST(parts[{n + 1}] AS {kind}) AS k{n}" for n, kind in enumerate(kinds))
+    spelt = [(text, list(parts)) for text in dict.fromkeys(texts) for parts in _parts(text, len(plan.key))]
+    meant = f"SELECT text, {typed} FROM revetl_texts"
+    if stored is not None:
+        here, there = identity("t.text", stored.normalise), identity("s.m", stored.normalise)
+        known = f"SELECT t.text, {', '.join(f's.{k}' for k in ks)} FROM {STATE}.snap_{stored.id} s"
+        meant += f" UNION {known} JOIN revetl_texts t ON {here} = {there}"
+    schema = pa.schema([("text", pa.string()), ("parts", pa.list_(pa.string()))])
+    columns = [[text for text, _ in spelt], [parts for _, parts in spelt]]
+    store.con.register("revetl_texts", pa.table(columns, schema=schema))
+    try:
+        store.con.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {meant}")
+    finally:
+        store.con.unregister("revetl_texts")
+    store.con.execute(f"DELETE FROM {table} WHERE {' OR '.join(f'{k} IS NULL' for k in ks)}")
+    unknown = len(set(texts)) - int(store.one(f"SELECT count(DISTINCT text) FROM {table}"))
+    store.con.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT DISTINCT {', '.join(ks)} FROM {table}")
+    rows = store.rows(f"SELECT {', '.join(f'CAST({k} AS VARCHAR)' for k in ks)} FROM {table}")
+    return Asked(f"temp.main.{table}", kinds, frozenset(tuple(row) for row in rows), unknown)
+
+
+def kinds_of(plan: SyncPlan, stored: StoredSync | None, described: Tables) -> tuple[str, ...]:
+    """Return the types of a sync's key: those that state pinned, else the base model's."""
+    if stored is not None:
+        return stored.keys
+    table = described.found.get(plan.base.relation)
+    columns = {name.lower(): kind for name, kind in table.columns.items()} if table else {}
+    return tuple(columns.get(column.lower(), "VARCHAR") for column in plan.base.key)
+
+
+def only(pairs: Iterable[tuple[SyncPlan, Asked]]) -> Only:
+    """Return the rows to read of each relation; one that two syncs know by other columns is left out: read whole."""
+    within: dict[Relation, Within | None] = {}
+    pairs = tuple(pairs)
+    for plan, found in pairs:
+        for ref in plan.models:
+            mine = Within(ref.key, found.kinds, found.keys)
+            other = within.get(ref.relation, mine)
+            within[ref.relation] = mine.union(other) if other is not None else None
+    for plan, _ in pairs:
+        for link in plan.links:  # of whom it points to, the types alone are of interest
+            within.setdefault(link.ref.relation, Within((), (), frozenset()))
+    return {relation: rows for relation, rows in within.items() if rows is not None}
+
+
+def _parts(text: str, width: int) -> Iterator[Key]:
+    """Yield the keys that a text may spell, a JSON array or parts with commas between; without any, one of nothing."""
+    bare = (text,) if width == 1 else tuple(part.strip() for part in text.split(","))
+    found = [key for key in (bare, _array(text)) if len(key) == width and all(map(_sound, key))]
+    yield from found or [()]
+
+
+def _array(text: str) -> Key:
+    try:
+        found = json.loads(text) if text.startswith("[") else ()
+    except ValueError:
+        return ()
+    return tuple(part if isinstance(part, str) else json.dumps(part) for part in found)
+
+
+def _sound(part: str) -> bool:
+    """Return whether a warehouse can hold this text: no NUL, no half of a surrogate pair."""
+    return "\0" not in part and not any("\ud800" <= letter <= "\udfff" for letter in part)
