@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from adbc_driver_postgresql import dbapi
+
 
 @dataclass(frozen=True)
 class Server:
@@ -26,6 +28,13 @@ class Server:
             "type": "postgres", "host": "127.0.0.1", "port": self.port, "user": "postgres", "dbname": "postgres",
             "password": PASSWORD, "schema": "public", "threads": 1,
         }  # fmt: skip
+
+    def run(self, *statements: str) -> None:
+        """Run statements on a connection of their own."""
+        address = f"postgresql://postgres:{PASSWORD}@127.0.0.1:{self.port}/postgres"
+        with dbapi.connect(address, autocommit=True) as con, con.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
 
 
 PASSWORD = "canary-pg-7f3"

@@ -12,10 +12,16 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from snowflake import connector
+
+from revetl.warehouse.profiles import Profile
+from revetl.warehouse.sfaccess import parameters
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(os.environ.get("REVETL_SHARED", str(ROOT.parent / "shared"))) / "fakesnow_server.py"
@@ -37,6 +43,16 @@ class Server:
             "host": "127.0.0.1", "port": self.port, "protocol": "http", "role": "SYSADMIN", "warehouse": "WH",
             "database": "SHOP", "schema": "PUBLIC", "threads": 1,
         }  # fmt: skip
+
+    def run(self, *statements: str) -> None:
+        """Run statements in a session of their own."""
+        given = parameters(Profile("shop", "dev", "snowflake", {**self.output, "role": None}, ROOT / "profiles.yml"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            con = connector.connect(**given)
+        with con, con.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
 
 
 def environment() -> Path:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,13 @@ from tests.warehouse import postgres_server, snowflake_server
 
 pytestmark = pytest.mark.dbt
 SHOP = Path(__file__).parents[2] / "dbt_project"
+CHANGES = (  # of six customers; the keys 1 to 3 are named, and 3 is gone
+    "UPDATE customers SET lifetime_value_band = 'mid', first_name = 'one' WHERE customer_id IN (1, 2, 4, 5)",
+    "DELETE FROM customers WHERE customer_id IN (3, 6)",
+    "DELETE FROM high_value_customers WHERE customer_id IN (1, 4)",
+    "INSERT INTO churn_risk_customers SELECT customer_id FROM customers WHERE customer_id IN (1, 4) "
+    "AND customer_id NOT IN (SELECT customer_id FROM churn_risk_customers)",
+)
 
 
 def copied(root: Path, output: Mapping[str, object] | None = None) -> Path:
@@ -48,37 +56,49 @@ def arrived(one: house.House) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def from_duckdb(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Return what arrives from DuckDB."""
+def from_duckdb(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """Return what arrives from DuckDB, step by step."""
     root = copied(tmp_path_factory.mktemp("duckdb") / "shop")
     house.built(root, "build")
-    with house.lived_in(root, root.parent / "lived") as one:
-        assert one.sync().exit_code == 0
-        return arrived(one)
-
-
-def same(root: Path, from_duckdb: dict[str, Any]) -> None:
-    """Sync twice: the first brings what arrives from DuckDB, the second sends nothing."""
     with house.lived_in(root, root.parent / "lived") as shop:
-        result = shop.sync()
-        assert (result.exit_code, [one.error for one in result.syncs if one.error]) == (0, [])
-        found = arrived(shop)
-        assert found["members"]
-        assert found == from_duckdb
-        again = shop.sync()
-        assert (again.exit_code, shop.writes()) == (0, [])
+        return synced(shop, shop.sql)
+
+
+def synced(shop: house.House, change: Callable[..., None]) -> list[dict[str, Any]]:
+    """Return what stands there after a first sync, one of a few keys after many changes, and another whole one."""
+    result = shop.sync()
+    assert (result.exit_code, [one.error for one in result.syncs if one.error]) == (0, [])
+    found = [arrived(shop)]
+    assert found[0]["members"]
+    assert (shop.sync().exit_code, shop.writes()) == (0, [])
+    change(*CHANGES)
+    assert shop.sync(keys=["1", "2", "3"], partial=True, select=[house.MAIL, house.CRM]).exit_code == 0
+    written = {row.get("id") or row.get("email_address") for row in house.sent_rows(shop.writes())}
+    assert written
+    assert len(written) <= 6  # three people in two tools
+    found.append(arrived(shop))
+    assert shop.sync().exit_code == 0
+    found.append(arrived(shop))
+    assert len({repr(one) for one in found}) == 3
+    return found
+
+
+def same(root: Path, change: Callable[..., None], from_duckdb: list[dict[str, Any]]) -> None:
+    """Assert that each step brings what it brings from DuckDB."""
+    with house.lived_in(root, root.parent / "lived") as shop:
+        assert synced(shop, change) == from_duckdb
 
 
 @pytest.mark.xdist_group("postgres")
-def test_from_postgres(postgres: postgres_server.Server, tmp_path: Path, from_duckdb: dict[str, Any]) -> None:
+def test_from_postgres(postgres: postgres_server.Server, tmp_path: Path, from_duckdb: list[dict[str, Any]]) -> None:
     """Built by dbt-postgres into a real server: the same people, fields, tags, lists and files."""
     root = copied(tmp_path / "shop", {**postgres.output, "schema": "shop"})
     house.built(root, "build")
-    same(root, from_duckdb)
+    same(root, partial(postgres.run, "SET search_path = shop"), from_duckdb)
 
 
 @pytest.mark.xdist_group("snowflake")
-def test_from_snowflake(snowflake: snowflake_server.Server, tmp_path: Path, from_duckdb: dict[str, Any]) -> None:
+def test_from_snowflake(snowflake: snowflake_server.Server, tmp_path: Path, from_duckdb: list[dict[str, Any]]) -> None:
     """Built by dbt-snowflake into a local server, read by the real connector: the same again."""
     root = copied(tmp_path / "shop", snowflake.output)
     program = [str(snowflake.python.parent / "dbt"), "build", "--profiles-dir", "."]
@@ -86,4 +106,4 @@ def test_from_snowflake(snowflake: snowflake_server.Server, tmp_path: Path, from
     env.pop("PYTHONPATH", None)
     done = subprocess.run(program, cwd=root, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:]
-    same(root, from_duckdb)
+    same(root, snowflake.run, from_duckdb)

@@ -161,21 +161,22 @@ def test_options_arrive_as_they_were_said(revetl: Revetl, shop: Shop, engine: di
 
 
 @pytest.mark.parametrize(
-    ("given", "stdin", "keys"),
+    ("given", "stdin", "keys", "partial"),
     [
-        ("keys.txt", None, ("c-1", "c 2")),
-        ("-", "c-1\r\n\nc-2\n", ("c-1", "c-2")),
-        ("c-1", None, ("c-1",)),
-        ('["c-1",2]', None, ('["c-1",2]',)),
+        ("keys.txt", None, ("c-1", "c 2"), True),
+        ("-", "c-1\r\n\nc-2\n", ("c-1", "c-2"), True),
+        ("c-1", None, ("c-1",), False),
+        ('["c-1",2]', None, ('["c-1",2]',), False),
     ],
 )
 def test_keys_come_from_a_file_stdin_or_the_line(
-    revetl: Revetl, shop: Shop, engine: dict[str, Any], given: str, stdin: str | None, keys: tuple[str, ...]
-) -> None:
-    """One key a line, or commas between them; a composite key is written as the JSON array that it is."""
+    revetl: Revetl, shop: Shop, engine: dict[str, Any], given: str, stdin: str | None, keys: tuple[str, ...],
+    partial: bool,
+) -> None:  # fmt: skip
+    """One key a line, or commas between them; composite ones are JSON arrays. A file's alone are read of the models."""
     Path("keys.txt").write_text("c-1\n  c 2  \n\n")
     assert revetl("sync", "--keys", given, input=stdin).exit_code == 0
-    assert engine["options"].keys == keys
+    assert (engine["options"].keys, engine["options"].partial) == (keys, partial)
 
 
 @pytest.mark.parametrize(

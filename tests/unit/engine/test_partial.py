@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -50,7 +51,7 @@ def everybody(**other: tuple[str | None, str, bool, bool]) -> Model:
     return {key: person(key, vip=key in "bc") for key in KEYS} | other
 
 
-def partial(rig: Rig, *keys: str, **options: object) -> Ran:
+def partial(rig: Rig, *keys: str, **options: Any) -> Ran:
     """Run with these keys, and nothing else read."""
     return rig.run(keys=keys, partial=True, **options)
 
@@ -208,7 +209,7 @@ def changes(rig: Rig, keys: Sequence[str], **options: object) -> list[object]:
     return rig.rows("SELECT key, op, cohort, cause, m, bm, local, verdict, code FROM changes_1 ORDER BY ALL")
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.lists(steps, max_size=3), ends)
 def test_then_wholly_is_as_wholly(history: list[tuple[Model, set[str]]], end: Model) -> None:
     """Whatever partial runs did on the way, whole runs end where one over an empty vendor does."""
@@ -233,7 +234,7 @@ def tagged(rig: Rig) -> dict[str, set[str]]:
     return {who: tags for who, tags in rig.vendor.tags.items() if tags}
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.dictionaries(st.sampled_from(KEYS), rows, min_size=1))
 def test_all_keys_are_the_whole(model: Model) -> None:
     """Named key by key, a whole model gives the very changes that reading all of it gives."""
