@@ -215,6 +215,7 @@ def _close(
     close_run(session.store, run, session.closing())
     counted = results.outcomes(session.store)
     executing.settle(session, done, run, canary=bool(options.limit or options.keys))
+    session.show_opt_outs()
     per_sync = results.sync_results(found, done, counted, staged)
     facts = _facts(workspace)
     fatal = workspace.resolved.fatal or bool(workspace.resolved.broken)

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from revetl.cli.render import row, table
 from revetl.cli.words import clean, many
-from revetl.engine.verifying import Drift, Verified
+from revetl.engine.verifying import SAMPLES, Drift, Verified
 
 _NUMBERS = ("records", "same", "drifted", "missing there", "unsent", "in doubt", "opted out")
 
@@ -21,7 +21,7 @@ def verified(found: Sequence[Verified]) -> Iterator[RenderableType]:
         if one.note is None and one.error is None:
             row(
                 made, one.sync, one.proof, one.rows, one.same, one.drifted, one.missing, one.unsent, one.in_doubt,
-                one.opted_out,
+                len(one.opted_out),
             )  # fmt: skip
     if made.row_count:
         yield made
@@ -43,6 +43,9 @@ def _told(one: Verified) -> Iterator[RenderableType]:
         yield from _drift(f"{name}: cohort {clean(drift.name)} has lost members", drift)
     if one.gone:
         yield Text(f"{name}: {many(one.missing, 'record')} not there any more, such as {clean(', '.join(one.gone))}")
+    if one.opted_out:
+        named = f"{clean(', '.join(one.opted_out[:SAMPLES]))}{' …' if len(one.opted_out) > SAMPLES else ''}"
+        yield Text(f"{name}: opted out there: {named} (all are in opt_outs.parquet, beside the state)", style="dim")
     if one.extra:
         yield Text(f"{name}: {many(one.extra, 'membership')} there that revetl did not make, left alone", style="dim")
 

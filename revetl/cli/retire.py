@@ -18,7 +18,8 @@ from revetl.errors import UsageError
 @click.option("--keep", is_flag=True, help="Leave what stands at the destination, and forget it.")
 @click.option("--clear", is_flag=True, help="End it at the destination first.")
 def command(call: Call, name: str, sandbox: bool, keep: bool, clear: bool) -> int:  # noqa: FBT001 - by name
-    """Settle what configuration names no more: NAME is a sync, SYNC.FIELD or SYNC.COHORT, as `status` lists it.
+    """Settle what configuration names no more: NAME is a sync, SYNC.FIELD, SYNC.COHORT or SYNC.COHORT.FIELD, as
+    `status` lists it.
 
     The ledger keeps what left.
     """

@@ -48,6 +48,7 @@ class Destination:
     rehearsal: Mapping[str, JSON] = EMPTY  # settings in place of a real account's, before the stand-in
     diagnose: Callable[[Reply], Diagnosis | None] = lambda _: None
     request_id: str | None = None  # header that names the request at the vendor
+    opted_out: frozenset[str] = frozenset()  # codes of refusals that say that the person opted out there, for good
     late_apply: float = 900.0  # seconds after which a lost request is taken as never applied
     same: Callable[[RemoteField | None, JSON, JSON], bool] | None = None  # our wire value against theirs
     docs: str = ""  # the vendor's page

@@ -127,7 +127,7 @@ def _withdrawn(shape: Shape, cohort: str) -> str:
 
 
 def _member_value(slot: Slot, cohort: str) -> str:
-    column = f"c.{quote_identifier(slot.property)}" if slot.cohort == cohort else "NULL"
+    column = f"c.{quote_identifier(slot.property)}" if slot.cohort == cohort and slot.property else "NULL"
     return f"CAST({column} AS {slot.type})"
 
 

@@ -25,6 +25,7 @@ from revetl.errors import RevetlError, UsageError
 from revetl.send.sender import Sender
 from revetl.send.threads import ThreadWire
 from revetl.send.wire import Wire
+from revetl.state import optouts
 from revetl.state.journal import Journal, insert_rows
 from revetl.state.layout import load_sync, set_sync
 from revetl.types import JSON, Held, Progress, RemoteRecord, SyncPlan
@@ -81,6 +82,7 @@ def adopt(
             except RevetlError as error:
                 found.append(Adopted(p.name, error=str(error)))
         if keep:
+            session.show_opt_outs()
             session.store.advance_head(session.store.head.run if session.store.head else "adopt")
     return tuple(found)
 
@@ -123,7 +125,9 @@ class Comparison:
         self.kept: list[tuple[str, list[int], str | None]] = []  # (key, ordinals that are equal, remote id)
         self.members: list[tuple[str, str]] = []  # (key, cohort)
         self.differing: dict[str, int] = {}
-        self._counts = {"rows": 0, "same": 0, "differing": 0, "opted_out": 0}
+        self.there: list[str] = []  # keys of all that were found
+        self.opted_out: list[str] = []
+        self._counts = {"rows": 0, "same": 0, "differing": 0}
 
     def take(self, ours: Mapping[str, Ours], there: Mapping[str, RemoteRecord]) -> None:
         """Compare a page of records with what stands there."""
@@ -135,7 +139,8 @@ class Comparison:
             equal = [slot.ordinal for slot in self.shape.slots if self._equal(slot.field, values, record)]
             whole = len(equal) == len(self.shape.slots)
             self._counts["same" if whole else "differing"] += 1
-            self._counts["opted_out"] += record.opted_out
+            self.there.append(key)
+            self.opted_out += [key] if record.opted_out else []
             self.kept.append((key, equal, record.remote_id))
             names = (self._labels.get(label.lower()) for label in record.cohorts)
             self.members += [(key, name) for name in names if name]
@@ -153,7 +158,8 @@ class Comparison:
         c = self._counts
         missing = c["rows"] - c["same"] - c["differing"]
         return Adopted(
-            self.plan.name, c["rows"], c["same"], c["differing"], missing, len(self.members), c["opted_out"],
+            self.plan.name, c["rows"], c["same"], c["differing"], missing, len(self.members),
+            len(self.opted_out),
             dict(sorted(self.differing.items())),
         )  # fmt: skip
 
@@ -190,4 +196,5 @@ def _keep(
             "JOIN adopted_in a ON a.key = x.key"
         )
         store.con.execute(f"INSERT INTO {STATE}.remote SELECT ?, key, remote_id, false FROM adopted", [plan.name])
+        optouts.found(store, plan.name, comparison.opted_out, comparison.there)
         set_sync(store, shape.id, last_rows=comparison.result().rows)

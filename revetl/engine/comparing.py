@@ -70,6 +70,7 @@ class Asking:
         self._context: Context = context
         self._line, self._sender, self._destination = line, sender, destination
         self._same = destination.same or same
+        self._links = {link.field for link in plan.links}
 
     def read(self, identities: Sequence[str]) -> Mapping[str, RemoteRecord]:
         """Return what stands there: identity → record."""
@@ -78,7 +79,10 @@ class Asking:
         return {record.identity: record for record in found}
 
     def equal(self, field: str, ours: JSON, record: RemoteRecord) -> bool:
-        """Return whether a field stands there as revetl has it."""
+        """Return whether a field stands there as revetl has it; a link may have others beside it."""
+        if field in self._links:
+            there = record.fields.get(field)
+            return str(ours) in {str(one) for one in (there if isinstance(there, list) else [there])}
         return self._same(self.fields.get(field), ours, record.fields.get(field))
 
     @property
@@ -110,5 +114,6 @@ def pages(
 
 def body_sql(slots: Sequence[Slot], spelt: Mapping[int, Encoding]) -> str:
     """Return SQL of the JSON object of a row's values, nulls left out."""
-    parts = [Part(slot.field, spelt[slot.ordinal].value, f"x.f{slot.ordinal} IS NOT NULL") for slot in slots]
+    value = {s.ordinal: f"to_json(x.f{s.ordinal})" if s.link else spelt[s.ordinal].value for s in slots}
+    parts = [Part(slot.field, value[slot.ordinal], f"x.f{slot.ordinal} IS NOT NULL") for slot in slots]
     return object_sql(parts)

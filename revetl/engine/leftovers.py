@@ -13,12 +13,13 @@ from revetl.types import Problem, Severity
 
 
 def known(state: Reads) -> Mapping[str, KnownSync]:
-    """Return what state knows of every sync: its fields, and the cohorts that have members or an id there."""
+    """Return what state knows of every sync: its fields, its cohorts with members or an id there, what those carry."""
     found = {}
     for sync in known_syncs(state):
         members = {row[0] for row in state.rows(f"SELECT DISTINCT cohort FROM {STATE}.members_{sync.id}")}
         fields = tuple(field.field for field in sync.fields)
-        found[sync.sync] = KnownSync(sync.sync, fields, tuple(sorted({*members, *(sync.cohorts or ())})))
+        carried = tuple((str(field.cohort), field.field) for field in sync.memberships)
+        found[sync.sync] = KnownSync(sync.sync, fields, tuple(sorted({*members, *(sync.cohorts or ())})), carried)
     return found
 
 

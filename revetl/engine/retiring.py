@@ -17,7 +17,7 @@ from revetl.state.schema import STATE
 
 @dataclass(frozen=True, slots=True)
 class Retired:
-    """One thing that was settled: its kind (sync, field, cohort) and how many records or memberships stay there."""
+    """One thing that was settled: its kind (as an orphan's) and how many records or memberships stay there."""
 
     sync: str
     kind: str
@@ -43,7 +43,9 @@ def clearable(workspace: Workspace, name: str, clock: Clock = utc_now) -> tuple[
 
 
 def retire(workspace: Workspace, name: str, *, clock: Clock = utc_now) -> tuple[Retired, ...]:
-    """Forget what ``name`` names: a sync that is gone, ``SYNC.FIELD`` or ``SYNC.COHORT``, or a sync for all of these.
+    """Forget what ``name`` names: a sync that is gone, an orphan in it, or a sync for all of its orphans.
+
+    That is ``SYNC.FIELD``, ``SYNC.COHORT`` or ``SYNC.COHORT.FIELD``.
 
     Raises:
         UsageError: RVT-860 nothing orphaned has the name.
@@ -77,7 +79,11 @@ def _settle(session: Session, orphan: Orphan) -> Retired:
     if sync is None:
         return Retired(orphan.sync, orphan.kind, orphan.name, 0)
     if orphan.kind == "field":
-        rows = _forget_field(session, sync, orphan.name)
+        ordinal = next(field.ordinal for field in sync.fields if field.field == orphan.name)
+        rows = _forget_field(session, sync, ordinal, "snap")
+    elif orphan.kind == "membership field":
+        ordinal = next(f.ordinal for f in sync.memberships if f"{f.cohort}.{f.field}" == orphan.name)
+        rows = _forget_field(session, sync, ordinal, "members")
     elif orphan.kind == "cohort":
         rows = _forget_cohort(session, sync, orphan.name)
     else:
@@ -86,13 +92,15 @@ def _settle(session: Session, orphan: Orphan) -> Retired:
     return Retired(orphan.sync, orphan.kind, orphan.name, rows)
 
 
-def _forget_field(session: Session, sync: StoredSync, name: str) -> int:
-    """Drop a field's column and row; its number may be given out again, so doubts must not remember it."""
+def _forget_field(session: Session, sync: StoredSync, ordinal: int, held: str) -> int:
+    """Drop a field's column and row; its number may be given out again, so doubts must not remember it.
+
+    ``held``: the table of what is acknowledged, ``snap`` of records or ``members``.
+    """
     store = session.store
-    ordinal = next(field.ordinal for field in sync.fields if field.field == name)
-    rows = int(store.one(f"SELECT count(f{ordinal}) FROM {STATE}.snap_{sync.id}"))
+    rows = int(store.one(f"SELECT count(f{ordinal}) FROM {STATE}.{held}_{sync.id}"))
     with store.transaction():
-        for table in ("snap", "after"):
+        for table in (held, "after"):
             store.con.execute(f"ALTER TABLE {STATE}.{table}_{sync.id} DROP COLUMN f{ordinal}")
         store.con.execute(f"DELETE FROM {STATE}.fields WHERE sync_id = ? AND ordinal = ?", [sync.id, ordinal])
         store.con.execute(

@@ -13,6 +13,7 @@ from revetl.config import resolve_text
 from revetl.engine.staging import Masking
 from revetl.engine.workspace import Workspace
 from revetl.errors import StateError
+from revetl.state import optouts
 from revetl.state.approvals import Approvals
 from revetl.state.close import Closing, close_run
 from revetl.state.files import private_directory, replace_file
@@ -53,8 +54,13 @@ class Session:
         """Return how a run of this session is closed."""
         registry = self.workspace.registry
         late = {plan.name: registry[plan.type].late_apply for plan in self.workspace.resolved.syncs}
+        codes = {plan.name: registry[plan.type].opted_out for plan in self.workspace.resolved.syncs}
         identity = self.mask.hmac if self.mask.values != "clear" else str
-        return Closing(late_apply=late, identity=identity, **facts)  # type: ignore[arg-type]
+        return Closing(late_apply=late, identity=identity, opted_out=codes, **facts)  # type: ignore[arg-type]
+
+    def show_opt_outs(self) -> None:
+        """Write the file of who opted out at the destinations, for dbt to read."""
+        optouts.write_file(self.store, {plan.name: plan.entity for plan in self.workspace.resolved.syncs})
 
     def close_killed(self, *, keep: frozenset[str] = frozenset()) -> tuple[str, ...]:
         """Close runs that a kill left open: what they sent and nobody acknowledged is unknown from now on.

@@ -185,7 +185,17 @@ def _places(part: FieldPlan | LinkPlan) -> Iterator[tuple[str, bool]]:
 def _ending(field: StoredField) -> Slot:
     """Return the slot of an orphan that is being cleared: a backfill of nulls."""
     link = Pointer(field.link, (), ()) if field.link else None
-    return Slot(field.ordinal, field.field, "", field.model, field.type, fresh=True, pii=field.pii, link=link)
+    return Slot(
+        field.ordinal,
+        field.field,
+        "",
+        field.model,
+        field.type,
+        fresh=True,
+        pii=field.pii,
+        link=link,
+        cohort=field.cohort,
+    )
 
 
 def shape_of(
@@ -214,13 +224,14 @@ def shape_of(
     mapped = {slot.ordinal for slot in slots}
     orphans = [field for field in (stored.fields if stored else ()) if field.ordinal not in mapped]
     slots += [_ending(field) for field in orphans if field.field in ended]
+    carried = [field for field in (stored.memberships if stored else ()) if f"{field.cohort}.{field.field}" in ended]
     thing = destination.objects[plan.object]
     wire = destination.wire.version
     if stored and stored.keys != keys:
         retyped.append(Retyped(", ".join(plan.key), ", ".join(stored.keys), ", ".join(keys), key=True))
     if plan.consent is not None:
         _boolean(plan, refs[plan.consent.model], plan.consent.column, tables)
-    members = _memberships(plan, stored, tables, last, retyped)
+    members = (*_memberships(plan, stored, tables, last, retyped), *map(_ending, carried))
     shape = Shape(
         id=stored.id if stored else number,
         sync=plan.name,
@@ -231,7 +242,7 @@ def shape_of(
         partial=thing.partial,
         resend=stored is not None and stored.wire_version != wire,
         stored=stored is not None,
-        memberships=members,
+        memberships=tuple(sorted(members, key=lambda slot: slot.ordinal)),
         consent=plan.consent.cohort if plan.consent else None,
         cohorts=(*(c.name for c in plan.cohorts), *([plan.consent.cohort] if plan.consent else []), *sorted(ended)),
         asked=asked,
@@ -267,7 +278,7 @@ def _memberships(
             elif old.type != kind:
                 retyped.append(Retyped(field.property, old.type, kind))
             found.append(replace(_slot(field, old.ordinal if old else last, old, kind), cohort=cohort.name))
-    return tuple(sorted(found, key=lambda slot: slot.ordinal))
+    return tuple(found)
 
 
 def _place(relation: Relation) -> str:

@@ -25,6 +25,7 @@ from revetl.send.sender import Sender
 from revetl.send.threads import ThreadWire
 from revetl.send.wire import Wire
 from revetl.sqltext import quote_text
+from revetl.state import optouts
 from revetl.state.doubting import doubt_some
 from revetl.state.journal import Journal
 from revetl.state.layout import StoredSync, load_sync
@@ -64,7 +65,7 @@ class Verified:
     missing: int = 0  # acknowledged, and not there
     unsent: int = 0  # of those asked for: the models have moved on, the next sync sends it
     in_doubt: int = 0  # left out: runs assert them anew anyway
-    opted_out: int = 0
+    opted_out: tuple[str, ...] = ()  # keys of those who opted out there
     extra: int = 0  # memberships of these records that revetl did not make
     fields: tuple[Drift, ...] = ()
     cohorts: tuple[Drift, ...] = ()
@@ -120,6 +121,7 @@ def verify(
         for p in wanted:
             on_progress(Progress(p.name, "read"))
             found.append(_one(session, p, places.get(p.type) if p.sandbox else None, sender, wish, seed))
+        session.show_opt_outs()
         if any(one.repaired for one in found):
             session.store.advance_head(session.store.head.run if session.store.head else "verify")
     return tuple(found)
@@ -179,18 +181,20 @@ class _Verification:
         shaped, _ = read_models(session, plan, stored, 0)  # a model that is stopped is compared all the same
         self.shape: Shape = shaped.shape
         self.asking = Asking(session, plan, self.shape, stored, line, sender)
-        written = {f.field: f.write for f in plan.fields}
+        ours = {f.field for f in plan.fields if f.write is Write.ALWAYS}
         self.slots = [
             slot
             for slot in self.shape.slots
-            if slot.stored and slot.ordinal != self.shape.match_slot and written.get(slot.field) is Write.ALWAYS
+            if slot.stored and slot.ordinal != self.shape.match_slot and (slot.link or slot.field in ours)
         ]
         self.fields: dict[str, _Tally] = {}
         self.cohorts: dict[str, _Tally] = {}
         self.drifted: list[str] = []
         self.parted: list[tuple[str, str]] = []
         self.gone: list[str] = []
-        self.counts = dict.fromkeys(("rows", "same", "opted_out", "extra"), 0)
+        self.there: list[str] = []
+        self.opted_out: list[str] = []
+        self.counts = dict.fromkeys(("rows", "same", "extra"), 0)
 
     def run(self, empty: Verified, seed: str) -> Verified:
         """Compare page by page; mark what drifted, where that was wished."""
@@ -204,9 +208,10 @@ class _Verification:
         )
         doubt = store.one(f"SELECT count(DISTINCT key) FROM {STATE}.pending WHERE sync = ?", [self.plan.name])
         marked = self._repair() if self.wish.repair else 0
+        optouts.found(store, self.plan.name, self.opted_out, self.there)
         drifted = len(set(self.drifted) | {key for key, _ in self.parted})
         return replace(
-            empty, rows=self.counts["rows"], same=self.counts["same"], opted_out=self.counts["opted_out"],
+            empty, rows=self.counts["rows"], same=self.counts["same"], opted_out=tuple(self.opted_out),
             extra=self.counts["extra"], drifted=drifted, missing=len(self.gone), unsent=int(unsent),
             in_doubt=int(doubt), fields=_drifts(self.fields), cohorts=_drifts(self.cohorts),
             gone=tuple(self.gone[:SAMPLES]), repaired=marked,
@@ -238,7 +243,8 @@ class _Verification:
             if record is None:
                 self.gone.append(own.key)
                 continue
-            self.counts["opted_out"] += record.opted_out
+            self.there.append(own.key)
+            self.opted_out += [own.key] if record.opted_out else []
             fields = [name for name, value in own.values.items() if not self.asking.equal(name, value, record)]
             for name in fields:
                 sample = DriftSample(own.key, own.values[name], record.fields.get(name))

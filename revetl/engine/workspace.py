@@ -45,7 +45,7 @@ class Options:
     first: Sequence[str] = ()  # syncs whose first run may send
     retry: bool = False  # send rejected rows again now
     approve: Sequence[str] = ()  # hashes of refusals
-    clear: Sequence[str] = ()  # orphans to end at the destination: SYNC.FIELD, SYNC.COHORT
+    clear: Sequence[str] = ()  # orphans to end at the destination: SYNC.FIELD, SYNC.COHORT, SYNC.COHORT.FIELD
     strict: bool = False
     create_fields: bool = False  # make mapped fields that a destination lacks
     offline: bool = False  # ``plan`` asks no destination, not even what a first sync would meet there

@@ -10,11 +10,12 @@ from revetl.types import SyncPlan
 
 @dataclass(frozen=True, slots=True)
 class KnownSync:
-    """What state knows of a sync: the fields it delivered and the cohorts (model names) with members."""
+    """What state knows of a sync: the fields it delivered, the cohorts (model names) with members, what those carry."""
 
     name: str
     fields: tuple[str, ...] = ()
     cohorts: tuple[str, ...] = ()
+    memberships: tuple[tuple[str, str], ...] = ()  # (cohort, field)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,8 @@ class Orphan:
     """
 
     sync: str  # as state knows it
-    kind: str  # sync | field | cohort
-    name: str  # of the sync, field or cohort
+    kind: str  # sync | field | cohort | membership field
+    name: str  # of the sync, field or cohort; COHORT.FIELD
     now: str | None = None
 
     @property
@@ -70,3 +71,14 @@ def _parts(before: KnownSync, plan: SyncPlan) -> Iterator[Orphan]:
     for cohort in before.cohorts:
         if cohort not in cohorts:
             yield Orphan(before.name, "cohort", cohort, renamed.get(cohort))
+    yield from _carried(before, plan)
+
+
+def _carried(before: KnownSync, plan: SyncPlan) -> Iterator[Orphan]:
+    """Yield the fields that memberships carry no more; what a cohort that is gone carried goes with the cohort."""
+    for cohort in plan.cohorts:
+        now = {field.field for field in cohort.fields}
+        moved = {field.was: f"{cohort.name}.{field.field}" for field in cohort.fields if field.was}
+        for name, field in before.memberships:
+            if name == cohort.name and field not in now:
+                yield Orphan(before.name, "membership field", f"{name}.{field}", moved.get(field))

@@ -14,13 +14,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from revetl.state import ledger
+from revetl.state import ledger, optouts
 from revetl.state.journal import REPEATED
 from revetl.state.layout import StoredSync, load_sync
 from revetl.state.outbox import leave_running
 from revetl.state.schema import STATE
 from revetl.state.store import Store
-from revetl.types import CONSENT
+from revetl.types import CONSENT, EMPTY
 
 # Growing gaps between tries of a change that is refused again and again: 1 h, 2 h, 4 h … 7 d.
 FIRST_GAP, LAST_GAP = timedelta(hours=1), timedelta(days=7)
@@ -35,6 +35,7 @@ class Closing:
     summary: str = ""
     crashed: bool = False  # True: acknowledgements are all there will be, the rest is unknown
     identity: Callable[[str], str] = str  # SQL of how the ledger keeps an identity, from SQL of it
+    opted_out: Mapping[str, frozenset[str]] = EMPTY  # sync → codes of refusals that say that the person opted out
 
 
 def close_run(store: Store, run: str, closing: Closing) -> None:
@@ -51,6 +52,7 @@ def close_run(store: Store, run: str, closing: Closing) -> None:
         for sync in syncs:
             if sync is not None:
                 _apply(store, run, sync, closing.late_apply.get(sync.sync, 900.0))
+                optouts.refused(store, sync.sync, closing.opted_out.get(sync.sync, frozenset()))
         for table in ("outbox", "acks", "exceptions", "remote_new", "started", "jobs", "kept"):
             store.con.execute(f"DELETE FROM {STATE}.{table} WHERE run = ?", [run])
         store.con.execute(

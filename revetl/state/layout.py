@@ -156,12 +156,12 @@ def drop_sync(store: Store, sync: StoredSync) -> None:
             store.con.execute(f"DROP TABLE IF EXISTS {STATE}.{table}_{sync.id}")
         for table in ("fields", "cohorts"):
             store.con.execute(f"DELETE FROM {STATE}.{table} WHERE sync_id = ?", [sync.id])
-        for table in ("syncs", "remote", "pending", "rejected", "unmatched", "waiting_links"):
+        for table in ("syncs", "remote", "pending", "rejected", "unmatched", "waiting_links", "opted_out"):
             store.con.execute(f"DELETE FROM {STATE}.{table} WHERE sync = ?", [sync.sync])
 
 
 def rename_sync(store: Store, old: str, new: str) -> None:
     """Carry a sync's history over to a new name (``was:``)."""
     with store.transaction():
-        for table in ("syncs", "remote", "pending", "rejected", "unmatched", "waiting_links", "approvals"):
+        for table in ("syncs", "remote", "pending", "rejected", "unmatched", "waiting_links", "opted_out", "approvals"):
             store.con.execute(f"UPDATE {STATE}.{table} SET sync = ? WHERE sync = ?", [new, old])

@@ -59,6 +59,11 @@ CONSENT = ["ALTER TABLE {s}.outbox ADD COLUMN consent BOOLEAN"]
 
 IF_EMPTY = ["CREATE TABLE {s}.kept (run VARCHAR, seq BIGINT, kept VARCHAR)"]  # JSON: the fields not written, null
 
+OPT_OUTS = [
+    "CREATE TABLE {s}.opted_out (sync VARCHAR, key VARCHAR, code VARCHAR, found_by VARCHAR, since TIMESTAMPTZ, "
+    "seen_at TIMESTAMPTZ)",
+]
+
 # name → statements; the order of names is the order of runs
 MIGRATIONS: dict[str, list[str]] = {
     "0001_first": FIRST,
@@ -66,6 +71,7 @@ MIGRATIONS: dict[str, list[str]] = {
     "0003_memberships": MEMBERSHIPS,
     "0004_consent": CONSENT,
     "0005_if_empty": IF_EMPTY,
+    "0006_opt_outs": OPT_OUTS,
 }
 
 

@@ -144,7 +144,7 @@ class RemoteRecord:
 
     identity: str  # normalised
     remote_id: str | None = None
-    fields: Mapping[str, JSON] = EMPTY  # field → wire value as the API returns it
+    fields: Mapping[str, JSON] = EMPTY  # field → wire value as the API returns it; of a link, the id (or ids) there
     cohorts: frozenset[str] = frozenset()  # labels
     opted_out: bool = False
 

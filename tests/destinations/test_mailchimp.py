@@ -57,6 +57,22 @@ def test_somebody_who_is_there_already_is_updated_without_a_status_and_not_owned
     assert seen.outcomes[0].created is False
 
 
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("c1@example.org is in a compliance state due to unsubscribe and cannot be subscribed.", "COMPLIANCE_STATE"),
+        ("c1@example.org was permanently deleted and cannot be re-imported.", "FORGOTTEN"),
+        ("c1@example.org looks fake or invalid", "ERROR_GENERIC"),
+    ],
+)
+def test_a_refusal_that_is_an_opt_out_has_a_code_of_its_own(said: str, code: str) -> None:
+    """Mailchimp calls all of them ERROR_GENERIC; those whom only they themselves can bring back are told apart."""
+    script = Script((POST, 200, answer(errors=(("c1@example.org", said, "ERROR_GENERIC", ""),))))
+    (outcome,) = run(Op.UPSERT, [change(1)], script).outcomes
+    assert (outcome.status, outcome.code) == (Status.REJECTED, code)
+    assert (code in MAILCHIMP.opted_out) is (code != "ERROR_GENERIC")
+
+
 def test_somebody_who_was_deleted_there_is_created_again() -> None:
     """A known person whom the update does not find is created, with the status for new people."""
     script = Script(

@@ -8,7 +8,7 @@ import orjson
 
 from revetl.engine.verifying import Verified, Wish, verify
 from revetl.types import Op
-from tests.e2e.house import CRM, MAIL, House, of
+from tests.e2e.house import CRM, MAIL, House, built, of
 
 
 def found_by(house: House, *names: str, **wish: Any) -> dict[str, Verified]:
@@ -115,15 +115,47 @@ def test_a_changed_model_is_no_drift(house: House) -> None:
 
 def test_an_opt_out_is_told_and_respected(house: House) -> None:
     """Who unsubscribed there is counted; a repair writes their fields and brings nobody back."""
-    _, address = house.reader()
-    members = house.boxes["mailchimp"].store["lists"]["sandbox"]["members"]
-    (member,) = [one for one in members.values() if one["email_address"] == address]
-    member["status"] = "unsubscribed"
-    member["merge_fields"]["LTV_BAND"] = "typed by hand"
+    key, address = house.reader()
+    unsubscribe(house, address)["merge_fields"]["LTV_BAND"] = "typed by hand"
     one = found_by(house, MAIL, repair=True)[MAIL]
-    assert (one.opted_out, one.drifted) == (1, 1)
+    assert (one.opted_out, one.drifted) == ((f"[{key}]",), 1)
     house.sync()
     assert house.members("unsubscribed")[address]["merge_fields"]["LTV_BAND"] == house.wanted_members()[address]
+
+
+def unsubscribe(house: House, address: str) -> dict[str, Any]:
+    """Let a member of the audience say no there; return the member."""
+    members: dict[str, dict[str, Any]] = house.boxes["mailchimp"].store["lists"]["sandbox"]["members"]
+    (member,) = [one for one in members.values() if one["email_address"] == address]
+    member["status"] = "unsubscribed"
+    return member
+
+
+OPT_OUTS = """
+version: 2
+sources:
+  - name: revetl
+    config: {meta: {external_location: "read_parquet('.revetl/{{ target.name }}/{name}.parquet')"}}
+    tables:
+      - name: opt_outs
+"""
+WHO = """{{ config(materialized='table') }}
+select c.email from {{ source('revetl', 'opt_outs') }} o join {{ ref('customers') }} c on c.customer_id = o.id
+"""
+
+
+def test_dbt_reads_who_opted_out(house: House) -> None:
+    """The file is a source of the project: a model joins it to the customers, before and after somebody says no."""
+    (house.root / "models/opt_outs.yml").write_text(OPT_OUTS)
+    (house.root / "models/said_no.sql").write_text(WHO)
+    built(house.root, "run", "--select", "said_no")
+    assert house.rows("select * from said_no") == []
+    _, address = house.reader()
+    unsubscribe(house, address)
+    done = house.program("verify", MAIL)
+    assert "opted out there" in done.stdout
+    built(house.root, "run", "--select", "said_no")
+    assert house.rows("select * from said_no") == [(address,)]
 
 
 def test_some_keys_or_a_sample(house: House) -> None:

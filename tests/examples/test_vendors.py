@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.e2e.house import CRM, MAIL, of
+from revetl.engine.verifying import Wish, verify
+from tests.e2e.house import CRM, MAIL, House, of
 from tests.examples.conftest import Settle
 
 PEOPLE = "select email, lifetime_value_band from customers where email is not null"
@@ -56,3 +57,23 @@ def test_hubspot(settle: Settle) -> None:
     assert {address for address, one in contacts.items() if one.get("hs_email_optout") == "true"} == noes != set()
     assert of(house.sync(), CRM).exit_code == 0
     assert house.writes() == []
+    moved_by_hand(house)
+
+
+def moved_by_hand(house: House) -> None:
+    """Whoever was put into another company there is drift of the link, and goes back after a repair."""
+    store = house.boxes["hubspot"].store["objects"]["contacts"]["records"]
+    number, firm = next((n, f) for n, one in store.items() if (f := one["properties"].get("associatedcompanyid")))
+    links = house.boxes["hubspot"].store["associations"][number]
+    other = next(n for n in house.boxes["hubspot"].store["objects"]["companies"]["records"] if n != firm)
+    links[other] = links.pop(firm)
+    store[number]["properties"]["associatedcompanyid"] = other
+    (found,) = verify(house.options(), [CRM], Wish(repair=True))
+    assert [(drift.name, drift.rows, drift.samples[0].ours) for drift in found.fields] == [
+        ("associatedcompanyid", 1, firm)
+    ]
+    assert found.repaired == 1
+    assert of(house.sync(), CRM).exit_code == 0
+    assert store[number]["properties"]["associatedcompanyid"] == firm
+    (again,) = verify(house.options(), [CRM])
+    assert again.drift == 0

@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 from revetl.contract import Account, Context, Reply
-from revetl.destinations.intercom import api, companies, fields, find
+from revetl.destinations.intercom import api, companies, fields, find, links
 from revetl.destinations.intercom.api import IntercomSettings, expect
 from revetl.encode import same as same_value
 from revetl.errors import DestinationError
@@ -47,24 +47,27 @@ def read_back(context: Context, identities: Sequence[str]) -> Generator[Any, Any
         usable = users or (contacts if context.object == "lead" else [])
         if len(usable) == 1 and who in wanted:
             chosen[who] = usable[0]
-    tags = yield from _tags(list(chosen.values()))
-    return [_record(context, who, chosen[who], tags[str(chosen[who]["id"])]) for who in wanted if who in chosen]
+    contacts = list(chosen.values())
+    tags = yield from _held(contacts, "tags")
+    linked = (yield from _held(contacts, "companies")) if links.COMPANY in context.fields else {}
+    there = ((who, chosen[who], str(chosen[who]["id"])) for who in wanted if who in chosen)
+    return [_record(context, who, row, tags[number], linked.get(number)) for who, row, number in there]
 
 
-def _tags(contacts: Sequence[dict[str, JSON]]) -> Generator[Any, Any, dict[str, set[str]]]:
-    """Return by contact the ids of its tags; a contact shows the first ten, and says whether there are more."""
+def _held(contacts: Sequence[dict[str, JSON]], what: str) -> Generator[Any, Any, dict[str, set[str]]]:
+    """Return by contact the ids of its tags or companies; a contact shows the first ten, and whether there are more."""
     found: dict[str, set[str]] = {}
     more = []
     for contact in contacts:
-        tags = contact.get("tags")
-        listed = tags if isinstance(tags, dict) else {}
+        shown = contact.get(what)
+        listed = shown if isinstance(shown, dict) else {}
         found[str(contact["id"])] = _ids(listed.get("data"))
         if listed.get("has_more") is True:
             more.append(str(contact["id"]))
     for group in api.chunks(more):
-        replies: tuple[Reply, ...] = yield tuple(api.contact_call("GET", who, "/tags") for who in group)
+        replies: tuple[Reply, ...] = yield tuple(api.contact_call("GET", who, f"/{what}") for who in group)
         for who, reply in zip(group, replies, strict=True):
-            found[who] = _ids(expect(reply, "a contact's tags").get("data"))
+            found[who] = _ids(expect(reply, f"a contact's {what}").get("data"))
     return found
 
 
@@ -77,12 +80,15 @@ def _labels(context: Context) -> dict[str, str]:
     return {str(known[name]): label for name, label in context.cohorts if name in known}
 
 
-def _record(context: Context, identity: str, row: dict[str, JSON], tags: set[str]) -> RemoteRecord:
+def _record(
+    context: Context, identity: str, row: dict[str, JSON], tags: set[str], linked: set[str] | None = None
+) -> RemoteRecord:
     labels = _labels(context)
+    own = fields.flat(context.object, row)
     return RemoteRecord(
         identity,
         str(row["id"]),
-        fields.flat(context.object, row),
+        own if linked is None else {**own, links.COMPANY: sorted(linked)},
         frozenset(labels[tag] for tag in tags if tag in labels),
         row.get("unsubscribed_from_emails") is True,
     )

@@ -49,6 +49,7 @@ ITERABLE = Destination(
     read_back=ReadBack(read.read_back, max_records=10_000),
     erase=erasing.ERASE,
     diagnose=diagnose,
+    opted_out=frozenset({"forgotten"}),
     same=read.same,
     rehearsal={"api_key": "sandbox", "create_fields": True},
     docs="https://api.iterable.com/api/docs",

@@ -51,6 +51,7 @@ MAILCHIMP = Destination(
     read_back=ReadBack(read.read_back, max_records=20_000),
     erase=erasing.ERASE,
     diagnose=diagnose,
+    opted_out=frozenset(members.SAID_NO.values()),
     request_id="x-request-id",
     rehearsal={"api_key": "sandbox-us1", "list_id": "sandbox"},
     docs="https://mailchimp.com/developer/marketing/api/",

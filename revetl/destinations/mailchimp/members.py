@@ -20,6 +20,8 @@ from revetl.types import JSON, Batch, Change, Mode, OnLeave, Outcome
 
 _TOP = ("language", "email_type", "vip")  # everything else of a member is a merge field
 _EXISTS = "ERROR_CONTACT_EXISTS"
+# What an answer says of people whom only they themselves can bring back → the code of it; theirs is ERROR_GENERIC.
+SAID_NO = {"compliance state": "COMPLIANCE_STATE", "permanently deleted": "FORGOTTEN"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,9 @@ def _updated(change: Change, record: str | None) -> Outcome:
 
 def _refused(row: dict[str, JSON]) -> _Refused:
     reason = " · ".join(str(row[name]) for name in ("error", "field", "field_message") if row.get(name))
-    return _Refused(str(row.get("error_code") or "ERROR_GENERIC"), reason, str(row.get("field") or ""))
+    known = (code for said, code in SAID_NO.items() if said in reason.lower())
+    code = next(known, str(row.get("error_code") or "ERROR_GENERIC"))
+    return _Refused(code, reason, str(row.get("field") or ""))
 
 
 # --- one call a person ----------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import orjson
 from revetl.contract import CohortStyle, Http, PutFile
 from revetl.testing.conformance.cohorts import CohortCases
 from revetl.testing.conformance.records import RecordCases
-from revetl.testing.drive import Driven, Handler
+from revetl.testing.drive import Driven, Handler, drive
 from revetl.types import Change, Cohort, Link, Mode, Op, RemoteField, Status
 
 
@@ -112,7 +112,17 @@ class ModeCases(CohortCases, RecordCases):
                 seen = self.linked(service, replace(row, links={name: link}, body=body))
                 assert [o.status for o in seen.outcomes] == [Status.DELIVERED], f"{name}: {link}"
                 assert link.id is None or any(link.id in _shown(call) for call in seen.calls)
+                if self.destination.read_back is not None:
+                    assert self.points(service, row, name) == ({link.id} - {None}), f"{name}: {link}"
             self.stands(service, fields, row)
+
+    def points(self, service: Handler, row: Change, name: str) -> set[str]:
+        """Return the ids to which a link of a record points, as it is read back."""
+        told = self.context(fields=(name,))
+        assert self.destination.read_back is not None
+        (found,) = drive(self.destination.read_back.run(told, [row.match]), service).value
+        there = found.fields.get(name)
+        return {str(one) for one in (there if isinstance(there, list) else [there]) if one not in (None, "")}
 
     def linked(self, service: Handler, change: Change) -> Driven:
         """Write a record with its links."""

@@ -94,3 +94,16 @@ def test_join_waits_for_its_record() -> None:
     assert rig.run().calls == []
     rig.vendor.refuse = {}
     assert rig.run(retry=True).status == {"a upsert": "delivered", "a join gold": "delivered"}
+
+
+def test_a_refusal_that_is_an_opt_out_is_kept() -> None:
+    """Codes that the destination names as such are noted with the key, and no other; once delivered, it is no more."""
+    rig = Rig()
+    rig.destination = replace(rig.destination, opted_out=frozenset({"FORGOTTEN"}))
+    rig.vendor.refuse = {A: "FORGOTTEN", B: "NO"}
+    rig.people(("a", A, "x"), ("b", B, "x"))
+    rig.run()
+    assert rig.rows("SELECT key, code, found_by FROM revetl_state.opted_out") == [('["a"]', "FORGOTTEN", "refused")]
+    rig.vendor.refuse = {}
+    rig.run(retry=True)
+    assert rig.rows("SELECT count(*) FROM revetl_state.opted_out") == [0]
