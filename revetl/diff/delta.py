@@ -162,7 +162,8 @@ def member_changes(shape: Shape, *, doubt: bool) -> list[str]:
         f"CAST(NULL AS STRUCT(m VARCHAR, i VARCHAR)[]) AS tried, s.{k0} IS NOT NULL AS member, "
         f"CAST([] AS INTEGER[]) AS touched{''.join(f', d.{m}, s.{m} AS b{m[1:]}' for m in shape.ms)} "
         f"FROM {shape.temp('mwish')} d FULL JOIN ({known}) s ON {pair} "
-        f"WHERE {' OR '.join([f'd.{k0} IS NULL', f's.{k0} IS NULL', *_other(shape)])}"
+        f"WHERE {' OR '.join([f'd.{k0} IS NULL', f's.{k0} IS NULL', *_other(shape)])}",
+        _taken_over(shape),
     ]
     if not doubt:
         return found
@@ -176,6 +177,52 @@ def member_changes(shape: Shape, *, doubt: bool) -> list[str]:
         f"LEFT JOIN {shape.temp('mwish')} d ON {shape.same_key('p', 'd')} AND d.cohort = p.cohort "
         f"ANTI JOIN {shape.temp('mchg')} c ON {shape.same_key('p', 'c')} AND c.cohort = p.cohort",
         *_members_nearby(shape),
+    ]
+
+
+def _taken_over(shape: Shape) -> str:
+    """Return the statement that asserts memberships of who moves to where another record stands: one of the two ends.
+
+    Which one, and with it the memberships that had been delivered, is the destination's affair.
+    """
+    ks = ", ".join(f"x.{k}" for k in shape.ks)
+    return (
+        f"INSERT INTO {shape.temp('mchg')} BY NAME SELECT {ks}, w.cohort, true AS wish, false AS pend, "
+        f"false AS member, CAST([] AS INTEGER[]) AS touched{''.join(f', w.{m}' for m in shape.ms)} "
+        f"FROM {shape.temp('mwish')} w JOIN (FROM {shape.temp('delta')} WHERE wanted AND over) x "
+        f"ON {shape.same_key('x', 'w')} "
+        f"ANTI JOIN {shape.temp('mchg')} c ON {shape.same_key('x', 'c')} AND c.cohort = w.cohort"
+    )
+
+
+def _carried_there(shape: Shape, *, doubt: bool) -> list[str]:
+    """Return the statement that marks what a membership carried for another key at the same identity as delivered."""
+    if not shape.memberships:
+        return []
+    told = ", ".join(
+        f"CASE WHEN v.{m} IS NOT NULL THEN {slot.ordinal} END" for slot, m in _members(shape) if slot.stored
+    )
+    told = f"list_filter(CAST([{told}] AS INTEGER[]), lambda n: n IS NOT NULL)"
+    stood = (
+        f"SELECT {shape.normalised('s.m')} AS i, v.cohort, {shape.key_text('v')} AS key, {told} AS touched "
+        f"FROM {shape.table('members')} v JOIN ({snapshot(shape)}) s ON {shape.same_key('s', 'v')}"
+    )
+    if not shape.stored:
+        stood = "SELECT NULL AS i, NULL AS cohort, NULL AS key, CAST([] AS INTEGER[]) AS touched WHERE false"
+    if doubt:
+        stood += (
+            f" UNION ALL SELECT unnest(tried).i AS i, cohort, {shape.key_text('p')} AS key, touched "
+            f"FROM {shape.temp('mpend')} p"
+        )
+    theirs = (
+        f"SELECT {shape.key_text('w')} AS key, w.cohort, flatten(list(o.touched)) AS touched "
+        f"FROM {shape.temp('who')} w "
+        f"JOIN ({stood}) o ON o.i = {shape.normalised('w.m')} AND o.cohort = w.cohort "
+        f"AND o.key <> {shape.key_text('w')} WHERE w.wish GROUP BY ALL"
+    )
+    return [
+        f"UPDATE {shape.temp('mchg')} AS c SET touched = coalesce(c.touched, []) || q.touched FROM ({theirs}) q "
+        f"WHERE q.key = {shape.key_text('c')} AND q.cohort = c.cohort"
     ]
 
 
@@ -247,6 +294,7 @@ def statements(
         *_whereabouts(shape),
         *member_changes(shape, doubt=doubt),
         *_neighbours(shape),
+        *_carried_there(shape, doubt=doubt),
     ]
 
 

@@ -83,12 +83,15 @@ def _final(store: Store, run: str, unsettled: str) -> None:
             f"ASOF LEFT JOIN {STATE}.acks a ON a.run = o.run AND a.lo <= o.seq "
             f"WHERE o.run = '{run}'",
             # a local change stands only if what it depends on was delivered: its key's other changes, and the
-            # record to which an identity was handed over
-            "CREATE OR REPLACE TEMP TABLE undone AS SELECT DISTINCT sync, key, op, i FROM final "
+            # record, or the membership, to which an identity was handed over
+            "CREATE OR REPLACE TEMP TABLE undone AS SELECT DISTINCT sync, key, op, cohort, i FROM final "
             "WHERE status NOT IN ('delivered', 'local')",
+            "UPDATE final SET status = 'waiting' WHERE local = 'handed_over' AND op = 'part' AND status = 'local' "
+            "AND (sync, cohort, i) IN (SELECT (sync, cohort, i) FROM undone WHERE op = 'join')",
             "UPDATE final SET status = 'waiting' WHERE status = 'local' AND "
             "((op = 'upsert' AND (sync, key) IN (SELECT (sync, key) FROM undone WHERE op = 'identity')) OR "
-            "(op = 'leave' AND (sync, key) IN (SELECT (sync, key) FROM undone WHERE op = 'part')) OR "
+            "(op = 'leave' AND (sync, key) IN (SELECT (sync, key) FROM final WHERE op = 'part' "
+            "AND status NOT IN ('delivered', 'local'))) OR "
             "(local = 'handed_over' AND op = 'leave' AND (sync, i) IN "
             "(SELECT (sync, i) FROM undone WHERE op IN ('identity', 'upsert'))))",
         ]

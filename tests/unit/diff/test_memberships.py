@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from revetl.types import FieldPlan, OnNull
+from revetl.types import FieldPlan, OnLeave, OnNull
 from tests.unit.engine.harness import Rig, cohort, plan
 
 A, B = "a@example.org", "b@example.org"
@@ -149,6 +149,45 @@ def test_personal_fields_are_hidden() -> None:
     made.run()
     (text,) = made.rows("SELECT \"values\" FROM revetl_state.ledger_rows WHERE op = 'join'")
     assert set(json.loads(text)["level"]) == {"hmac"}
+
+
+def test_who_moves_to_where_a_leaver_stood_is_a_member_there() -> None:
+    """One of the two records ends when a renamed one meets a leaver's: the memberships are asserted at the address."""
+    made = rig(on_leave=OnLeave.DELETE, on_leave_scope="all")
+    made.run()
+    made.people(("a", B, "x"))
+    done = made.run()
+    assert done.body("a join gold") == {"level": "high", "since": "2026-01-02"}
+    assert made.vendor.tags[B] == {"gold", "risky"}
+    assert made.run().changes == []
+
+
+def heir(made: Rig) -> None:
+    """Let b stand where a, the member, stood; b's membership says nothing."""
+    made.people(("b", A, "x"))
+    made.model("gold", COLUMNS, ("b", None, None))
+    made.keys("risky")
+
+
+def test_heir_of_an_address_clears_what_the_membership_carried_there() -> None:
+    """A membership that began under another key, at the same address, keeps nothing of what that one was told."""
+    made = rig(on_leave=OnLeave.DELETE, on_leave_scope="all")
+    made.run()
+    heir(made)
+    assert made.run().body("b join gold") == {"level": None, "since": None}
+    assert made.run().changes == []
+
+
+def test_membership_is_handed_over_when_its_heir_has_it() -> None:
+    """While the heir's JOIN did not arrive, what was told before is not forgotten, and is cleared by the next."""
+    made = rig(on_leave=OnLeave.DELETE, on_leave_scope="all")
+    made.run()
+    heir(made)
+    made.vendor.refuse = {f"join {A}": "NO"}
+    assert made.run().status["b join gold"] == "NO"
+    made.vendor.refuse = {}
+    made.model("gold", COLUMNS, ("b", None, date(2026, 1, 3)))
+    assert made.run().body("b join gold") == {"level": None, "since": "2026-01-03"}
 
 
 told = st.dictionaries(st.sampled_from("abc"), st.tuples(st.none() | st.sampled_from("xyz"), st.none() | st.dates()))
