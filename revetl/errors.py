@@ -85,6 +85,7 @@ CATALOG: dict[str, str] = {
     "RVT-333": "A membership field cannot be carried",
     "RVT-334": "Consent cannot be withdrawn as asked",
     "RVT-335": "A write rule is unsupported",
+    "RVT-336": "A column cannot be hashed as asked",
     "RVT-340": "A source is used, and nothing tests it",
     "RVT-341": "A column looks personal and carries no tag",
     "RVT-342": "A column is not described in YAML",

@@ -57,7 +57,7 @@ def sync_rows(plans: Iterable[SyncPlan]) -> list[SyncRow]:
         SyncRow(
             p.name, p.type, p.object, p.entity, f"{p.match_field} ← {p.match_property}",
             tuple(ref.model for ref in (p.base, *p.joined)), len(p.fields), len(p.cohorts), str(p.mode),
-            str(p.on_leave), p.sandbox,
+            p.leaving, p.sandbox,
         )
         for p in plans
     ]  # fmt: skip

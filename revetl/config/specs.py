@@ -119,7 +119,7 @@ class SyncConfig(Strict):
     audience: Names = ()
     exclude: Names = ()
     mode: Mode = Mode.UPSERT
-    on_leave: OnLeave = OnLeave.KEEP
+    on_leave: OnLeave | Literal["drop"] = OnLeave.KEEP  # drop: clear personal fields, keep the rest
     on_leave_scope: Literal["created", "all"] = "created"
     allow_delete: bool = False
     consent: ConsentSpec | None = None

@@ -42,9 +42,10 @@ def everybody(plan: SyncPlan, names: Names, shape: Shape) -> str:
     """Return the SELECT of the entity's records, whoever the audience is; ``okay`` is their consent."""
     alias = {plan.base.unique_id: "b"} | {ref.unique_id: f"j{n}" for n, ref in enumerate(plan.joined)}
     match = f"CAST(b.{quote_identifier(plan.match_property)} AS VARCHAR)"
-    for field in plan.fields:
-        if field.field == plan.match_field:
-            match = f"CAST({alias[field.model]}.{quote_identifier(field.property)} AS VARCHAR)"
+    for slot in shape.slots:
+        if slot.ordinal == shape.match_slot:
+            column = f"{alias[slot.model]}.{quote_identifier(slot.property)}"
+            match = f"CAST({slot.through.replace('{x}', column)} AS VARCHAR)"
     columns = [f"{key} AS {k}" for key, k in zip(_keys(plan.base, "b", shape), shape.ks, strict=True)]
     columns.append(f"{match} AS m")
     columns += [f"{_value(slot, alias)} AS f{slot.ordinal}" for slot in shape.slots]
@@ -64,7 +65,7 @@ def _value(slot: Slot, alias: Mapping[str, str]) -> str:
         return f"CAST(NULL AS {slot.type})"
     if slot.link is not None:
         return f"l{slot.ordinal}.remote_id"
-    return f"CAST({alias[slot.model]}.{quote_identifier(slot.property)} AS {slot.type})"
+    return slot.read(f"{alias[slot.model]}.{quote_identifier(slot.property)}")
 
 
 def _key(pointer: Pointer, alias: str) -> str:
@@ -127,8 +128,9 @@ def _withdrawn(shape: Shape, cohort: str) -> str:
 
 
 def _member_value(slot: Slot, cohort: str) -> str:
-    column = f"c.{quote_identifier(slot.property)}" if slot.cohort == cohort and slot.property else "NULL"
-    return f"CAST({column} AS {slot.type})"
+    if slot.cohort != cohort or not slot.property:
+        return f"CAST(NULL AS {slot.type})"
+    return slot.read(f"c.{quote_identifier(slot.property)}")
 
 
 def key_health(ref: ModelRef, name: str) -> str:

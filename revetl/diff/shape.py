@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from revetl.types import OnNull, Write
+from revetl.types import Hash, OnNull, Write
 
 STATE = "revetl_state"  # the name under which the state database is attached
 
@@ -49,6 +49,16 @@ class Slot:
     pii: str | None = None
     link: Pointer | None = None
     cohort: str | None = None  # whose memberships carry it; None: records do
+    hash: Hash | None = None
+    through: str = "{x}"  # SQL over the column, {x}: of its digest where it leaves hashed
+
+    def digest(self) -> str | None:
+        """Return what decides the digest of a value: another one makes every value another. None: it is in clear."""
+        return None if self.hash is None else f"{self.hash}:{self.pii}"
+
+    def read(self, column: str) -> str:
+        """Return SQL of the value that a column, quoted, gives."""
+        return f"CAST({self.through.replace('{x}', column)} AS {self.type})"
 
 
 @dataclass(frozen=True, slots=True)

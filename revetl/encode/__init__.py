@@ -7,8 +7,21 @@ gives JSON text, so that the fields of a change can be joined into its body with
 from __future__ import annotations
 
 from revetl.encode.encoding import Encoding, Unencodable
+from revetl.encode.hashing import DIGEST, digest, refusing
 from revetl.encode.objects import Part, clear_sql, constant_json, object_sql
 from revetl.encode.render import encode
 from revetl.encode.same import same
 
-__all__ = ["Encoding", "Part", "Unencodable", "clear_sql", "constant_json", "encode", "object_sql", "same"]
+__all__ = [
+    "DIGEST",
+    "Encoding",
+    "Part",
+    "Unencodable",
+    "clear_sql",
+    "constant_json",
+    "digest",
+    "encode",
+    "object_sql",
+    "refusing",
+    "same",
+]

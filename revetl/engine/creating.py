@@ -32,7 +32,7 @@ def wishes(
 
 def _mapped(plan: SyncPlan, destination: Destination, types: Mapping[str, str]) -> Iterator[RemoteField]:
     for field in plan.fields:
-        yield RemoteField(field.field, kind_of(types.get(field.field, "VARCHAR")))
+        yield RemoteField(field.field, "text" if field.hash else kind_of(types.get(field.field, "VARCHAR")))
     for constant in plan.constants:
         yield RemoteField(constant.field, _kind_of_value(constant.value))
     if plan.match_field:

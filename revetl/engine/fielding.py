@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from revetl.contract import Destination
-from revetl.encode.encoding import Unencodable
+from revetl.encode import DIGEST, Unencodable
 from revetl.encode.typenames import parse_type
 from revetl.types import RemoteField, SyncPlan
 
@@ -62,12 +62,9 @@ def compare_fields(
         return ()
     known = {field.name: field for field in fields}
     mapped = {field.field: (field.model, field.property) for field in plan.fields}
+    types = {field.field: DIGEST if field.hash else columns.get(mapped[field.field]) for field in plan.fields}
     names = [*mapped, *(constant.field for constant in plan.constants)]
-    said = [
-        fault
-        for name in names
-        for fault in _fault(name, known.get(name), columns.get(mapped.get(name, ("", ""))), destination)
-    ]
+    said = [fault for name in names for fault in _fault(name, known.get(name), types.get(name), destination)]
     missing = [f.name for f in fields if f.required and f.name not in names and f.name != plan.match_field]
     remedy = "map a property to it, or give it a constant"
     return (*said, *(Misfit(name, "is required there and nothing is mapped to it", remedy) for name in missing))

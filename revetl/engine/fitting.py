@@ -8,7 +8,8 @@ from typing import Any
 
 from revetl.contract import Destination
 from revetl.diff.shape import Shape
-from revetl.encode import Unencodable, encode
+from revetl.encode import DIGEST, Unencodable, digest, encode, refusing
+from revetl.encode.encoding import HOLE
 from revetl.engine import remote
 from revetl.engine.fielding import Misfit, compare_fields, value_misfits
 from revetl.engine.lanes import line_of
@@ -35,13 +36,19 @@ def values_that_do_not_fit(
         kind = columns.get((mapped.model, mapped.property))
         if kind is None or mapped.field not in fields:
             continue
+        if mapped.hash is not None:
+            kind = DIGEST
         try:
             found = encode(kind, fields[mapped.field], destination.wire, timezone=plan.timezone)
         except Unencodable as error:
             remedy = "cast the column in the model, or map it to another field"
             wrong.append(Misfit(mapped.field, f"does not take the column's {kind}: {error.reason}", remedy))
             continue
-        refusal = found.over(f"x.{quote_identifier(mapped.property)}").refusal
+        column = f"x.{quote_identifier(mapped.property)}"
+        if mapped.hash is not None:
+            found = refusing(found, mapped.hash, mapped.pii)
+            column = digest(mapped.hash, mapped.pii).replace(HOLE, column)
+        refusal = found.over(column).refusal
         if refusal is not None:
             checks.setdefault(mapped.model, []).append((mapped.field, refusal))
     return (*wrong, *value_misfits(_counted(workspace, plan, checks)))

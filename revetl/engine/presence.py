@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
+from revetl.encode import digest
+from revetl.encode.encoding import HOLE
 from revetl.engine import shapes
 from revetl.engine.keytext import spell
 from revetl.engine.workspace import Workspace
@@ -13,7 +15,7 @@ from revetl.errors import RevetlError
 from revetl.sqltext import quote_identifier
 from revetl.state.layout import StoredSync
 from revetl.state.onekey import normalised, part_text
-from revetl.types import JSON, ModelRef, SyncPlan
+from revetl.types import JSON, FieldPlan, ModelRef, SyncPlan
 from revetl.warehouse.connection import QueryError, connect, first_line, lockdown
 from revetl.warehouse.source import Tables, open_source
 
@@ -63,11 +65,11 @@ class Models:
 
     def keys_of(self, plan: SyncPlan, identity: str, kind: str) -> tuple[str, ...]:
         """Return the keys whose match value is this identity, as the destination compares it (``kind``)."""
-        ref, column = _match(plan)
+        ref, value = _match(plan)
         if self._con is None or ref.relation in self._tables.missing:
             return ()
         keys = ", ".join(f"t.{quote_identifier(name)}" for name in ref.key)
-        match = normalised(kind, f"CAST(t.{quote_identifier(column)} AS VARCHAR)")
+        match = normalised(kind, value)
         sql = f"SELECT DISTINCT {keys} FROM {self._from(ref)} t WHERE {match} = {normalised(kind, '?')} LIMIT 20"
         try:
             return tuple(spell([_plain(part) for part in row]) for row in self._rows(sql, [identity]))
@@ -78,8 +80,8 @@ class Models:
     def _presence(self, plan: SyncPlan, parts: Sequence[JSON], stored: StoredSync | None) -> Presence:
         if not self._has(plan.base, parts):
             return Presence(in_model=False)
-        ref, column = _match(plan)
-        match = self._one(ref, parts, [f"CAST(t.{quote_identifier(column)} AS VARCHAR)"])
+        ref, value = _match(plan)
+        match = self._one(ref, parts, [value])
         return Presence(
             in_model=True,
             has_match=bool(match and match[0] and str(match[0]).strip()),
@@ -103,9 +105,7 @@ class Models:
         types = {known.field: known.type for known in stored.fields} if stored else {}
         for ref in (plan.base, *plan.joined):
             fields = [f for f in plan.fields if f.model == ref.unique_id and f.field in types]
-            columns = [
-                f"CAST(TRY_CAST(t.{quote_identifier(f.property)} AS {types[f.field]}) AS VARCHAR)" for f in fields
-            ]
+            columns = [f"CAST(TRY_CAST({_read(f)} AS {types[f.field]}) AS VARCHAR)" for f in fields]
             row = self._one(ref, parts, columns) if fields else None
             for number, found in enumerate(fields):
                 yield found.field, row[number] if row else None
@@ -130,13 +130,19 @@ class Models:
         return found
 
 
+def _read(found: FieldPlan) -> str:
+    """Return SQL of what a field's column gives: its digest where it leaves hashed."""
+    column = f"t.{quote_identifier(found.property)}"
+    return digest(found.hash, found.pii).replace(HOLE, column) if found.hash else column
+
+
 def _match(plan: SyncPlan) -> tuple[ModelRef, str]:
-    """Return the model and column of the match value."""
+    """Return the model and SQL of the match value."""
     refs = {ref.unique_id: ref for ref in (plan.base, *plan.joined)}
     for found in plan.fields:
         if found.field == plan.match_field and found.model in refs:
-            return refs[found.model], found.property
-    return plan.base, plan.match_property
+            return refs[found.model], f"CAST({_read(found)} AS VARCHAR)"
+    return plan.base, f"CAST(t.{quote_identifier(plan.match_property)} AS VARCHAR)"
 
 
 def _plain(part: object) -> JSON:

@@ -175,7 +175,7 @@ def _wishes(case: Case) -> Iterator[Reason]:
         return
     if found is None:
         return
-    ends = "is kept there" if case.plan.on_leave is OnLeave.KEEP else f"gets {case.plan.on_leave}"
+    ends = "is kept there" if case.plan.on_leave is OnLeave.KEEP else f"gets {case.plan.leaving}"
     then = f"with the next run it {ends}"
     if not found.in_model:
         yield Reason("not_in_model", f"it is not in {case.plan.base.model} any more: {then}", again)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from revetl.contract import Destination
 from revetl.diff.shape import Pointer, Shape, Slot
+from revetl.encode import DIGEST, digest
 from revetl.errors import ConfigError, RevetlError
 from revetl.plan.flows import flow_hash
 from revetl.sqltext import quote_identifier
@@ -127,18 +128,20 @@ def _key_types(plan: SyncPlan, tables: Tables) -> tuple[str, ...]:
 def _kind(plan: SyncPlan, ref: ModelRef, part: FieldPlan | LinkPlan, tables: Tables) -> str:
     """Return the type of the snapshot's column; each column that the part is read from must be there."""
     if isinstance(part, FieldPlan):
-        return _type_of(ref, part.property, tables, plan.name)
+        kind = _type_of(ref, part.property, tables, plan.name)
+        return kind if part.hash is None else DIGEST
     for column in part.columns:
         _type_of(ref, column, tables, plan.name)
     return POINTER
 
 
 def _slot(field: FieldPlan, ordinal: int, old: StoredField | None, kind: str) -> Slot:
-    return Slot(
+    slot = Slot(
         ordinal=ordinal, field=field.field, property=field.property, model=field.model, type=old.type if old else kind,
         stored=old is not None, fresh=old.fresh if old else True, on_null=field.on_null, write=field.write,
-        pii=field.pii,
+        pii=field.pii, hash=field.hash, through=digest(field.hash, field.pii) if field.hash else "{x}",
     )  # fmt: skip
+    return slot if old is None or old.digest == slot.digest() else replace(slot, fresh=True)
 
 
 def _link(link: LinkPlan, ordinal: int, old: StoredField | None, tables: Tables, sync: str) -> Slot:
@@ -271,7 +274,7 @@ def _memberships(
     found = []
     for cohort in plan.cohorts:
         for field in cohort.fields:
-            kind = _type_of(cohort.ref, field.property, tables, plan.name)
+            kind = _kind(plan, cohort.ref, field, tables)
             old = known.get((cohort.name, field.field)) or known.get((cohort.name, field.was or ""))
             if old is None:
                 last += 1
@@ -331,5 +334,5 @@ def _stored(slot: Slot) -> StoredField:
     link = slot.link.sync if slot.link else None
     return StoredField(
         slot.ordinal, slot.field, slot.property, slot.model, slot.type, slot.pii, slot.fresh, orphan=False, link=link,
-        cohort=slot.cohort,
+        cohort=slot.cohort, digest=slot.digest(),
     )  # fmt: skip

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from revetl.contract import Destination
 from revetl.diff import changes as diff_changes
 from revetl.diff.shape import STATE, Shape, Slot
-from revetl.encode import Encoding, Part, Unencodable, clear_sql, constant_json, encode, object_sql
+from revetl.encode import Encoding, Part, Unencodable, clear_sql, constant_json, encode, object_sql, refusing
 from revetl.errors import ConfigError
 from revetl.sqltext import quote_text
 from revetl.state.outbox import Stage
@@ -65,6 +65,8 @@ def encodings(
                 hint="cast the column in the model, or remove the mapping"
                 + ("; a time zone can be named by `timezone:` in revetl.yml" if "TIMESTAMP" in slot.type else ""),
             ) from None
+        if slot.hash is not None:
+            encoding = refusing(encoding, slot.hash, slot.pii)
         found[slot.ordinal] = encoding.over(f"{'x' if slot.cohort is None else 'y'}.f{slot.ordinal}")
     return found
 
@@ -123,14 +125,19 @@ def _upsert_parts(
 
 
 def _leave_parts(plan: SyncPlan, shape: Shape, destination: Destination, *, links: bool = False) -> list[Part]:
-    if plan.on_leave is not OnLeave.CLEAR:
-        return []
     clear = clear_sql(destination.wire)
     return [
         Part(slot.field, clear if slot.link is None else "'null'", f"x.b{slot.ordinal} IS NOT NULL")
-        for slot in shape.slots
-        if slot.ordinal != shape.match_slot and (links or slot.link is None)
+        for slot in _ended(plan, shape)
+        if links or slot.link is None
     ]
+
+
+def _ended(plan: SyncPlan, shape: Shape) -> Iterator[Slot]:
+    """Yield what is cleared of a record that leaves; its identity, by which it is found, never is."""
+    for slot in shape.slots:
+        if plan.on_leave is OnLeave.CLEAR and slot.ordinal != shape.match_slot and (slot.pii or not plan.drops):
+            yield slot
 
 
 def _link_part(slot: Slot, when: str) -> Part:
@@ -151,8 +158,9 @@ def _links(plan: SyncPlan, shape: Shape) -> str:
         return "NULL"
     upsert = object_sql([_link_part(slot, diff_changes.sends(slot, shape)) for slot in shape.links])
     leave = "NULL"
-    if plan.on_leave is OnLeave.CLEAR:
-        leave = object_sql([_link_part(slot, f"x.b{slot.ordinal} IS NOT NULL") for slot in shape.links])
+    ended = [_link_part(slot, f"x.b{slot.ordinal} IS NOT NULL") for slot in _ended(plan, shape) if slot.link]
+    if ended:
+        leave = object_sql(ended)
     return f"nullif(CASE c.op WHEN 'upsert' THEN {upsert} WHEN 'leave' THEN {leave} END, '{{}}')"
 
 

@@ -16,7 +16,7 @@ from revetl.plan.items import Fault, Item, Said
 from revetl.plan.links import links_of
 from revetl.plan.names import Names
 from revetl.plan.policy import check_policies, check_required, constants_of
-from revetl.types import CohortPlan, Guards, LinkPlan, ModelRef, SyncPlan
+from revetl.types import CohortPlan, Guards, LinkPlan, ModelRef, OnLeave, SyncPlan
 
 
 class Assembly:
@@ -123,7 +123,8 @@ class Assembly:
             audience=audience,
             exclude=exclude,
             mode=config.mode,
-            on_leave=config.on_leave,
+            on_leave=OnLeave.CLEAR if config.on_leave == "drop" else config.on_leave,
+            drops=config.on_leave == "drop",
             on_leave_scope=config.on_leave_scope,
             cohort_style=style_of(draft) if cohorts else None,
             create_cohorts=config.create_cohorts,

@@ -67,7 +67,9 @@ def membership_fields(draft: Draft, item: Item, names: Names, say: Complaints) -
             what = f"columns '{found[field].property}' and '{column.name}' of '{item.name}' both go into {field}"
             say.error("RVT-304", what, "remove one", syncs=(draft.name,), node=item.node, column=column.name)
         check_personal(draft, item, column.name, column.pii, say)
-        found[field] = FieldPlan(field, column.name, item.node.unique_id, column.pii, options.on_null, was=options.was)
+        found[field] = FieldPlan(
+            field, column.name, item.node.unique_id, column.pii, options.on_null, was=options.was, hash=options.hash
+        )
     return tuple(found.values())
 
 

@@ -11,7 +11,7 @@ from revetl.plan.entities import Entity
 from revetl.plan.items import Item, Mapped
 from revetl.plan.meta import FieldOptions
 from revetl.plan.names import Names
-from revetl.types import FieldPlan, Write
+from revetl.types import FieldPlan, Hash, Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,10 @@ def _landing(draft: Draft, item: Item, column: Mapped, names: Names, say: Compla
         say.error("RVT-335", what, "write always or create", syncs=(draft.name,), node=item.node, column=column.name)
     field = options.field or column.name
     node = item.node.unique_id
-    return Landing(FieldPlan(field, column.name, node, column.pii, options.on_null, options.write, options.was), item)
+    plan = FieldPlan(
+        field, column.name, node, column.pii, options.on_null, options.write, options.was, options.hash
+    )  # fmt: skip
+    return Landing(plan, item)
 
 
 def options_of(draft: Draft, item: Item, column: Mapped, names: Names, say: Complaints) -> FieldOptions | None:
@@ -60,7 +63,27 @@ def options_of(draft: Draft, item: Item, column: Mapped, names: Names, say: Comp
         what = f"two groups say different things of column '{column.name}' for {draft.name}"
         remedy = f"name {draft.destination} itself in `to`"
         say.error("RVT-315", what, remedy, syncs=(draft.name,), node=item.node, column=column.name)
-    return said[0] if said else None
+    if not said:
+        return None
+    for what, remedy in _unhashable(draft, column, said[0]):
+        say.error("RVT-336", what, remedy, syncs=(draft.name,), node=item.node, column=column.name)
+    return said[0]
+
+
+def _unhashable(draft: Draft, column: Mapped, options: FieldOptions) -> Iterator[tuple[str, str]]:
+    """Yield why a column cannot be hashed as asked, and the remedy."""
+    if options.hash is None:
+        return
+    if lands_as_link(draft, column):
+        yield f"column '{column.name}' is a link in {draft.name}, and a link is no value to hash", "remove `hash`"
+    elif options.hash.kinds and column.pii not in options.hash.kinds:
+        kinds = ", ".join(options.hash.kinds)
+        what = f"`hash: {options.hash}` of column '{column.name}' has no rule for {_said(column.pii)}"
+        yield what, f"say what it is: {{pii: …}}, one of {kinds}; or write `hash: {Hash.PLAIN}`"
+
+
+def _said(pii: str | None) -> str:
+    return "a column without a kind" if pii in {None, "true"} else f"`pii: {pii}`"
 
 
 def lands_as_link(draft: Draft, column: Mapped) -> bool:
@@ -117,7 +140,8 @@ def _with_match(
     feeding = next((landing for landing in landed if landing.plan.field == field), None)
     if feeding is None:
         source = sources[0]
-        plan = FieldPlan(field, source.plan.property, source.plan.model, source.plan.pii)
+        said = source.plan
+        plan = FieldPlan(field, said.property, said.model, said.pii, hash=said.hash)
         return field, (Landing(plan, source.item), *landed)
     if feeding not in sources:
         wanted = sources[0].plan.property

@@ -158,10 +158,12 @@ def _fields(word: str, base: FlowChange, before: Flow, after: Flow) -> Iterator[
 
 def _field(what: FlowChange, old: Flow, new: Flow) -> Iterator[FlowChange]:
     source = (old["model"], old["column"]) != (new["model"], new["column"])
-    for rule in ("pii", "on_null", "write", "target"):
+    for rule in ("pii", "on_null", "write", "target", "hash"):
         if old.get(rule) != new.get(rule):
             change = f"{rule}: {old.get(rule)}", f"{rule}: {new.get(rule)}"
-            yield replace(what, before=change[0], after=change[1], resends=rule == "target")
+            bares = rule == "hash" and new.get(rule) is None  # what left as a digest leaves in clear
+            resends = rule in {"target", "hash"}
+            yield replace(what, before=change[0], after=change[1], leaves=bares, resends=resends)
     if source:
         before, after = (f"{_short(part['model'])}.{part['column']}" for part in (old, new))
         yield replace(what, before=before, after=after, leaves=True, resends=True)

@@ -58,7 +58,7 @@ def flow(sync: SyncPlan) -> dict[str, JSON]:
         "audience": sorted(ref.model for ref in sync.audience),
         "exclude": sorted(ref.model for ref in sync.exclude),
         "mode": str(sync.mode),
-        "on_leave": str(sync.on_leave),
+        "on_leave": sync.leaving,
         "on_leave_scope": sync.on_leave_scope,
         "constants": {c.field: {"value": c.value, "write": str(c.write)} for c in sync.constants},
         "timezone": sync.timezone,
@@ -81,6 +81,7 @@ def _field(field: FieldPlan) -> dict[str, JSON]:
         "on_null": str(field.on_null),
         "write": str(field.write),
         "was": field.was,
+        **({"hash": str(field.hash)} if field.hash else {}),
     }
 
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from revetl.config.guards import GuardsSpec
 from revetl.config.schema import Strict, as_mapping, wrong
 from revetl.config.specs import is_name
-from revetl.types import JSON, OnNull, Write
+from revetl.types import JSON, Hash, OnNull, Write
 
 MAX_NAME = 255  # characters; the longest identifier among warehouses (Snowflake's, docs.snowflake.com)
 _LATER = frozenset({"erase", "freshness"})
@@ -84,6 +84,7 @@ class FieldOptions(Strict):
     on_null: OnNull = OnNull.CLEAR
     write: Write = Write.ALWAYS
     was: Text | None = None
+    hash: Hash | None = None
 
 
 class CohortOptions(Strict):

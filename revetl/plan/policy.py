@@ -16,9 +16,10 @@ def check_policies(draft: Draft, say: Complaints) -> None:
     if config.mode not in thing.modes:
         choice = _choices(thing.modes)
         say.error("RVT-324", f"{place} cannot {config.mode}", f"write {choice}", syncs=(draft.name,), file=draft.file)
-    if config.on_leave not in thing.on_leave:
+    known = {*thing.on_leave, *(["drop"] if OnLeave.CLEAR in thing.on_leave else [])}
+    if config.on_leave not in known:
         what = f"{place} cannot {config.on_leave} records that leave"
-        say.error("RVT-322", what, f"write {_choices(thing.on_leave)}", syncs=(draft.name,), file=draft.file)
+        say.error("RVT-322", what, f"write {_choices(known)}", syncs=(draft.name,), file=draft.file)
     elif config.on_leave is OnLeave.DELETE and not config.allow_delete:
         what = f"{draft.name} would delete records at the destination"
         say.error("RVT-323", what, "write `allow_delete: true` beside it", syncs=(draft.name,), file=draft.file)

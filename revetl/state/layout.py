@@ -25,6 +25,7 @@ class StoredField:
     orphan: bool
     link: str | None = None  # the sync that a link points to
     cohort: str | None = None  # whose memberships carry it; None: records do
+    digest: str | None = None  # how its values are hashed; None: they are in clear
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,8 @@ def load_sync(store: Reads, sync: str) -> StoredSync | None:
         return None
     ident, name, keys, normalise, version, relations, account, flow, last_rows = found[0]
     rows = store.rows(
-        f"SELECT ordinal, field, property, model, type, pii, fresh, orphan, link, cohort FROM {STATE}.fields "
-        "WHERE sync_id = ? ORDER BY ordinal",
+        "SELECT ordinal, field, property, model, type, pii, fresh, orphan, link, cohort, digest "
+        f"FROM {STATE}.fields WHERE sync_id = ? ORDER BY ordinal",
         [ident],
     )
     fields = [StoredField(*row) for row in rows]
@@ -104,9 +105,9 @@ def add_field(store: Store, sync_id: int, field: StoredField) -> None:
     for table in _tables(field):
         store.con.execute(f"ALTER TABLE {STATE}.{table}_{sync_id} ADD COLUMN f{field.ordinal} {field.type}")
     store.con.execute(
-        f"INSERT INTO {STATE}.fields VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO {STATE}.fields VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [sync_id, field.ordinal, field.field, field.property, field.model, field.type, field.pii, field.fresh, False,
-         field.link, field.cohort],
+         field.link, field.cohort, field.digest],
     )  # fmt: skip
 
 
@@ -126,9 +127,19 @@ def refresh_fields(store: Store, sync_id: int, mapped: Sequence[StoredField]) ->
     store.con.execute(f"UPDATE {STATE}.fields SET orphan = true WHERE sync_id = ?", [sync_id])
     for field in mapped:
         store.con.execute(
-            f"UPDATE {STATE}.fields SET orphan = false, field = ?, property = ?, model = ?, pii = ?, "
-            "link = ? WHERE sync_id = ? AND ordinal = ?",
-            [field.field, field.property, field.model, field.pii, field.link, sync_id, field.ordinal],
+            f"UPDATE {STATE}.fields SET orphan = false, field = ?, property = ?, model = ?, pii = ?, link = ?, "
+            "fresh = ?, digest = ? WHERE sync_id = ? AND ordinal = ?",
+            [
+                field.field,
+                field.property,
+                field.model,
+                field.pii,
+                field.link,
+                field.fresh,
+                field.digest,
+                sync_id,
+                field.ordinal,
+            ],
         )
 
 

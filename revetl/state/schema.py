@@ -64,6 +64,8 @@ OPT_OUTS = [
     "seen_at TIMESTAMPTZ)",
 ]
 
+DIGESTS = ["ALTER TABLE {s}.fields ADD COLUMN digest VARCHAR"]  # how a field's values are hashed
+
 # name → statements; the order of names is the order of runs
 MIGRATIONS: dict[str, list[str]] = {
     "0001_first": FIRST,
@@ -72,6 +74,7 @@ MIGRATIONS: dict[str, list[str]] = {
     "0004_consent": CONSENT,
     "0005_if_empty": IF_EMPTY,
     "0006_opt_outs": OPT_OUTS,
+    "0007_digests": DIGESTS,
 }
 
 

@@ -23,7 +23,7 @@ from revetl.types.syncs import (
     ModelRef,
     SyncPlan,
 )
-from revetl.types.words import Cause, Effect, Mode, OnLeave, OnNull, Op, Proof, Severity, Status, Write
+from revetl.types.words import Cause, Effect, Hash, Mode, OnLeave, OnNull, Op, Proof, Severity, Status, Write
 
 __all__ = [
     "CONSENT",
@@ -44,6 +44,7 @@ __all__ = [
     "Erased",
     "FieldPlan",
     "Guards",
+    "Hash",
     "Held",
     "Limits",
     "Link",

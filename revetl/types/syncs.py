@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from revetl.types.base import EMPTY, JSON
 from revetl.types.project import Relation
-from revetl.types.words import Mode, OnLeave, OnNull, Write
+from revetl.types.words import Hash, Mode, OnLeave, OnNull, Write
 
 CONSENT = "consent:"  # begins the names of the cohorts that withdrawals are
 
@@ -35,6 +35,7 @@ class FieldPlan:
     on_null: OnNull = OnNull.CLEAR
     write: Write = Write.ALWAYS
     was: str | None = None
+    hash: Hash | None = None  # None: it leaves as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,7 @@ class SyncPlan:
     mode: Mode = Mode.UPSERT
     on_leave: OnLeave = OnLeave.KEEP
     on_leave_scope: str = "created"  # created | all
+    drops: bool = False  # of on_leave: clear: personal fields alone
     cohort_style: str | None = None
     create_cohorts: bool = True  # whether a tag or list that does not exist there may be made
     constants: tuple[Constant, ...] = ()
@@ -149,6 +151,11 @@ class SyncPlan:
     was: str | None = None
     sandbox: bool = False  # this target goes to the local stand-in
     settings: Mapping[str, JSON] = EMPTY  # per-sync settings of the destination (never secrets)
+
+    @property
+    def leaving(self) -> str:
+        """Return the leave policy as it is written."""
+        return "drop" if self.drops else str(self.on_leave)
 
     @property
     def mapped(self) -> tuple[FieldPlan | LinkPlan, ...]:

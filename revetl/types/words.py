@@ -55,6 +55,26 @@ class Write(StrEnum):
     IF_EMPTY = "if_empty"  # only while nothing stands there
 
 
+class Hash(StrEnum):
+    """How a value is hashed before it leaves, and by whose rules it is normalised first."""
+
+    SHA256 = "sha256"  # Google's: Customer Match, conversions
+    META = "sha256_meta"  # Meta's: Custom Audiences, conversions
+    PLAIN = "sha256_plain"  # the text as it stands
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Return the kinds of personal data that there are rules for; none: any text will do."""
+        return _HASHED.get(self, ())
+
+
+_NAMES = ("name", "first_name", "last_name")
+_HASHED = {
+    Hash.SHA256: ("email", "phone", *_NAMES),
+    Hash.META: ("email", "phone", *_NAMES, "city", "state", "zip", "country", "birth", "gender"),
+}
+
+
 class OnLeave(StrEnum):
     """What happens at the destination to a record that left the model."""
 

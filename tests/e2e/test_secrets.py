@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import duckdb
 import orjson
 import pytest
 
-from tests.e2e.house import MAIL, House
+from tests.e2e.house import MAIL, House, built
 from tests.e2e.receiver import hook_up, listening
 
 SECRET = "canary-secret-5e2f61c0d9"
@@ -64,6 +65,22 @@ def test_what_a_policy_denies_leaves_nothing_anywhere(fresh: House) -> None:
     assert PHONE.encode() not in said + sent + everything_written(fresh.root)
     assert len(fresh.members()) == len(fresh.wanted_members())  # the other syncs ran
     assert fresh.contacts() == {}
+
+
+def test_what_leaves_hashed_leaves_nothing_else_anywhere(fresh: House) -> None:
+    """A field with a hash: its digest arrives, and the value is in no request, state, ledger, word or report."""
+    mapped = "hubspot: {field: phone, on_null: keep}"
+    fresh.edit("models/marts/customers.yml", mapped, mapped.replace("}", ", hash: sha256}"))
+    built(fresh.root, "parse")
+    fresh.sql("update customers set phone = null", f"update customers set phone = '{PHONE}' where customer_id = 2")
+    done = fresh.program("sync", "--log-format", "json", "--output", "json")
+    shown = fresh.program("plan", "--output", "json")
+    asked = fresh.program("why", "2", "--to", "hubspot.customer", "--output", "json")
+    assert (done.returncode, shown.returncode, asked.returncode) == (0, 0, 0), done.stderr + asked.stderr
+    said = "".join(one.stdout + one.stderr for one in (done, shown, asked)).encode()
+    sent, digest = orjson.dumps(fresh.received()), sha256(PHONE.encode()).hexdigest()
+    assert PHONE.encode() not in said + sent + everything_written(fresh.root)
+    assert {one["phone"] for one in fresh.contacts().values() if one.get("phone")} == {digest}
 
 
 def test_personal_values_are_in_no_output_and_only_as_hashes_in_the_ledger(fresh: House) -> None:

@@ -21,7 +21,7 @@ from planfactory import (
 )
 
 from revetl.plan import Resolved
-from revetl.types import Node
+from revetl.types import Hash, Node
 
 Make = Callable[[], Resolved]
 Case = tuple[Make, str, str | None, str | None, str, str]
@@ -266,6 +266,10 @@ MODELS: dict[str, Case] = {
         meta_case(customers(), yml=syncs_yml("on_leave: clear")),
         "RVT-322", None, None, "'contact' of Crm cannot clear records that leave", "write archive or delete or keep",
     ),
+    "dropping what cannot be cleared": (
+        meta_case(customers(), yml=syncs_yml("on_leave: drop")),
+        "RVT-322", None, None, "'contact' of Crm cannot drop records that leave", "write archive or delete or keep",
+    ),
     "delete without allow_delete": (
         meta_case(customers(), yml=syncs_yml("on_leave: delete")),
         "RVT-323", None, None, "crm.customer would delete records", "write `allow_delete: true` beside it",
@@ -423,6 +427,25 @@ MODELS: dict[str, Case] = {
     "write if_empty": (
         meta_case(customers(column("x", {"to": {"crm": {"write": "if_empty"}}}))),
         "RVT-335", "customers", "x", "'contact' of Crm does not tell what is empty", "write always or create",
+    ),
+    "a hash of a kind that has no rule": (
+        meta_case(customers(column("x", {"pii": "email", "to": {"crm": {"field": "y", "hash": "sha256"}}}),
+                            column("z", {"pii": "iban", "to": {"crm": {"hash": "sha256"}}})),
+                  yml=YML.replace("[email]", "[email, iban]")),
+        "RVT-336", "customers", "z", "`hash: sha256` of column 'z' has no rule for `pii: iban`",
+        f"say what it is: {{pii: …}}, one of {', '.join(Hash.SHA256.kinds)}; or write `hash: sha256_plain`",
+    ),
+    "a hash of nobody knows what": (
+        meta_case(customers(column("x", {"to": {"crm": {"hash": "sha256_meta"}}}))),
+        "RVT-336", "customers", "x", "has no rule for a column without a kind",
+        f"say what it is: {{pii: …}}, one of {', '.join(Hash.META.kinds)}; or write `hash: sha256_plain`",
+    ),
+    "a hash of a link": (
+        meta_case(
+            customers(column("firm", {"link": "company", "to": {"crm": {"field": "EMPLOYER", "hash": "sha256"}}})),
+            FIRM, yml=COMPANY,
+        ),
+        "RVT-336", "customers", "firm", "is a link in crm.customer", "remove `hash`",
     ),
     "snapshot with its own mark of current rows": (
         meta_case(

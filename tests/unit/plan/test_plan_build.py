@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,10 +23,12 @@ from planfactory import (
 )
 
 from revetl.plan import build
+from revetl.plan.flows import flows
 from revetl.types import (
     Constant,
     FieldPlan,
     Guards,
+    Hash,
     Limits,
     Mode,
     ModelRef,
@@ -44,6 +47,26 @@ def one(*nodes: Node, yml: str = YML) -> SyncPlan:
     assert resolved.errors == ()
     (sync,) = resolved.syncs
     return sync
+
+
+def test_hash() -> None:
+    """A hash goes with its field, the identity's too, and is in the flows only where there is one."""
+    address = column("email", {"pii": "email", "to": {"crm": {"field": "email_address", "hash": "sha256"}}})
+    sync = one(model("customers", properties(), ID, address, column("x", {"to": {"crm": "X"}})))
+    assert [(field.field, field.hash) for field in sync.fields] == [("email_address", Hash.SHA256), ("X", None)]
+    told = flows([sync])["syncs"]["crm.customer"]["fields"]
+    assert told["email_address"]["hash"] == "sha256"
+    assert "hash" not in told["X"]
+
+
+def test_drop() -> None:
+    """``on_leave: drop`` is a clearing of personal fields alone, and is called by its own name."""
+    yml = "version: 1\ndestinations: {file: {targets: {prod: sandbox}, syncs: {c: {entity: customer, on_leave: drop}}}}"
+    files = replace(CRM, objects={"contact": replace(CRM.objects["contact"], on_leave=frozenset(OnLeave))})
+    node = model("customers", properties(), ID, column("email", {"to": {"file": "email_address"}}))
+    (sync,) = build(project(node), config(yml), "prod", {"file": files}).syncs
+    assert (sync.on_leave, sync.drops, sync.leaving) == (OnLeave.CLEAR, True, "drop")
+    assert flows([sync])["syncs"]["file.c"]["on_leave"] == "drop"
 
 
 def test_smallest_sync() -> None:

@@ -107,6 +107,16 @@ CASES: dict[str, Case] = {
         written(customers(column("x", {"to": {"crm": {"field": "X", "on_null": "keep"}}}))),
         [(FlowKind.FIELD_CHANGED, "X", False, False)],
     ),
+    "hashed from now on": (
+        written(customers(column("x", X))),
+        written(customers(column("x", {"to": {"crm": {"field": "X", "hash": "sha256_plain"}}}))),
+        [(FlowKind.FIELD_CHANGED, "X", False, True)],
+    ),
+    "in clear from now on": (
+        written(customers(column("x", {"to": {"crm": {"field": "X", "hash": "sha256_plain"}}}))),
+        written(customers(column("x", X))),
+        [(FlowKind.FIELD_CHANGED, "X", True, True)],
+    ),
     "cohort added": (
         written(customers()),
         written(customers(), vip()),
