@@ -18,6 +18,7 @@ from revetl.engine import remote, results
 from revetl.engine.adopting import adopt
 from revetl.engine.backfill import trim
 from revetl.engine.debugging import PATIENCE, Silent
+from revetl.engine.durations import timed
 from revetl.engine.execute import Executed, first_sync
 from revetl.engine.fitting import Ask, PlanFields
 from revetl.engine.inspect import Inspection, Remote, inspect
@@ -66,7 +67,7 @@ def plan(options: Options, *, on_progress: Watch = _quiet, clock: Clock = utc_no
             fields = PlanFields(session, None if options.offline else _questions(stack, wire))
             found = inspect(session, plans, fields, on_progress)
         found.notes |= {name: (*found.notes.get(name, ()), *notes) for name, notes in fields.notes.items()}
-        previews = found.previews()
+        previews = timed(workspace, found.previews(), read_usage(session.store), clock().timestamp())
         problems = (*workspace.resolved.problems, *orphaned(workspace, session.store))
     if not options.offline:
         previews = tuple(_met(workspace, preview, on_progress, clock, wire) for preview in previews)

@@ -11,15 +11,13 @@ import orjson
 
 from revetl import plan
 from revetl.engine.estimating import Estimate, estimates
-from revetl.engine.results import write_flows
-from revetl.engine.workspace import Options, Workspace, load, read_project, read_types
+from revetl.engine.workspace import FLOWS, Options, Workspace, load, read_project, read_types
 from revetl.errors import ManifestError, UsageError
 from revetl.plan.flowdiff import FlowChange, FlowKind, diff_flows
 from revetl.plan.flows import SCHEMA_VERSION, whole
 from revetl.plan.orphans import Orphan
 from revetl.types import JSON, Problem, Severity, SyncPlan
 
-FLOWS = "revetl_flows.json"
 _NEW = frozenset({FlowKind.FIELD_ADDED, FlowKind.LINK_ADDED, FlowKind.MEMBERSHIP_ADDED, FlowKind.CONSTANT_ADDED})
 
 
@@ -58,7 +56,7 @@ def check(options: Options) -> Checked:
     mapped = (*resolved.syncs, *resolved.refused)
     problems = (*resolved.problems, *_too_many(changes, workspace))
     if options.state is None or options.state.resolve() != workspace.target_dir.resolve():
-        write_flows(workspace, workspace.target_dir)  # else the next comparison would be with this one
+        workspace.write_flows()  # else the next comparison would be with this one
     return Checked(
         workspace.target, problems, syncs, changes, compared, resolved.skipped,
         estimates=estimates(changes, mapped, workspace.registry, _last_results(workspace)),

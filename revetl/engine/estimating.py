@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from revetl.config.schema import as_mapping
 from revetl.contract import Destination
-from revetl.engine.survey import calls
+from revetl.engine.counting import calls, waiting
 from revetl.plan.flowdiff import FlowChange
 from revetl.types import JSON, Cause, Count, Op, SyncPlan
 
@@ -55,9 +55,4 @@ def _hours(destination: Destination, number: int) -> float | None:
     if not destination.rehearsal:
         return None
     limits = destination.limits(destination.settings.model_validate(dict(destination.rehearsal)))
-    spans = [
-        max(number * limit.default_cost - limit.allowance, 0) / limit.allowance * limit.seconds
-        for limit in limits
-        if limit.kind != "concurrency" and limit.allowance
-    ]
-    return max(spans) / 3_600 if spans else None
+    return waiting(limits, number) / 3_600 if any(limit.kind != "concurrency" for limit in limits) else None

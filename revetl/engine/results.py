@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -117,13 +116,7 @@ def write_results(workspace: Workspace, result: RunResult) -> None:
     directory = workspace.target_dir
     directory.mkdir(parents=True, exist_ok=True)
     replace_file(directory / "revetl_results.json", orjson.dumps(document(result), option=orjson.OPT_INDENT_2))
-    write_flows(workspace, directory)
-
-
-def write_flows(workspace: Workspace, directory: Path) -> None:
-    """Write the resolved mapping, without secrets: what ``check --state`` compares with."""
-    text = orjson.dumps(workspace.flows(), option=orjson.OPT_INDENT_2)
-    replace_file(directory / "revetl_flows.json", text)
+    workspace.write_flows()
 
 
 def flows_digest(workspace: Workspace) -> str:

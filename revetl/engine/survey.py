@@ -11,6 +11,7 @@ from revetl.diff import changes, delta, desired, guard, verdicts
 from revetl.diff.shape import Shape
 from revetl.encode import Encoding
 from revetl.engine import staging
+from revetl.engine.counting import calls
 from revetl.engine.shapes import Shaped
 from revetl.sqltext import quote_text
 from revetl.state.approvals import Approvals
@@ -232,21 +233,6 @@ def _refused(shape: Shape, store: Store) -> Iterator[str]:
         "ORDER BY reason"
     )
     return (f"{count:,} row{'s' if count != 1 else ''} rejected: {reason}" for reason, count in rows)
-
-
-def calls(destination: Destination, counts: Sequence[Count]) -> int:
-    """Return how many calls the changes take at least, by the actions' batch sizes."""
-    total = 0
-    groups: dict[tuple[Op, str | None], int] = {}
-    for count in counts:
-        groups[count.op, count.cohort] = groups.get((count.op, count.cohort), 0) + count.rows
-    for (op, _), rows in groups.items():
-        action = destination.actions.get(op)
-        if action is not None:
-            action = action.for_many(rows)
-            whole, rest = divmod(rows, action.max_records)
-            total += whole * action.calls(action.max_records) + (action.calls(rest) if rest else 0)
-    return total
 
 
 def _samples(shape: Shape, store: Store) -> list[Sample]:

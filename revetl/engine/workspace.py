@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import orjson
 
 from revetl import config as configuration
 from revetl import manifest, plan
@@ -18,9 +22,12 @@ from revetl.plan.build import Resolved
 from revetl.plan.flows import whole as whole_flows
 from revetl.plan.lineage import Types
 from revetl.plan.select import select_syncs
+from revetl.state.files import replace_file
 from revetl.types import EMPTY, JSON, BuildResult, Project, SyncPlan
 from revetl.warehouse.dbt_project import DbtProject, read_dbt_project
 from revetl.warehouse.profiles import Profile, load_profile
+
+FLOWS = "revetl_flows.json"  # in dbt's target directory
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,10 @@ class Workspace:
     def flows(self) -> dict[str, JSON]:
         """Return the resolved mapping and what stands behind it, as ``target/revetl_flows.json`` holds it."""
         return whole_flows(self.project, (*self.resolved.syncs, *self.resolved.refused), self.registry, self.types)
+
+    def write_flows(self) -> None:
+        """Write the resolved mapping, without secrets, beside the manifest: what ``check --state`` compares with."""
+        replace_file(self.target_dir / FLOWS, orjson.dumps(self.flows(), option=orjson.OPT_INDENT_2))
 
     def _compares(self) -> bool:
         asked = " ".join((*self.options.select, *self.options.exclude))
@@ -179,15 +190,28 @@ def load(options: Options, *, profile: bool = True, catalog: bool = False) -> Wo
             if profile or not target:
                 raise
     target_dir = root / dbt.target_path
-    project = read_project(options.manifest_path or target_dir / "manifest.json")
-    config = read_config(options.config_path or root / "revetl.yml")
-    known = registry()
-    types = read_types(target_dir, project) if catalog else EMPTY
-    resolved = plan.build(project, config, target, known, catalog=types)
+    with _uncollected():
+        project = read_project(options.manifest_path or target_dir / "manifest.json")
+        config = read_config(options.config_path or root / "revetl.yml")
+        known = registry()
+        types = read_types(target_dir, project) if catalog else EMPTY
+        resolved = plan.build(project, config, target, known, catalog=types)
     resolved = _rehearsed(resolved) if options.sandbox else resolved
     return Workspace(
         options, dbt, target, project, config, resolved, known, _results(options, target_dir), found, types
     )
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the garbage collector from looking through a big manifest's objects, none of which is garbage."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 def git_commit(directory: Path) -> str | None:

@@ -57,14 +57,14 @@ def _column(name: str, part: Part, *, inherits: bool) -> Column:
         data_type=part.maybe("data_type"),
         description=part.text("description"),
         meta=own if own or inherits else part.free("meta"),
-        tags=merged_tags(part),
+        tags=merged_tags(part, config),
     )
 
 
-def merged_tags(part: Part) -> tuple[str, ...]:
-    """Return the tags of a node or column, its own and its config's, each once.
+def merged_tags(part: Part, config: Part) -> tuple[str, ...]:
+    """Return the tags of a node or column, its own and those of its ``config``, each once.
 
     Raises:
         ManifestError: RVT-201, they are not a list of texts.
     """
-    return tuple(dict.fromkeys((*part.texts("tags"), *part.part("config").texts("tags"))))
+    return tuple(dict.fromkeys((*part.texts("tags"), *config.texts("tags"))))

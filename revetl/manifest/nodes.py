@@ -43,7 +43,7 @@ def read_node(unique_id: str, node: Part, *, inherits: bool, enabled: bool = Tru
         columns=read_columns(node, inherits=inherits),
         meta=node_meta(node),
         config=node.free("config"),
-        tags=merged_tags(node),
+        tags=merged_tags(node, config),
         fqn=_fqn(node, kind, name),
         parents=node.part("depends_on").texts("nodes"),
         description=node.text("description"),

@@ -6,7 +6,7 @@ Absent and null mean the same everywhere: Fusion leaves out the keys that dbt-co
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from revetl.errors import ManifestError
 from revetl.types import JSON
@@ -24,8 +24,7 @@ def unreadable(file: str, where: str, what: str) -> ManifestError:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """One JSON object of an artefact; each reader raises ManifestError RVT-201 where the type is wrong."""
 
     value: Mapping[str, JSON]
@@ -104,7 +103,7 @@ class Part:
     def free(self, key: str) -> Mapping[str, JSON]:
         """Return the free-form object at ``key``, such as config and meta, nested at most MAX_DEPTH deep."""
         found = self.part(key).value
-        if _deeper(found, MAX_DEPTH):
+        if found and _deeper(found, MAX_DEPTH):
             raise self.bad(f"nested more than {MAX_DEPTH} deep", key)
         return found
 

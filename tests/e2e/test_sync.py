@@ -39,6 +39,7 @@ def test_plan_sends_nothing_and_tells_the_truth(house: House) -> None:
     assert house.received() == []
     counted = {preview.sync: [(c.op, c.rows) for c in preview.counts] for preview in found.previews if preview.counts}
     assert counted == {MAIL: [(Op.UPSERT, 1)], CRM: [(Op.UPSERT, 1)]}
+    assert {preview.sync for preview in found.previews if preview.seconds > 0} == {MAIL, CRM}
     result = house.sync()
     assert (of(result, MAIL).delivered, of(result, CRM).delivered) == (1, 1)
 
