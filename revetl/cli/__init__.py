@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "approve": "Let through what a guard holds.",
     "retire": "Settle what is no longer mapped.",
     "recover": "Rebuild trust in a state that was lost or restored.",
+    "exposures": "Write one dbt exposure for each sync; --check for CI.",
     "sandbox": "Run local stand-ins of destinations for rehearsal.",
     "demo": "Walk through a whole sync on this machine.",
     "explain": "Say what an error code means.",

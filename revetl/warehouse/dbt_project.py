@@ -20,6 +20,7 @@ class DbtProject:
     profile: str | None
     target_path: str = "target"
     vars: Mapping[str, JSON] = EMPTY
+    model_paths: tuple[str, ...] = ("models",)
 
 
 def read_dbt_project(
@@ -40,7 +41,9 @@ def read_dbt_project(
     if not isinstance(name, str) or not name:
         raise ConfigError("RVT-400", f"{path} gives the project no name", hint="add `name: …`")
     target = env.get("DBT_TARGET_PATH") or render.value(found.get("target-path"), ("target-path",)) or "target"
-    variables = found.get("vars")
+    variables, paths = found.get("vars"), found.get("model-paths")
+    models = [render.value(path, ("model-paths",)) for path in paths] if isinstance(paths, list) else []
     return DbtProject(
-        name, str(profile) if profile else None, str(target), variables if isinstance(variables, dict) else EMPTY
-    )
+        name, str(profile) if profile else None, str(target), variables if isinstance(variables, dict) else EMPTY,
+        tuple(str(path) for path in models if path) or ("models",),
+    )  # fmt: skip
