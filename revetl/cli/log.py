@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from revetl.state.flowlog import Filters
 
 OUTCOMES = ("delivered", "rejected", "unknown", "waiting", "local", "open")
-OPS = ("identity", "upsert", "join", "part", "leave")
+OPS = ("identity", "upsert", "join", "part", "leave", "erase")
 FORMS = ("parquet", "csv", "json")
 
 

@@ -126,6 +126,6 @@ def verified(found: Verified) -> Iterator[RenderableType]:
     """Yield whether the ledger is as it was written."""
     yield from [note(found.notice)] if found.notice else []
     if not found.faults:
-        yield Text(f"the ledger is whole: {many(found.links, 'file')}, each as it was written, none missing")
+        yield Text(f"the ledger is whole: {many(found.links, 'entry', 'entries')}, each file as it was written")
     for fault in found.faults:
         yield Text(clean(fault), style="red")

@@ -11,6 +11,7 @@ from rich.text import Text
 from revetl.cli.render import hint, note, row, table, title
 from revetl.cli.words import clean
 from revetl.engine.belief import FieldBelief
+from revetl.engine.sealing import hidden
 from revetl.engine.times import moment
 from revetl.engine.why import Answer, Origin, Step, SyncAnswer
 from revetl.types import CONSENT, JSON
@@ -78,7 +79,7 @@ def _origin(found: Origin | None) -> str:
 def _step(step: Step) -> Iterator[RenderableType]:
     """Yield one flow: what it was, and what it was made from. A bullet marks what still stood."""
     flow = step.flow
-    values = [f"{name}={HIDDEN if _hidden(value) else spelt(value)}" for name, value in (flow.values or {}).items()]
+    values = [f"{name}={HIDDEN if hidden(value) else spelt(value)}" for name, value in (flow.values or {}).items()]
     what = ", ".join([*([flow.cohort] if flow.cohort else []), *values])
     outcome = ": ".join(part for part in (flow.outcome, flow.code) if part)
     mark = "•" if step.standing else " "
@@ -87,7 +88,3 @@ def _step(step: Step) -> Iterator[RenderableType]:
     made = ", ".join(f"{kind} {clean(source[:12])}" for kind, source in sources if source)
     run = f"{clean(flow.run)}{' (open)' if flow.open else ''}"
     yield Text(f"    run {run}{', ' + made if made else ''}", style="dim")
-
-
-def _hidden(value: JSON) -> bool:
-    return isinstance(value, dict) and set(value) == {"hmac"}

@@ -125,7 +125,7 @@ class _Loader:
     def templates(self, data: Mapping[str, JSON]) -> None:
         """Say where braces hold anything but env_var, or stand where nothing is rendered."""
         for path, text in strings(data):
-            rendered = path[2:3] == ("targets",) or path == ("ledger", "key")
+            rendered = path[2:3] == ("targets",) or path[:2] in {("ledger", "key"), ("ledger", "old_keys")}
             fault = template_fault(text) if rendered else next((m for m in ("{{", "{%", "{#") if m in text), None)
             if fault is not None:
                 what = f"'{'.'.join(map(str, path))}' has something in braces that is not env_var"

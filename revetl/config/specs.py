@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from revetl.config.guards import GuardsSpec, Span
 from revetl.config.policies import PoliciesSpec
@@ -82,14 +82,17 @@ def _ledger(value: JSON) -> JSON:
     return value
 
 
-def _values(value: JSON) -> JSON:
-    if value == "encrypted":
-        raise wrong("encrypted values are not there yet", "write hash or clear", code=NOT_YET)
-    return value
+def _beside(values: str, info: ValidationInfo) -> str:
+    if values == "encrypted" and not info.data.get("key"):
+        raise wrong(
+            "encrypted values need a key that lies elsewhere", "add key: \"{{ env_var('REVETL_LEDGER_KEY') }}\" to it"
+        )
+    return values
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_list)]
 Zone = Annotated[str, AfterValidator(_zone)]
+Reference = Annotated[str, AfterValidator(_reference)]
 RequireTests = Annotated[Literal["failed", "all", "off"], BeforeValidator(_off)]
 
 
@@ -148,10 +151,12 @@ class DestinationSpec(Strict):
 
 
 class LedgerConfig(Strict):
-    """What the ledger keeps of values; ``key`` refers to the variable that holds the HMAC key."""
+    """What the ledger keeps of personal values, for how long, and which variables hold its keys (old ones: to read)."""
 
-    values: Annotated[Literal["hash", "clear"], BeforeValidator(_values)] = "hash"
-    key: Annotated[str, AfterValidator(_reference)] | None = None
+    key: Reference | None = None
+    old_keys: tuple[Reference, ...] = ()
+    values: Annotated[Literal["hash", "clear", "encrypted"], AfterValidator(_beside)] = "hash"
+    keep: Span | None = None  # seconds: what ``prune`` leaves
 
 
 class SendConfig(Strict):

@@ -16,6 +16,7 @@ from revetl.diff.changes import MATCHED
 from revetl.diff.shape import STATE, Shape
 from revetl.engine import remote, shapes
 from revetl.engine.comparing import Asking, Ours, body_sql, pages, read_models
+from revetl.engine.forgotten import leave_out
 from revetl.engine.lanes import Line, line_of
 from revetl.engine.rehearsal import origins
 from revetl.engine.session import Clock, Session, new_run, open_session, utc_now
@@ -102,6 +103,7 @@ def _adopt(session: Session, plan: SyncPlan, line: Line, sender: Sender, number:
     if isinstance(held, Held):
         raise UsageError("RVT-893", f"{plan.name}: {held.reason}", hint=held.release)
     shape = shaped.shape
+    leave_out(store, plan.entity, shape, session.keys, "delta")
     asking = Asking(session, plan, shape, stored, line, sender)
     comparison = Comparison(plan, shape, asking)
     source = (

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from revetl.engine.sealing import hidden
+from revetl.state.erasing import ERASE
 from revetl.state.flowlog import Flow
 from revetl.types import JSON, Op
 
@@ -72,7 +74,7 @@ def _delivered(belief: Belief, flow: Flow, match_field: str | None) -> Belief:
         return replace(_present(belief, flow), identity=identity, memberships=_joined(belief, flow))
     if flow.op == Op.PART:
         return replace(belief, memberships=_parted(belief, flow))
-    if flow.op == Op.LEAVE:
+    if flow.op in {Op.LEAVE, ERASE}:
         return _gone(belief, flow)
     found = dict(belief.fields)
     if flow.op == Op.IDENTITY and match_field is not None:
@@ -121,8 +123,7 @@ def _ended(belief: Belief, flow: Flow, cohort: str | None = None) -> tuple[Membe
 
 
 def _value(name: str, value: JSON, flow: Flow) -> FieldBelief:
-    hidden = isinstance(value, dict) and set(value) == {"hmac"} and bool(_HMAC.match(str(value["hmac"])))
-    return FieldBelief(name, value, flow.time, flow.run, flow.seq, hidden)
+    return FieldBelief(name, value, flow.time, flow.run, flow.seq, hidden(value))
 
 
 def _identity(kept: str | None) -> JSON:

@@ -56,8 +56,9 @@ def inspect(
     reads = _read_all(session, plans, found, on_progress)
     options = session.workspace.options
     request = Request(
-        session.store, session.approvals, session.clock(), options.retry, options.limit, options.keys, options.approve
-    )
+        session.store, session.approvals, session.clock(), options.retry, options.limit, options.keys, options.approve,
+        session.keys,
+    )  # fmt: skip
     first = session.store.last_seq() + 1
     linked = {link.target for plan in plans for link in plan.links}
     session.store.con.execute("CREATE OR REPLACE TEMP TABLE coming (sync VARCHAR, key VARCHAR)")

@@ -77,6 +77,18 @@ class Models:
             self.note = f"the models cannot be asked: {first_line(error)}"
             return ()
 
+    def match_of(self, plan: SyncPlan, parts: Sequence[JSON]) -> str | None:
+        """Return the match value of a key now, None where there is none or the models cannot be asked."""
+        ref, column = _match(plan)
+        if self._con is None or len(parts) != len(plan.key) or ref.relation in self._tables.missing:
+            return None
+        try:
+            found = self._one(ref, parts, [f"CAST(t.{quote_identifier(column)} AS VARCHAR)"])
+        except QueryError as error:
+            self.note = f"the models cannot be asked: {first_line(error)}"
+            return None
+        return found[0] if found else None
+
     def _presence(self, plan: SyncPlan, parts: Sequence[JSON], stored: StoredSync | None) -> Presence:
         if not self._has(plan.base, parts):
             return Presence(in_model=False)

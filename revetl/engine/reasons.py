@@ -41,10 +41,15 @@ class Case:
     running: bool = False  # a run holds the state
     pid: int | None = None  # of that run's process
     note: str = ""  # why the models were not asked
+    forgotten: datetime | None = None  # since when nothing of the person may be sent
 
 
 def reason_of(case: Case) -> Reason:
     """Return the reason, the most pressing one of several."""
+    if case.forgotten is not None and (case.at is None or case.at >= case.forgotten):
+        since = moment(case.forgotten)
+        text = f"the person is forgotten since {since}: erased where they were sent, and never sent again"
+        return Reason("forgotten", text, "revetl forget KEY --lift lets them be sent again")
     if case.at is not None:
         return _then(case)
     return next(pressing(case), None) or _settled(case)

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from revetl.engine.session import Clock, Session, ledger_key, utc_now
-from revetl.engine.staging import Masking
+from revetl.engine.keyring import keyring, pin
+from revetl.engine.session import Clock, Session, masking, utc_now
 from revetl.engine.workspace import Workspace
 from revetl.errors import StateError
 from revetl.state import ledger
@@ -21,6 +21,7 @@ from revetl.state.files import private_directory
 from revetl.state.head import Head, read_head
 from revetl.state.lock import locked
 from revetl.state.store import Store
+from revetl.state.tombstones import settle
 from revetl.warehouse.connection import connect, lockdown
 
 
@@ -81,8 +82,10 @@ def _unchecked(workspace: Workspace, clock: Clock) -> Iterator[tuple[Session, He
             head = _head(workspace)
             store = Store(con, directory, clock, trusting=True)
             lockdown(con, [directory / "ledger", scratch])
-            mask = Masking(workspace.config.ledger.values, ledger_key(workspace))
-            yield Session(workspace, store, None, Approvals(store), mask, clock), head
+            ring = keyring(workspace)
+            pin(store, ring)
+            settle(store)
+            yield Session(workspace, store, None, Approvals(store), masking(workspace, ring), clock, ring), head
         finally:
             con.close()
 

@@ -9,17 +9,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from revetl.config import resolve_text
+from revetl.engine.keyring import Keyring, keyring, pin
+from revetl.engine.sealing import sealer
 from revetl.engine.staging import Masking
 from revetl.engine.workspace import Workspace
-from revetl.errors import StateError
 from revetl.state import optouts
 from revetl.state.approvals import Approvals
 from revetl.state.close import Closing, close_run
-from revetl.state.files import private_directory, replace_file
+from revetl.state.files import private_directory
 from revetl.state.lock import locked
 from revetl.state.outbox import open_jobs, open_runs
+from revetl.state.rewriting import finish
 from revetl.state.store import Store
+from revetl.state.tombstones import settle
 from revetl.state.trouble import worded
 from revetl.warehouse.connection import connect, lockdown
 from revetl.warehouse.source import Source, open_source
@@ -49,6 +51,12 @@ class Session:
     approvals: Approvals
     mask: Masking
     clock: Clock
+    ring: Keyring | None = None  # None: the mask's key alone
+
+    @property
+    def keys(self) -> Keyring:
+        """Return the keys of the ledger."""
+        return self.ring or Keyring((self.mask.key,))
 
     def closing(self, **facts: object) -> Closing:
         """Return how a run of this session is closed."""
@@ -56,7 +64,8 @@ class Session:
         late = {plan.name: registry[plan.type].late_apply for plan in self.workspace.resolved.syncs}
         codes = {plan.name: registry[plan.type].opted_out for plan in self.workspace.resolved.syncs}
         identity = self.mask.hmac if self.mask.values != "clear" else str
-        return Closing(late_apply=late, identity=identity, opted_out=codes, **facts)  # type: ignore[arg-type]
+        seal = sealer(self.mask.key) if self.mask.values == "encrypted" else None
+        return Closing(late_apply=late, identity=identity, opted_out=codes, seal=seal, **facts)  # type: ignore[arg-type]
 
     def show_opt_outs(self) -> None:
         """Write the file of who opted out at the destinations, for dbt to read."""
@@ -73,29 +82,9 @@ class Session:
         return runs
 
 
-def ledger_key(workspace: Workspace) -> bytes:
-    """Return the key of the ledger's HMACs: from the environment where revetl.yml says so, else a local file.
-
-    Raises:
-        StateError: RVT-509, the key file is unusable.
-    """
-    reference = workspace.config.ledger.key
-    if reference:
-        return resolve_text(reference, workspace.options.env, where="ledger.key").encode()
-    path = workspace.state_dir / "ledger.key"
-    if not path.exists():
-        private_directory(workspace.state_dir)
-        replace_file(path, secrets.token_hex(32).encode())
-    text = path.read_text().strip()
-    try:
-        return bytes.fromhex(text)
-    except ValueError:
-        raise StateError(
-            "RVT-509",
-            f"{path.name} is not a key",
-            kept="nothing was sent",
-            hint="restore it from a backup: without it, personal values in the ledger cannot be found again",
-        ) from None
+def masking(workspace: Workspace, ring: Keyring) -> Masking:
+    """Return how the ledger of this target keeps personal values."""
+    return Masking(workspace.config.ledger.values, ring.current)
 
 
 @contextmanager
@@ -105,6 +94,7 @@ def open_session(
     clock: Clock = utc_now,
     warehouse: bool = True,
     checked: bool = True,
+    pinned: bool = True,
     anew: bool = False,
     crash: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Session]:
@@ -127,8 +117,12 @@ def open_session(
             if source is not None:
                 source.attach(con)
             lockdown(con, [directory / "ledger", scratch])
-            mask = Masking(workspace.config.ledger.values, ledger_key(workspace))
-            session = Session(workspace, store, source, Approvals(store), mask, clock)
+            ring = keyring(workspace)
+            if pinned:
+                pin(store, ring)
+            settle(store)
+            session = Session(workspace, store, source, Approvals(store), masking(workspace, ring), clock, ring)
+            finish(store)
             session.close_killed(keep=frozenset(job.run for job in open_jobs(store)))
             yield session
         finally:

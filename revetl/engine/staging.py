@@ -22,14 +22,14 @@ BLOCK = 64  # bytes of a SHA-256 block: RFC 2104
 
 @dataclass(frozen=True, slots=True)
 class Masking:
-    """How the ledger keeps values: ``values`` hash | clear, and the key of its HMAC."""
+    """How the ledger keeps values: ``values`` hash | clear | encrypted, and the key of its HMAC."""
 
     values: str
     key: bytes
 
     def hidden(self, slot: Slot) -> bool:
         """Return whether this field's values are kept as HMAC only."""
-        return self.values == "hash" and slot.pii is not None
+        return self.values != "clear" and slot.pii is not None
 
     def shown(self, slot: Slot, value: str, alias: str) -> str:
         """Return SQL of what stands in the ledger for a hidden value; a null is no secret."""

@@ -12,6 +12,8 @@ from revetl.diff.shape import Shape
 from revetl.encode import Encoding
 from revetl.engine import staging
 from revetl.engine.counting import calls
+from revetl.engine.forgotten import leave_out
+from revetl.engine.keyring import Keyring
 from revetl.engine.shapes import Shaped
 from revetl.sqltext import quote_text
 from revetl.state.approvals import Approvals
@@ -52,6 +54,7 @@ class Request:
     limit: int | None = None
     keys: Sequence[str] = ()
     hashes: Sequence[str] = ()  # ``--approve``
+    ring: Keyring | None = None  # by which people who are forgotten are known
 
 
 def read(plan: SyncPlan, shaped: Shaped, store: Store, *, few: bool = False) -> int | Held:
@@ -131,6 +134,7 @@ def judge(
     store, shape = request.store, shaped.shape
     spelt = staging.encodings(plan, shape, destination, remote)
     store.run_all(changes.statements(plan, shape))
+    gone = leave_out(store, plan.entity, shape, request.ring, "changes") if request.ring else 0
     now = quote_text(request.now.isoformat()) + "::TIMESTAMPTZ"
     store.con.execute(verdicts.refuse(shape, staging.refusal(shape, spelt)))
     members = staging.member_refusal(shape, spelt)
@@ -147,7 +151,9 @@ def judge(
     _canary(shape, request)
     store.run_all(verdicts.order(shape, first))
     total = store.one(f"SELECT count(*) FROM {shape.temp('changes')}")
-    preview = replace(_preview(plan, shape, destination, request, held), rows=rows, notes=tuple(_refused(shape, store)))
+    preview = replace(
+        _preview(plan, shape, destination, request, held), rows=rows, notes=(*_refused(shape, store), *_left_out(gone))
+    )
     stopped = next((h for h in held if h.stops), None) if not total else None
     return Survey(plan, destination, shaped, preview, spelt, (first, first + total - 1), stopped)
 
@@ -233,6 +239,11 @@ def _refused(shape: Shape, store: Store) -> Iterator[str]:
         "ORDER BY reason"
     )
     return (f"{count:,} row{'s' if count != 1 else ''} rejected: {reason}" for reason, count in rows)
+
+
+def _left_out(gone: int) -> Iterator[str]:
+    if gone:
+        yield f"{gone:,} {'person is' if gone == 1 else 'people are'} forgotten and left out"
 
 
 def _samples(shape: Shape, store: Store) -> list[Sample]:

@@ -36,6 +36,7 @@ class Closing:
     crashed: bool = False  # True: acknowledgements are all there will be, the rest is unknown
     identity: Callable[[str], str] = str  # SQL of how the ledger keeps an identity, from SQL of it
     opted_out: Mapping[str, frozenset[str]] = EMPTY  # sync → codes of refusals that say that the person opted out
+    seal: Callable[[str, str], str] | None = None  # (record, body) → the record with its personal values encrypted
 
 
 def close_run(store: Store, run: str, closing: Closing) -> None:
@@ -43,7 +44,7 @@ def close_run(store: Store, run: str, closing: Closing) -> None:
     leave_running(store, run)
     _final(store, run, "unknown" if closing.crashed else "waiting")
     store.crash("before_ledger")
-    file = ledger.write_file(store, run, closing.identity)
+    file = ledger.write_file(store, run, closing.identity, closing.seal)
     store.crash("after_ledger")
     syncs = [load_sync(store, row[0]) for row in store.rows("SELECT DISTINCT sync FROM final ORDER BY sync")]
     with store.transaction():

@@ -87,7 +87,7 @@ class Filters:
 def relation(view: View) -> str:
     """Return a SELECT of every flow: the columns of the ledger, and ``open``."""
     files = sorted(view.ledger.glob("*.parquet"))
-    parts = [f"SELECT {_NAMES}, false AS open FROM (SELECT {_EMPTY}) WHERE false"]
+    parts = [f"SELECT {_NAMES}, false AS open FROM (SELECT {EMPTY_COLUMNS}) WHERE false"]
     if files:
         listed = ", ".join(quote_text(str(file)) for file in files)
         parts.append(f"SELECT {_NAMES}, false FROM read_parquet([{listed}], union_by_name = true)")
@@ -96,7 +96,7 @@ def relation(view: View) -> str:
     return " UNION ALL ".join(parts)
 
 
-_EMPTY = (
+EMPTY_COLUMNS = (
     'NULL::VARCHAR AS run, NULL::BIGINT AS seq, NULL::TIMESTAMPTZ AS "time", NULL::VARCHAR AS sync, '
     "NULL::VARCHAR AS key, NULL::VARCHAR AS op, NULL::VARCHAR AS cause, NULL::VARCHAR AS cohort, "
     'NULL::VARCHAR AS identity, NULL::VARCHAR AS before_identity, NULL::VARCHAR AS "values", '

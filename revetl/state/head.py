@@ -24,6 +24,7 @@ class Head:
     seq: int
     chain: str = GENESIS
     version: int = 1
+    forgotten: int = 0  # people who must never be sent again: so many tombstones there are
 
 
 def read_head(path: Path) -> Head | None:
@@ -46,11 +47,16 @@ def read_head(path: Path) -> Head | None:
 
 
 def _checked(head: Head) -> Head:
-    if not (isinstance(head.run, str) and isinstance(head.seq, int) and isinstance(head.chain, str)):
+    if not (isinstance(head.run, str) and isinstance(head.seq, int) and isinstance(head.chain, str)) or not isinstance(
+        head.forgotten, int
+    ):
         raise TypeError("a value of it has another type")
     return head
 
 
 def write_head(path: Path, head: Head) -> None:
     """Replace the head atomically and durably."""
-    replace_file(path, json.dumps(asdict(head)).encode())
+    known = asdict(head)
+    if not head.forgotten:
+        del known["forgotten"]  # older releases read it, too
+    replace_file(path, json.dumps(known).encode())

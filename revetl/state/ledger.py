@@ -10,6 +10,7 @@ from pathlib import Path
 
 from revetl.errors import StateError
 from revetl.state.files import sha256_of, sync_directory
+from revetl.state.journal import insert_rows
 from revetl.state.reading import Reads
 from revetl.state.schema import STATE
 from revetl.state.store import Store
@@ -18,6 +19,9 @@ COLUMNS = (
     "run", "seq", "time", "sync", "key", "op", "cause", "cohort", "identity", "before_identity", "values", "outcome",
     "code", "reason", "http_status", "request_id",
 )  # fmt: skip
+
+GONE = "gone"  # in place of the hash of a file whose rows were all taken out
+SEALED_AT_ONCE = 20_000  # rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +42,24 @@ def link_hash(previous: str, run: str, file: str, sha256: str, why: str) -> str:
     return hashlib.sha256(f"{previous}\n{run}\n{file}\n{sha256}\n{why}".encode()).hexdigest()
 
 
-def write_file(store: Store, run: str, identity: Callable[[str], str] = str) -> str | None:
+Seal = Callable[[str, str], str]
+
+
+def write_file(store: Store, run: str, identity: Callable[[str], str] = str, seal: Seal | None = None) -> str | None:
     """Write what left in a run to ``ledger/<run>.parquet``, by rename; None if nothing left.
 
     ``final`` (made by :mod:`revetl.state.close`) has the outcome of every change of the run.
     """
+    if seal is not None:
+        _seal(store, run, seal)
+    said = "coalesce(record, body)"
+    if seal is not None:
+        said = f"coalesce((SELECT any_value(s.text) FROM sealed s WHERE s.seq = final.seq), {said})"
     select = (
         f"SELECT run, seq, ts AS time, sync, key, op, cause, cohort, "
         f"{identity('i')} AS identity, {identity('bi')} AS before_identity, "
-        "CASE WHEN kept IS NULL THEN coalesce(record, body) ELSE CAST(json_merge_patch(coalesce(record, body), kept) "
-        'AS VARCHAR) END AS "values", '
+        f"CASE WHEN kept IS NULL THEN {said} ELSE CAST(json_merge_patch({said}, kept) AS VARCHAR) END "
+        'AS "values", '
         "status AS outcome, code, reason, http_status, request_id "
         f"FROM final WHERE run = '{run}' AND local IS DISTINCT FROM 'quiet' AND coalesce(code, '') <> 'PREDECESSOR' "
     )
@@ -60,6 +72,11 @@ def write_file(store: Store, run: str, identity: Callable[[str], str] = str) -> 
             f"INSERT INTO {STATE}.ledger_rows {select}" if exists else f"CREATE TABLE {STATE}.ledger_rows AS {select}"
         )
         return f"{run}.memory"
+    return put_file(store, directory, run, select)
+
+
+def put_file(store: Store, directory: Path, run: str, select: str) -> str:
+    """Write the rows of ``select`` as the file of a run, sorted by key, by rename; return its name."""
     name = f"{run}.parquet"
     beside = directory / f".{name}.part"
     literal = str(beside).replace("'", "''")
@@ -72,10 +89,21 @@ def write_file(store: Store, run: str, identity: Callable[[str], str] = str) -> 
     return name
 
 
-def append(store: Store, run: str, file: str, why: str = "") -> None:
-    """Append a chain entry for a file; the caller's transaction commits it."""
+def _seal(store: Store, run: str, seal: Seal) -> None:
+    """Make ``sealed``: the records whose personal values are kept encrypted, too."""
+    store.con.execute("CREATE OR REPLACE TEMP TABLE sealed (seq BIGINT, text VARCHAR)")
+    some = "SELECT seq, record, body FROM final WHERE run = ? AND contains(record, '\"hmac\"') AND seq > ? ORDER BY seq"
+    last = -1
+    while rows := store.rows(f"{some} LIMIT {SEALED_AT_ONCE}", [run, last]):
+        insert_rows(store, "temp.main.sealed", [(seq, seal(record, body)) for seq, record, body in rows])
+        last = rows[-1][0]
+
+
+def append(store: Store, run: str, file: str, why: str = "", digest: str | None = None) -> None:
+    """Append a chain entry for a file (as it stands, or with the digest it will have); the caller commits it."""
     previous = store.chain_end()
-    digest = sha256_of(store.ledger / file) if store.ledger else "memory"
+    if digest is None:
+        digest = sha256_of(store.ledger / file) if store.ledger else "memory"
     number = store.one(f"SELECT coalesce(max(n), 0) + 1 FROM {STATE}.chain")
     store.con.execute(
         f"INSERT INTO {STATE}.chain VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -93,20 +121,25 @@ def verify(store: Reads, head_chain: str | None) -> Sequence[str]:
     """Return what does not hold: a changed or missing file, a broken link, a chain that does not reach the head."""
     found: list[str] = []
     previous = "0" * 64
-    for link in links(store):
+    chain = links(store)
+    last = {link.file: link.n for link in chain}  # a file that was rewritten is as its last entry says
+    for link in chain:
         if link.previous != previous or link.hash != link_hash(previous, link.run, link.file, link.sha256, link.why):
             found.append(f"entry {link.n} ({link.file}) does not follow from the one before it")
         previous = link.hash
-        path = store.ledger / link.file if store.ledger else None
-        if path is None:
-            continue
-        if not path.exists():
-            found.append(f"{link.file} is missing")
-        elif sha256_of(path) != link.sha256:
-            found.append(f"{link.file} was changed after it was written")
+        if store.ledger is not None and last[link.file] == link.n:
+            found += _of_file(store.ledger / link.file, link)
     if head_chain is not None and previous != head_chain:
         found.append("the chain does not end where the head record says")
     return found
+
+
+def _of_file(path: Path, link: Link) -> Sequence[str]:
+    if link.sha256 == GONE:
+        return [f"{link.file} is there again although all its rows were taken out"] if path.exists() else []
+    if not path.exists():
+        return [f"{link.file} is missing"]
+    return [] if sha256_of(path) == link.sha256 else [f"{link.file} was changed after it was written"]
 
 
 def ledger_files(directory: Path) -> Sequence[Path]:

@@ -66,6 +66,15 @@ OPT_OUTS = [
 
 DIGESTS = ["ALTER TABLE {s}.fields ADD COLUMN digest VARCHAR"]  # how a field's values are hashed
 
+ERASURES = [
+    # kind: key | identity; hash: its HMAC under the ledger's key ``key_id``
+    "CREATE TABLE {s}.forgotten (id VARCHAR, ts TIMESTAMPTZ, key_id VARCHAR, entity VARCHAR, kind VARCHAR, "
+    "hash VARCHAR)",
+    # whom to erase where; key and identity are in clear until it is done, then null
+    "CREATE TABLE {s}.erasures (id VARCHAR, ts TIMESTAMPTZ, sync VARCHAR, key VARCHAR, identity VARCHAR, "
+    "remote_id VARCHAR, status VARCHAR, code VARCHAR, reason VARCHAR)",
+]
+
 # name → statements; the order of names is the order of runs
 MIGRATIONS: dict[str, list[str]] = {
     "0001_first": FIRST,
@@ -75,6 +84,7 @@ MIGRATIONS: dict[str, list[str]] = {
     "0005_if_empty": IF_EMPTY,
     "0006_opt_outs": OPT_OUTS,
     "0007_digests": DIGESTS,
+    "0008_erasures": ERASURES,
 }
 
 

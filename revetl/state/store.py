@@ -61,6 +61,7 @@ class Store:
             private_directory(directory / "ledger")
         self._attach(anew=anew)
         self.head = self._read_head(trusting=trusting)
+        self.forgotten = self.head.forgotten if self.head else 0
         self._check_versions()
         if anew and self.head is not None and not self.last_seq():
             self.set_meta("seq", str(self.head.seq))  # numbers of changes are never given twice
@@ -200,7 +201,7 @@ class Store:
 
     def advance_head(self, run: str) -> None:
         """Replace the head record by what the database contains now."""
-        self.head = Head(run, self.last_seq(), self.chain_end())
+        self.head = Head(run, self.last_seq(), self.chain_end(), forgotten=self.forgotten)
         if self.directory is not None:
             write_head(self.directory / "head.json", self.head)
 

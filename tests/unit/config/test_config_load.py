@@ -190,7 +190,8 @@ CASES: dict[str, Case] = {
     ),
     "encrypted ledger": (
         "version: 1\ndestinations: {}\nledger: {values: encrypted}\n",
-        "RVT-390", None, 3, "encrypted values are not there yet", "write hash or clear",
+        "RVT-103", None, 3, "encrypted values need a key that lies elsewhere",
+        "add key: \"{{ env_var('REVETL_LEDGER_KEY') }}\" to it",
     ),
     "ledger elsewhere": (
         "version: 1\ndestinations: {}\nledger: s3://bucket\n",

@@ -1,0 +1,105 @@
+"""Who is meant by a key or an address: the keys in each sync, and where and as whom the person may stand there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from revetl.engine.forgotten import forms
+from revetl.engine.glimpse import Glimpse
+from revetl.engine.keytext import parts_of
+from revetl.engine.presence import Models
+from revetl.engine.sealing import opened
+from revetl.engine.search import Search
+from revetl.state.flowlog import Filters, Flow, search_ledger
+from revetl.state.layout import StoredSync
+from revetl.state.onekey import key_state, normalised
+from revetl.state.schema import STATE
+from revetl.types import Op, SyncPlan
+
+_MAY_STAND = frozenset({"delivered", "unknown", "open"})
+_MAKES = frozenset({Op.UPSERT.value, Op.IDENTITY.value, Op.JOIN.value})
+
+
+@dataclass(frozen=True)
+class Whereabouts:
+    """One key of one sync. ``sent``: a record of it may stand there, under one of ``identities`` or the remote id."""
+
+    sync: str
+    key: str
+    plan: SyncPlan | None  # None: the sync is configured no more
+    sent: bool
+    identities: tuple[str, ...] = ()  # in clear, as the destination compares them
+    hashed: tuple[str, ...] = ()  # as the ledger keeps them, the former ones too
+    remote_id: str | None = None
+
+
+def whereabouts(seen: Glimpse, models: Models, search: Search, asked: str) -> tuple[Whereabouts, ...]:
+    """Return every key of every sync that a key or an identity means, by sync."""
+    pairs = [(sync, key) for sync, key in search.pairs(asked) if key is not None]
+    person = () if asked.startswith("[") else forms(asked)
+    return tuple(_one(seen, models, search, sync, key, person) for sync, key in pairs)
+
+
+def _one(seen: Glimpse, models: Models, search: Search, sync: str, key: str, person: Sequence[str]) -> Whereabouts:
+    plan, stored = search.plans.get(sync), search.stored.get(sync)
+    flows = search_ledger(seen.view, Filters(keys=(key,), syncs=(sync,), newest_first=False))
+    hashed = tuple(dict.fromkeys(i for f in flows for i in (f.identity, f.before_identity) if i))
+    kind = stored.normalise if stored else "email"
+    guesses = dict.fromkeys((*_in_flows(seen, flows, plan), *person, *_in_model(models, plan, key)))
+    known = {g for g in (_normal(kind, text) for text in guesses) if set(seen.identities(g)) & set(hashed)}
+    found: list[str] = []
+    remote_id, standing = None, False
+    if stored is not None and seen.view.readable:
+        state = key_state(seen.view, stored, key, parts_of(key))
+        standing = state.known or bool(state.cohorts or state.doubts)
+        found, remote_id = _in_state(seen, stored, key), _remote(seen, sync, key)
+    went = any(f.outcome in _MAY_STAND and f.op in _MAKES for f in flows) and not _ended(flows)
+    sent = standing or remote_id is not None or went
+    identities = tuple(sorted({*found, *known}))
+    return Whereabouts(sync, key, plan, sent, identities, hashed, remote_id)
+
+
+def _ended(flows: Sequence[Flow]) -> bool:
+    """Return whether the last that is known of it is that its record is gone there."""
+    last = next(
+        (flow for flow in reversed(flows) if flow.outcome == "delivered" and flow.op in {*_MAKES, "leave"}), None
+    )
+    return last is not None and last.op == Op.LEAVE and not last.values
+
+
+def _normal(kind: str, text: str) -> str:
+    if kind == "email":
+        return text.strip().lower()
+    return text.lower() if kind == "lower" else text
+
+
+def _in_flows(seen: Glimpse, flows: Iterable[Flow], plan: SyncPlan | None) -> list[str]:
+    """Return identities that the ledger itself tells: kept in clear, or encrypted under a key that is here."""
+    found = [i for flow in flows for i in (flow.identity, flow.before_identity) if i] if seen.clear else []
+    name = plan.match_field if plan else ""
+    values = [opened((flow.values or {}).get(name), seen.ring) for flow in flows]
+    return [*found, *(value for value in values if isinstance(value, str))]
+
+
+def _in_model(models: Models, plan: SyncPlan | None, key: str) -> list[str]:
+    if plan is None:
+        return []
+    value = models.match_of(plan, parts_of(key))
+    return [value] if value else []
+
+
+def _in_state(seen: Glimpse, stored: StoredSync, key: str) -> list[str]:
+    """Return the identities of the snapshot and of changes in doubt."""
+    parts = " || ',' || ".join(f"to_json(k{n})" for n in range(len(stored.keys)))
+    rows = seen.view.rows(
+        f"SELECT {normalised(stored.normalise, 'm')} FROM {STATE}.snap_{stored.id} WHERE '[' || {parts} || ']' = ? "
+        f"UNION SELECT unnest(near) FROM {STATE}.pending WHERE sync = ? AND key = ?",
+        [key, stored.sync, key],
+    )
+    return [str(row[0]) for row in rows if row[0] is not None and str(row[0]).strip()]
+
+
+def _remote(seen: Glimpse, sync: str, key: str) -> str | None:
+    found = seen.view.one(f"SELECT remote_id FROM {STATE}.remote WHERE sync = ? AND key = ?", [sync, key])
+    return None if found is None else str(found)

@@ -1,0 +1,99 @@
+"""People who are forgotten are left out of what a sync would send: frozen, neither sent nor taken for gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from revetl.diff.shape import Shape
+from revetl.engine.keyring import Keyring
+from revetl.engine.keytext import candidates
+from revetl.engine.staging import Masking
+from revetl.errors import StateError
+from revetl.sqltext import quote_text
+from revetl.state.schema import STATE
+from revetl.state.store import Store
+from revetl.state.tombstones import Tombstone
+
+
+@dataclass(frozen=True)
+class Hasher:
+    """How keys and identities of people become the hashes of their tombstones, in Python and in SQL."""
+
+    ring: Keyring
+
+    def key(self, entity: str, key: str) -> tuple[str, ...]:
+        """Return the hashes of a key's text under each key of the ledger."""
+        return self.ring.digests(f"{entity}\n{key}")
+
+    def identity(self, identity: str) -> tuple[str, ...]:
+        """Return the hashes of an identity's spellings under each key of the ledger."""
+        return tuple(digest for form in forms(identity) for digest in self.ring.digests(form))
+
+
+def forms(identity: str) -> tuple[str, ...]:
+    """Return the spellings under which an identity may be compared."""
+    return tuple(dict.fromkeys((identity.strip().lower(), identity.lower(), identity)))
+
+
+def stone_of(
+    stones: Iterable[Tombstone], hasher: Hasher, asked: str, pairs: Sequence[tuple[str, str]] = ()
+) -> Tombstone | None:
+    """Return the tombstone of whoever is meant: by keys found for them (entity, key), else as typed; by an identity."""
+    names = set(hasher.identity(asked))
+    found = {digest for entity, key in pairs for digest in hasher.key(entity, key)}
+    entities = {entity for entity, _ in pairs}
+    for stone in stones:
+        typed = {d for key in candidates(asked) for d in hasher.key(stone.entity, key)} if not pairs else set()
+        named = names & set(stone.identities) and ("@" in asked or not pairs or stone.entity in entities)
+        if asked == stone.id or (found | typed) & set(stone.keys) or named:
+            return stone
+    return None
+
+
+def leave_out(store: Store, entity: str, shape: Shape, ring: Keyring, table: str) -> int:
+    """Delete rows of people who are forgotten from a temporary ``table`` with ``key`` and ``i``; return how many keys.
+
+    A person is known by the key (in this entity), and by an identity: of this entity, or an address, which belongs to
+    the same person everywhere.
+
+    Raises:
+        StateError: RVT-538, a key of the ledger is missing without which they are not recognised.
+    """
+    ids = [row[0] for row in store.rows(f"SELECT DISTINCT key_id FROM {STATE}.forgotten ORDER BY key_id")]
+    if not ids:
+        return 0
+    conditions = [condition for ident in ids for condition in _matching(_key(ring, ident), ident, entity)]
+    gone = f"gone_{shape.id}"
+    store.con.execute(
+        f"CREATE OR REPLACE TEMP TABLE {gone} AS SELECT DISTINCT c.key FROM {shape.temp(table)} c "
+        f"WHERE {' OR '.join(conditions)}"
+    )
+    store.con.execute(f"DELETE FROM {shape.temp(table)} WHERE key IN (SELECT key FROM {gone})")
+    return int(store.one(f"SELECT count(*) FROM {gone}"))
+
+
+def _key(ring: Keyring, ident: str) -> bytes:
+    key = ring.find(ident)
+    if key is None:
+        raise StateError(
+            "RVT-538",
+            f"people are forgotten whom only key {ident} of the ledger knows, and it is not here",
+            kept="nothing was sent: they might have been",
+            hint="restore the key, or name it under ledger.old_keys; see `revetl forget --list`",
+        )
+    return key
+
+
+def _matching(key: bytes, ident: str, entity: str) -> Sequence[str]:
+    mask = Masking("hash", key)
+    stones = f"SELECT hash FROM {STATE}.forgotten WHERE key_id = {quote_text(ident)} AND kind = "
+    mine = f" AND entity = {quote_text(entity)}"
+    anywhere = f"{stones}'identity'"
+    ours = f"{anywhere}{mine}"
+    plain = "lower(trim(c.i))"
+    return (
+        f"{mask.hmac(quote_text(entity) + ' || chr(10) || c.key')} IN ({stones}'key'{mine})",
+        f"{mask.hmac('c.i')} IN ({ours})",
+        f"(contains(c.i, '@') AND {mask.hmac(plain)} IN ({anywhere}))",
+    )

@@ -1,0 +1,118 @@
+"""Which keys of which syncs a question is about: a key as typed, or an identity such as an e-mail address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+
+from revetl.engine.glimpse import Glimpse
+from revetl.engine.keytext import candidates, parts_of
+from revetl.engine.presence import Models, Presence
+from revetl.errors import UsageError
+from revetl.state.flowlog import Filters, Flow, search_ledger
+from revetl.state.layout import StoredSync, known_syncs
+from revetl.state.onekey import KeyState, key_state, keys_of_identity
+from revetl.types import SyncPlan
+
+
+def stored_syncs(seen: Glimpse) -> dict[str, StoredSync]:
+    """Return the syncs that state knows, by name; none where it cannot be read."""
+    return {sync.sync: sync for sync in known_syncs(seen.view)} if seen.view.readable else {}
+
+
+@dataclass
+class Search:
+    """What is looked through: the ledger, state, the models; ``to`` narrows it to a sync or a destination."""
+
+    seen: Glimpse
+    models: Models
+    plans: Mapping[str, SyncPlan]
+    stored: Mapping[str, StoredSync]
+    to: str | None
+    note: str = ""
+
+    def pairs(self, asked: str) -> list[tuple[str, str | None]]:
+        """Return (sync, key) of everything the question is about; at least one."""
+        keys = candidates(asked)
+        by_key = self.flows_of(Filters(keys=keys))
+        person = () if asked.startswith("[") else self.seen.identities(asked)
+        by_identity = self.flows_of(Filters(identities=person))
+        syncs = self._syncs((*by_key, *by_identity))
+        hits = {(flow.sync, flow.key): None for flow in (*by_key, *by_identity) if flow.sync in syncs}
+        for sync in syncs:
+            hits |= dict.fromkeys((sync, key) for key in self._in_state(sync, asked, keys))
+        met = {self.plans[sync].entity for sync, _ in hits if sync in self.plans}
+        for sync in syncs:
+            if sync in self.plans and self.plans[sync].entity in met:
+                continue
+            hits |= dict.fromkeys((sync, key) for key in self._in_models(sync, asked, keys))
+        if self.seen.ring is None and not self.seen.clear and not hits:
+            self.note = "the ledger's HMAC key is not at hand: identities cannot be looked up in it"
+        return self._spread(hits, syncs) or [(sync, None) for sync in syncs]
+
+    def flows_of(self, filters: Filters) -> list[Flow]:
+        """Return the flows that pass; none where they name neither a key nor an identity."""
+        if not (filters.keys or filters.identities):
+            return []
+        syncs = filters.syncs or ((self.to,) if self.to else ())
+        return search_ledger(self.seen.view, replace(filters, syncs=syncs))
+
+    def _syncs(self, flows: Sequence[Flow]) -> list[str]:
+        """Return the syncs that the question is about, by name."""
+        known = {*self.plans, *self.stored, *(flow.sync for flow in flows)}
+        chosen = sorted(name for name in known if self.to in {None, name, name.partition(".")[0]})
+        if not chosen:
+            near = get_close_matches(self.to or "", sorted(known), n=1)
+            listed = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known)) or 'none'}"
+            what = f"{self.to} is neither a sync nor a destination" if self.to else "there is no sync"
+            raise UsageError("RVT-850", what, hint=listed)
+        return chosen
+
+    def _in_state(self, sync: str, asked: str, keys: Sequence[str]) -> list[str]:
+        stored, view = self.stored.get(sync), self.seen.view
+        if stored is None:
+            return []
+        fitting = [key for key in keys if self._fits(sync, key)]
+        found = [key for key in fitting if _somewhere(key_state(view, stored, key, parts_of(key)))]
+        return found if asked.startswith("[") else [*found, *keys_of_identity(view, stored, asked)]
+
+    def _in_models(self, sync: str, asked: str, keys: Sequence[str]) -> list[str]:
+        plan = self.plans.get(sync)
+        if plan is None:
+            return []
+        found = [key for key in keys if self._fits(sync, key) and (p := self.presence(sync, key)) and p.in_model]
+        stored = self.stored.get(sync)
+        kind = stored.normalise if stored else "email"
+        return found if asked.startswith("[") else [*found, *self.models.keys_of(plan, asked, kind)]
+
+    def _fits(self, sync: str, key: str) -> bool:
+        """Return whether a key has the types of the sync's key, as far as they are known."""
+        stored = self.stored.get(sync)
+        if stored is None:
+            return True
+        parts = parts_of(key)
+        texts = [kind in {"VARCHAR", "UUID", "DATE"} for kind in stored.keys]
+        return len(parts) == len(texts) and all(isinstance(p, str) is t for p, t in zip(parts, texts, strict=True))
+
+    def _spread(self, hits: Mapping[tuple[str, str], None], syncs: Sequence[str]) -> list[tuple[str, str | None]]:
+        """Return the hits, and the same keys in the other syncs of the same entity: one person side by side."""
+        entities = {(plan.entity, key) for sync, key in hits if (plan := self.plans.get(sync))}
+        more = {
+            (sync, key): None
+            for sync in syncs
+            for entity, key in sorted(entities)
+            if sync in self.plans and self.plans[sync].entity == entity
+        }
+        return [(sync, key) for sync, key in sorted({**hits, **more})]
+
+    def presence(self, sync: str, key: str | None) -> Presence | None:
+        """Return what the models say now of a key of a sync, None where they cannot be asked."""
+        plan = self.plans.get(sync)
+        if plan is None or key is not None:
+            return self.models.presence(plan, parts_of(key or ""), self.stored.get(sync)) if plan else None
+        return Presence(in_model=False) if self.models.asked else None
+
+
+def _somewhere(state: KeyState) -> bool:
+    return bool(state.known or state.cohorts or state.doubts or state.rejected or state.held or state.unmatched)
