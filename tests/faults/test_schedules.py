@@ -38,7 +38,7 @@ def test_a_seed_plays_the_same_way_twice() -> None:
 def test_planted_bugs_are_caught(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each planted bug breaks a promise within the first schedules."""
     plant(monkeypatch)
-    for seed in range(PATIENCE):
+    for seed in (MUTANTS[plant], *range(PATIENCE)):
         try:
             play(seed)
         except Broken:
