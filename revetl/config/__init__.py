@@ -6,13 +6,14 @@ from revetl.config.guards import GuardsSpec
 from revetl.config.load import load_config
 from revetl.config.model import Config, Connection, DestinationConfig
 from revetl.config.secrets import resolve_settings, resolve_text, secrets_of
-from revetl.config.specs import SyncConfig
+from revetl.config.specs import IncrementalConfig, SyncConfig
 
 __all__ = [
     "Config",
     "Connection",
     "DestinationConfig",
     "GuardsSpec",
+    "IncrementalConfig",
     "SyncConfig",
     "load_config",
     "resolve_settings",

@@ -64,6 +64,7 @@ class _Loader:
             ledger=root.ledger,
             send=root.send,
             policies=root.policies,
+            incremental=root.incremental,
             memory_limit=root.memory_limit,
             problems=tuple(self.problems),
             lines=self.at.lines,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from revetl.config.policies import PoliciesSpec
-from revetl.config.specs import LedgerConfig, SendConfig, SyncConfig
+from revetl.config.specs import IncrementalConfig, LedgerConfig, SendConfig, SyncConfig
 from revetl.config.yamltext import Lines
 from revetl.types import EMPTY, JSON, Problem, Severity
 
@@ -47,6 +47,7 @@ class Config:
     ledger: LedgerConfig = LedgerConfig()  # noqa: RUF009 - frozen
     send: SendConfig = SendConfig()  # noqa: RUF009 - frozen
     policies: PoliciesSpec = PoliciesSpec()  # noqa: RUF009 - frozen
+    incremental: IncrementalConfig | None = None  # None: every run reads all
     memory_limit: str | None = None
     problems: tuple[Problem, ...] = ()
     lines: Lines = field(default_factory=dict, repr=False)

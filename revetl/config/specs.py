@@ -167,6 +167,19 @@ class SendConfig(Strict):
     backfill_share: float = Field(default=0.5, gt=0, le=1)
 
 
+class IncrementalConfig(Strict):
+    """How models with ``updated_at`` are read: what is newer than their high-water marks. Spans are in seconds."""
+
+    leaves: Literal["keys", "full"] = "keys"  # who left is seen by reading keys in every run, or by the full pass alone
+    full_every: Span = 86_400.0
+    look_back: Span = 3_600.0  # rows may be committed so much later than they are dated
+    clock_skew: Span = 300.0  # no mark comes closer to the present, whatever the clocks of sources say
+
+
+def _incremental(value: JSON) -> JSON:
+    return {} if value is True else None if value is False else value
+
+
 class RootSpec(Strict):
     """The top level of revetl.yml, without what stands in its destinations."""
 
@@ -179,5 +192,6 @@ class RootSpec(Strict):
     timezone: Zone | None = None
     ledger: Annotated[LedgerConfig, BeforeValidator(_ledger)] = LedgerConfig()
     send: SendConfig = SendConfig()
+    incremental: Annotated[IncrementalConfig | None, BeforeValidator(_incremental)] = None
     policies: PoliciesSpec = PoliciesSpec()
     memory_limit: Annotated[str, AfterValidator(_memory)] | None = None

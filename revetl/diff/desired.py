@@ -11,7 +11,7 @@ from revetl.types import ModelRef, SyncPlan
 Names = Mapping[str, str]  # unique id of a model → its quoted name on the connection
 
 
-def _keys(ref: ModelRef, alias: str, shape: Shape) -> list[str]:
+def key_columns(ref: ModelRef, alias: str, shape: Shape) -> list[str]:
     """Return the model's key columns cast to the pinned types."""
     pairs = zip(ref.key, shape.keys, strict=True)
     return [f"CAST({alias}.{quote_identifier(column)} AS {kind})" for column, kind in pairs]
@@ -19,7 +19,7 @@ def _keys(ref: ModelRef, alias: str, shape: Shape) -> list[str]:
 
 def _on(ref: ModelRef, alias: str, base: ModelRef, shape: Shape) -> str:
     """Return the condition that joins a model to the base model on the key."""
-    left, right = _keys(ref, alias, shape), _keys(base, "b", shape)
+    left, right = key_columns(ref, alias, shape), key_columns(base, "b", shape)
     return " AND ".join(f"{a} = {b}" for a, b in zip(left, right, strict=True))
 
 
@@ -46,7 +46,7 @@ def everybody(plan: SyncPlan, names: Names, shape: Shape) -> str:
         if slot.ordinal == shape.match_slot:
             column = f"{alias[slot.model]}.{quote_identifier(slot.property)}"
             match = f"CAST({slot.through.replace('{x}', column)} AS VARCHAR)"
-    columns = [f"{key} AS {k}" for key, k in zip(_keys(plan.base, "b", shape), shape.ks, strict=True)]
+    columns = [f"{key} AS {k}" for key, k in zip(key_columns(plan.base, "b", shape), shape.ks, strict=True)]
     columns.append(f"{match} AS m")
     columns += [f"{_value(slot, alias)} AS f{slot.ordinal}" for slot in shape.slots]
     columns += [f"{_awaited(slot, alias)} AS w{slot.ordinal}" for slot in shape.links]
@@ -98,7 +98,7 @@ def members(plan: SyncPlan, names: Names, shape: Shape) -> str:
     """Return the SELECT of desired memberships: ``k0…``, ``cohort``; members outside the audience are left out."""
     parts = []
     for cohort in plan.cohorts:
-        keys = ", ".join(f"{e} AS {k}" for e, k in zip(_keys(cohort.ref, "c", shape), shape.ks, strict=True))
+        keys = ", ".join(f"{e} AS {k}" for e, k in zip(key_columns(cohort.ref, "c", shape), shape.ks, strict=True))
         fields = "".join(f", {_member_value(slot, cohort.name)} AS f{slot.ordinal}" for slot in shape.memberships)
         parts.append(
             f"SELECT q.*, {quote_text(cohort.name)} AS cohort FROM "

@@ -78,6 +78,7 @@ class Shape:
     consent: str | None = None  # the cohort of those who withdrew
     memberships: tuple[Slot, ...] = ()  # fields of memberships; their columns lie beside the members
     asked: str | None = None  # table of the keys that a partial read is about; None: all are read
+    settled: bool = False  # of a partial read: whoever is not asked for is as state says
 
     @property
     def ks(self) -> tuple[str, ...]:

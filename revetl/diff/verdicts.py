@@ -85,12 +85,18 @@ def busy(shape: Shape) -> str:
 
 
 def strangers(shape: Shape) -> list[str]:
-    """Return the statement that makes changes wait whose identity is held by a record that was not read."""
+    """Return the statement for changes whose identity is held by a record that was not read.
+
+    They wait; where such a record is known to be unchanged, both claim the identity.
+    """
     if not shape.asked:
         return []
+    verdict = ("waiting", "PREDECESSOR", "another record, which this run did not read, holds this match value")
+    if shape.settled:
+        verdict = ("rejected", "MATCH_COLLISION", "two records of the model have this match value")
+    told = ", ".join(f"{c} = {quote_text(v)}" for c, v in zip(("verdict", "code", "reason"), verdict, strict=True))
     return [
-        f"UPDATE {shape.temp('changes')} SET verdict = 'waiting', code = 'PREDECESSOR', reason = 'another record, "
-        "which this run did not read, holds this match value' WHERE verdict IS NULL AND op IN ('identity', 'upsert') "
+        f"UPDATE {shape.temp('changes')} SET {told} WHERE verdict IS NULL AND op IN ('identity', 'upsert') "
         f"AND key IN (SELECT key FROM {shape.temp('beyond')})"
     ]
 

@@ -29,6 +29,7 @@ from revetl.send.wire import Wire
 from revetl.state import optouts
 from revetl.state.journal import Journal, insert_rows
 from revetl.state.layout import load_sync, set_sync
+from revetl.state.marks import forget_marks
 from revetl.types import JSON, Held, Progress, RemoteRecord, SyncPlan
 
 
@@ -199,4 +200,5 @@ def _keep(
         )
         store.con.execute(f"INSERT INTO {STATE}.remote SELECT ?, key, remote_id, false FROM adopted", [plan.name])
         optouts.found(store, plan.name, comparison.opted_out, comparison.there)
+        forget_marks(store, plan.name)
         set_sync(store, shape.id, last_rows=comparison.result().rows)

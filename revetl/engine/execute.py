@@ -19,6 +19,7 @@ from revetl.send.ports import LaneReport
 from revetl.send.sender import Sender
 from revetl.state.journal import Journal
 from revetl.state.layout import StoredSync, load_sync
+from revetl.state.marks import save_marks
 from revetl.state.outbox import Outbox
 from revetl.types import JSON, Held, Progress, SyncPlan
 
@@ -132,7 +133,23 @@ def settle(session: Session, done: Executed, run: str, *, canary: bool) -> None:
             _tidy(session, survey, name)
     for survey in [] if canary else done.still:
         _tidy(session, survey, survey.plan.name.replace("'", "''"))
+    for survey in [] if canary else [*done.sent, *done.still]:
+        if survey.marks is not None and survey.plan.name not in done.errors and _settled(session, survey):
+            save_marks(store, survey.plan.name, survey.marks)
     session.approvals.close(run)
+
+
+def _settled(session: Session, survey: Survey) -> bool:
+    """Return whether nothing that the run read is left over: each change delivered, or kept by state as rejected."""
+    name = survey.plan.name
+    seen, open_ = session.store.rows(
+        "SELECT count(*), count(*) FILTER (WHERE status NOT IN ('delivered', 'local', 'rejected') AND key NOT IN "
+        "(SELECT key FROM revetl_state.rejected WHERE sync = ?)) FROM final WHERE sync = ?",
+        [name, name],
+    )[0]
+    running = session.store.one("SELECT count(*) FROM revetl_state.outbox WHERE sync = ?", [name])
+    missed = survey.span[1] - survey.span[0] + 1 - seen
+    return not (survey.preview.held or survey.trimmed or open_ or running or missed)
 
 
 def _tidy(session: Session, survey: Survey, name: str) -> None:

@@ -7,14 +7,16 @@ from dataclasses import dataclass, field, replace
 
 from revetl.diff import changes
 from revetl.diff.shape import Shape
-from revetl.engine import gate, keyed, shapes, survey
+from revetl.engine import gate, keyed, recent, shapes, survey
 from revetl.engine.keyed import Asked
 from revetl.engine.linking import targets_first
+from revetl.engine.recent import Recent
 from revetl.engine.session import Session
 from revetl.engine.shapes import Shaped
 from revetl.engine.survey import Request, Survey
 from revetl.errors import ConfigError, RevetlError
 from revetl.state.layout import StoredSync, load_sync, next_id, rename_sync
+from revetl.state.marks import Marks
 from revetl.state.trouble import Broken
 from revetl.types import Held, Progress, Relation, RemoteField, SyncPlan, SyncPreview
 from revetl.warehouse.connection import QueryError, first_line
@@ -46,6 +48,16 @@ class _Read:
     shaped: Shaped
     stored: StoredSync | None
     rows: int
+    marks: Marks | None = None
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What is there to read: the relations, the keys that syncs ask for (all, of one that is not named), and why."""
+
+    tables: Tables
+    asked: Mapping[str, Asked] = field(default_factory=dict)
+    recent: Mapping[str, Recent] = field(default_factory=dict)
 
 
 def inspect(
@@ -69,6 +81,7 @@ def inspect(
         try:
             fields = remote(read.plan, read.shaped.shape if _differs(session, read) else None)
             done = survey.judge(read.plan, destination, read.shaped, request, fields, first, read.rows)
+            done = replace(done, marks=read.marks)
         except RevetlError as error:
             found.errors[name] = error
             continue
@@ -92,16 +105,14 @@ def _read_all(
     session: Session, plans: tuple[SyncPlan, ...], found: Inspection, on_progress: Callable[[Progress], None]
 ) -> list[_Read]:
     assert session.source is not None  # noqa: S101 - only commands with a warehouse come here
-    needs, plans = shapes.needs(plans), targets_first(plans)
-    asked = _ask(session, plans, list(needs)) if session.workspace.options.partial else {}
-    only = keyed.only((plan, asked[plan.name]) for plan in plans) if asked else None
-    tables = session.source.tables(session.store.con, list(needs), needs, only)
+    plans = targets_first(plans)
     reads = []
     try:
+        reading = _open(session, plans)
         for number, plan in enumerate(plans):
             on_progress(Progress(plan.name, "read"))
             try:
-                read = _read_one(session, plan, tables, number, found, asked.get(plan.name))
+                read = _read_one(session, plan, reading, number, found)
             except RevetlError as error:
                 found.errors[plan.name] = error
             except QueryError as error:
@@ -111,6 +122,21 @@ def _read_all(
     finally:
         session.source.release(session.store.con)
     return reads
+
+
+def _open(session: Session, plans: tuple[SyncPlan, ...]) -> _Reading:
+    """Make readable what the syncs need: everything, or the keys that are named, or those that may have changed."""
+    assert session.source is not None  # noqa: S101 - only commands with a warehouse come here
+    needs = shapes.needs(plans, dated=session.workspace.config.incremental is not None)
+    recents: Mapping[str, Recent] = {}
+    if session.workspace.options.partial:
+        asked = _ask(session, plans, list(needs))
+    else:
+        recents = recent.look(session, plans)
+        asked = {name: one.asked for name, one in recents.items() if one.asked is not None}
+    pairs = [(plan, asked[plan.name]) for plan in plans if plan.name in asked]
+    only = keyed.only(pairs, [plan for plan in plans if plan.name not in asked])
+    return _Reading(session.source.tables(session.store.con, list(needs), needs, only), asked, recents)
 
 
 def _ask(session: Session, plans: tuple[SyncPlan, ...], relations: Sequence[Relation]) -> Mapping[str, Asked]:
@@ -126,45 +152,46 @@ def _ask(session: Session, plans: tuple[SyncPlan, ...], relations: Sequence[Rela
     return found
 
 
-def _read_one(
-    session: Session, plan: SyncPlan, tables: Tables, number: int, found: Inspection, asked: Asked | None
-) -> _Read | None:
+def _read_one(session: Session, plan: SyncPlan, reading: _Reading, number: int, found: Inspection) -> _Read | None:
+    tables, asked = reading.tables, reading.asked.get(plan.name)
     error = shapes.missing(plan, tables)
     if error is not None:
         raise error
     store, workspace = session.store, session.workspace
-    table = asked.table if asked else None
     stored = load_sync(store, plan.name)
     if stored is None and plan.was and load_sync(store, plan.was):
         rename_sync(store, plan.was, plan.name)
         stored = load_sync(store, plan.name)
     held, notes = gate.gate(plan, workspace.project, workspace.results, session.clock())
-    found.notes[plan.name] = (*notes, *(asked.notes if asked else ()))
+    read = reading.recent.get(plan.name)
+    found.notes[plan.name] = (*notes, *(asked.notes if asked else ()), *recent.notes(plan, tables, read))
     held = None if held and session.approvals.allows(plan.name, held.guard, None, 0) else held
     if held is None:
         destination = workspace.registry[plan.type]
         clear = workspace.options.clear
-        shaped = shapes.shape_of(plan, stored, tables, destination, next_id(store) + number, clear, table)
+        shaped = shapes.shape_of(plan, stored, tables, destination, next_id(store) + number, clear, asked)
         held = _pinned(session, plan, shaped, stored)
     if held is None:
         if shaped.retyped and stored:
-            shaped = _accept_types(session, plan, shaped, stored, tables)
+            shaped = _accept_types(session, plan, shaped, stored, tables, asked)
         rows = survey.read(plan, shaped, store)
         if not isinstance(rows, int) and rows.guard == "min_rows":
             few = session.approvals.allows(plan.name, "min_rows", None, 0)
             rows = survey.read(plan, shaped, store, few=True) if few else rows
         if isinstance(rows, int):
-            return _Read(plan, shaped, load_sync(store, plan.name), rows)
+            marks = recent.marks_of(session, plan, tables, read)
+            return _Read(plan, shaped, load_sync(store, plan.name), rows, marks)
         held = rows
     found.stopped[plan.name] = held
     return None
 
 
-def _accept_types(session: Session, plan: SyncPlan, shaped: Shaped, stored: StoredSync, tables: Tables) -> Shaped:
+def _accept_types(
+    session: Session, plan: SyncPlan, shaped: Shaped, stored: StoredSync, tables: Tables, asked: Asked | None
+) -> Shaped:
     destination = session.workspace.registry[plan.type]
     shapes.persist(session.store, plan, shaped, stored, destination)
-    table = shaped.shape.asked
-    return shapes.shape_of(plan, load_sync(session.store, plan.name), tables, destination, stored.id, asked=table)
+    return shapes.shape_of(plan, load_sync(session.store, plan.name), tables, destination, stored.id, asked=asked)
 
 
 def _pinned(session: Session, plan: SyncPlan, shaped: Shaped, stored: StoredSync | None) -> Held | None:

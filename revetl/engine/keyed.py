@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -24,7 +24,8 @@ class Asked:
     table: str
     kinds: tuple[str, ...]
     keys: frozenset[Key]  # the same, as text
-    unknown: int
+    unknown: int = 0
+    settled: bool = False  # whoever is not asked for is as state says
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -67,8 +68,11 @@ def kinds_of(plan: SyncPlan, stored: StoredSync | None, described: Tables) -> tu
     return tuple(columns.get(column.lower(), "VARCHAR") for column in plan.base.key)
 
 
-def only(pairs: Iterable[tuple[SyncPlan, Asked]]) -> Only:
-    """Return the rows to read of each relation; one that two syncs know by other columns is left out: read whole."""
+def only(pairs: Iterable[tuple[SyncPlan, Asked]], whole: Collection[SyncPlan] = ()) -> Only:
+    """Return the rows to read of each relation; one that two syncs know by other columns is left out: read whole.
+
+    So are the relations of syncs that read everything.
+    """
     within: dict[Relation, Within | None] = {}
     pairs = tuple(pairs)
     for plan, found in pairs:
@@ -79,7 +83,8 @@ def only(pairs: Iterable[tuple[SyncPlan, Asked]]) -> Only:
     for plan, _ in pairs:
         for link in plan.links:  # of whom it points to, the types alone are of interest
             within.setdefault(link.ref.relation, Within((), (), frozenset()))
-    return {relation: rows for relation, rows in within.items() if rows is not None}
+    every = {ref.relation for plan in whole for ref in plan.models}
+    return {relation: rows for relation, rows in within.items() if rows is not None and relation not in every}
 
 
 def _parts(text: str, width: int) -> Iterator[Key]:

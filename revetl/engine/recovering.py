@@ -20,6 +20,7 @@ from revetl.state.doubting import doubt_all
 from revetl.state.files import private_directory
 from revetl.state.head import Head, read_head
 from revetl.state.lock import locked
+from revetl.state.marks import forget_marks
 from revetl.state.store import Store
 from revetl.state.tombstones import settle
 from revetl.warehouse.connection import connect, lockdown
@@ -61,6 +62,7 @@ def recover(workspace: Workspace, *, clock: Clock = utc_now) -> Recovery:
         lost = None if head is None else max(head.seq - store.last_seq(), 0)
         with store.transaction():
             counts = doubt_all(store)
+            forget_marks(store)
             store.set_meta("seq", str(max(store.last_seq(), head.seq if head else 0, _written(store))))
         session.close_killed()
         readopted = _readopt(store)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from revetl.contract import Destination
 from revetl.diff.shape import Pointer, Shape, Slot
 from revetl.encode import DIGEST, digest
+from revetl.engine.keyed import Asked
 from revetl.errors import ConfigError, RevetlError
 from revetl.plan.flows import flow_hash
 from revetl.sqltext import quote_identifier
@@ -52,8 +53,11 @@ class Shaped:
     relations: Mapping[str, str]
 
 
-def needs(plans: Iterable[SyncPlan]) -> Mapping[Relation, frozenset[str]]:
-    """Return the columns that syncs read of each relation: keys, mapped columns, match values, consent."""
+def needs(plans: Iterable[SyncPlan], *, dated: bool = False) -> Mapping[Relation, frozenset[str]]:
+    """Return the columns that syncs read of each relation: keys, mapped columns, match values, consent.
+
+    ``dated``: also those that say when a row changed.
+    """
     found: dict[Relation, set[str]] = {}
     for plan in plans:
         mapped: dict[str, set[str]] = {plan.base.unique_id: {plan.match_property}}
@@ -65,8 +69,8 @@ def needs(plans: Iterable[SyncPlan]) -> Mapping[Relation, frozenset[str]]:
         if plan.consent is not None:
             mapped.setdefault(plan.consent.model, set()).add(plan.consent.column)
         for ref in plan.models:
-            valid_to = {ref.valid_to} if ref.valid_to else set()
-            found.setdefault(ref.relation, set()).update(ref.key, valid_to, mapped.get(ref.unique_id, ()))
+            when = {ref.valid_to, ref.updated_at if dated else None} - {None}
+            found.setdefault(ref.relation, set()).update(ref.key, when, mapped.get(ref.unique_id, ()))  # type: ignore[arg-type]
     return {relation: frozenset(columns) for relation, columns in found.items()}
 
 
@@ -99,6 +103,11 @@ def _source(ref: ModelRef, tables: Tables, keys: Sequence[str], asked: str | Non
     if ref.valid_to is not None:
         rows = f"{rows} WHERE {quote_identifier(ref.valid_to)} IS NULL"
     return name if rows == name else f"(SELECT * FROM {rows})"
+
+
+def names_of(plan: SyncPlan, tables: Tables) -> Mapping[str, str]:
+    """Return SQL to select from, by model: all of its current rows that were read."""
+    return {ref.unique_id: _source(ref, tables, (), None) for ref in plan.models}
 
 
 def described(plan: SyncPlan) -> tuple[ModelRef, ...]:
@@ -208,10 +217,10 @@ def shape_of(
     destination: Destination,
     number: int,
     clear: Sequence[str] = (),
-    asked: str | None = None,
+    asked: Asked | None = None,
 ) -> Shaped:
     """Return the sync's shape. ``clear`` names orphans (``SYNC.FIELD``, ``SYNC.COHORT``) to end at the destination;
-    ``asked`` is the table of the keys that a partial read is about.
+    ``asked`` are the keys that a partial read is about.
 
     Raises:
         RevetlError: a model cannot be read, a mapped column is gone (RVT-420), a key cannot be one (RVT-421).
@@ -248,9 +257,10 @@ def shape_of(
         memberships=tuple(sorted(members, key=lambda slot: slot.ordinal)),
         consent=plan.consent.cohort if plan.consent else None,
         cohorts=(*(c.name for c in plan.cohorts), *([plan.consent.cohort] if plan.consent else []), *sorted(ended)),
-        asked=asked,
+        asked=asked.table if asked else None,
+        settled=asked is not None and asked.settled,
     )
-    names = {uid: _source(ref, tables, shape.keys, asked) for uid, ref in refs.items()}
+    names = {uid: _source(ref, tables, shape.keys, shape.asked) for uid, ref in refs.items()}
     version = f"{flow_hash(plan)}/{wire}"
     return Shaped(shape, names, tuple(retyped), version, {uid: _place(r.relation) for uid, r in refs.items()})
 

@@ -17,6 +17,7 @@ from revetl.engine.keyring import Keyring
 from revetl.engine.shapes import Shaped
 from revetl.sqltext import quote_text
 from revetl.state.approvals import Approvals
+from revetl.state.marks import Marks
 from revetl.state.store import Store
 from revetl.types import Cause, Count, Held, Op, RemoteField, Sample, SyncPlan, SyncPreview
 
@@ -36,6 +37,7 @@ class Survey:
     span: tuple[int, int]  # sequence numbers of its changes, local ones included; empty where hi < lo
     stopped: Held | None = None
     trimmed: int = 0  # changes of a backfill that wait for the next run
+    marks: Marks | None = None  # that hold once everything in it is settled
 
     @property
     def shape(self) -> Shape:

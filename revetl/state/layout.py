@@ -10,6 +10,8 @@ from revetl.state.reading import Reads
 from revetl.state.schema import STATE
 from revetl.state.store import Store
 
+BY_SYNC = ("syncs", "remote", "pending", "rejected", "unmatched", "waiting_links", "opted_out", "marks")
+
 
 @dataclass(frozen=True, slots=True)
 class StoredField:
@@ -167,12 +169,12 @@ def drop_sync(store: Store, sync: StoredSync) -> None:
             store.con.execute(f"DROP TABLE IF EXISTS {STATE}.{table}_{sync.id}")
         for table in ("fields", "cohorts"):
             store.con.execute(f"DELETE FROM {STATE}.{table} WHERE sync_id = ?", [sync.id])
-        for table in ("syncs", "remote", "pending", "rejected", "unmatched", "waiting_links", "opted_out"):
+        for table in BY_SYNC:
             store.con.execute(f"DELETE FROM {STATE}.{table} WHERE sync = ?", [sync.sync])
 
 
 def rename_sync(store: Store, old: str, new: str) -> None:
     """Carry a sync's history over to a new name (``was:``)."""
     with store.transaction():
-        for table in ("syncs", "remote", "pending", "rejected", "unmatched", "waiting_links", "opted_out", "approvals"):
+        for table in (*BY_SYNC, "approvals"):
             store.con.execute(f"UPDATE {STATE}.{table} SET sync = ? WHERE sync = ?", [new, old])

@@ -75,6 +75,8 @@ ERASURES = [
     "remote_id VARCHAR, status VARCHAR, code VARCHAR, reason VARCHAR)",
 ]
 
+MARKS = ["CREATE TABLE {s}.marks (sync VARCHAR, model VARCHAR, mark BIGINT, whole_at TIMESTAMPTZ, version VARCHAR)"]
+
 # name → statements; the order of names is the order of runs
 MIGRATIONS: dict[str, list[str]] = {
     "0001_first": FIRST,
@@ -85,6 +87,7 @@ MIGRATIONS: dict[str, list[str]] = {
     "0006_opt_outs": OPT_OUTS,
     "0007_digests": DIGESTS,
     "0008_erasures": ERASURES,
+    "0009_marks": MARKS,
 }
 
 

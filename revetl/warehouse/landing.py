@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import Protocol
 
@@ -19,7 +20,7 @@ from revetl.errors import ConfigError, RevetlError
 from revetl.sqltext import quote_identifier, quote_text
 from revetl.types import Relation
 from revetl.warehouse.connection import first_line
-from revetl.warehouse.source import Needs, Only, Table, Tables, Within
+from revetl.warehouse.source import INSTANTS, Needs, Only, Since, Table, Tables, Within
 
 SCHEMA = "revetl_models"
 CHUNK = 5000  # keys in one query: Snowflake takes 16,384 expressions in a list
@@ -167,13 +168,28 @@ def selected(name: str, columns: Mapping[str, Kind], where: str = "") -> str:
     return f"SELECT {listed} FROM {name}{f' WHERE {where}' if where else ''}"
 
 
-def conditions(told: Described, rows: Within | None, text: Callable[[str], str]) -> Sequence[str]:
+def _since(told: Described, rows: Since) -> str:
+    """Return the condition of newer rows; text is compared as the column's type, in all warehouses that there are."""
+    named = _chosen(told.columns, frozenset({rows.column}))
+    kind = told.columns[named[0]].type if named else ""
+    if kind not in INSTANTS:
+        return ""
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=rows.micros)
+    spelt = moment.isoformat(sep=" ", timespec="microseconds")
+    spelt = spelt[:10] if kind == "DATE" else spelt if kind.endswith("TIME ZONE") else spelt.partition("+")[0]
+    column = quote_identifier(named[0])
+    return f"{column} IS NULL OR {column} >= {quote_text(spelt)}"
+
+
+def conditions(told: Described, rows: Within | Since | None, text: Callable[[str], str]) -> Sequence[str]:
     """Return the conditions under which a relation is read, one query each: ``""`` reads all of it.
 
     Where a column is of another type than the key, which of its values mean a key is known after a cast here alone.
     """
     if rows is None:
         return ("",)
+    if isinstance(rows, Since):
+        return (_since(told, rows),)
     if not rows.keys:
         return ("1 = 0",)
     named = [_chosen(told.columns, frozenset({column})) for column in rows.columns]

@@ -51,7 +51,18 @@ class Within:
         return Within(self.columns, self.kinds, self.keys | other.keys)
 
 
-Only = Mapping[Relation, Within]
+@dataclass(frozen=True, slots=True)
+class Since:
+    """Rows of a relation whose ``column`` (as models spell it) says ``micros`` or later, or says nothing."""
+
+    column: str
+    micros: int  # since 1970, UTC
+
+
+INSTANTS = frozenset({"DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"})
+"""The types of columns that can say when a row changed."""
+
+Only = Mapping[Relation, Within | Since]
 """What a partial read is content with; of a relation that is not in it, every row is read."""
 
 

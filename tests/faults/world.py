@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
-from revetl.config import Config
+from revetl.config import Config, IncrementalConfig
 from revetl.contract import Call, Http, Reply
 from revetl.engine import execute as executing
 from revetl.engine import session as sessions
@@ -61,7 +61,7 @@ def ref(name: str, *key: str) -> ModelRef:
     return ModelRef(name, f"model.sim.{name}", Relation("memory", "main", name), key or ("id",))
 
 
-PEOPLE = ref("people")
+PEOPLE, GOLD = replace(ref("people"), updated_at="u"), replace(ref("gold"), updated_at="u")
 PLAN = SyncPlan(
     name="sim.person",
     destination="sim",
@@ -78,7 +78,13 @@ PLAN = SyncPlan(
         FieldPlan("b", "b", PEOPLE.unique_id),
     ),
     cohorts=(
-        CohortPlan("gold", "gold", ref("gold"), OFF, fields=(FieldPlan("level", "level", "model.sim.gold"),)),
+        CohortPlan(
+            "gold",
+            "gold",
+            replace(ref("gold"), updated_at="u"),
+            OFF,
+            fields=(FieldPlan("level", "level", "model.sim.gold"),),
+        ),
         CohortPlan("risky", "risky", ref("risky"), OFF),
     ),
     consent=ConsentPlan("ok", PEOPLE.unique_id, "unsubscribe", "pending"),
@@ -88,7 +94,10 @@ PLAN = SyncPlan(
     guards=OFF,
     sandbox=True,
 )
-COLUMNS = {"id": "VARCHAR", "email": "VARCHAR", "a": "VARCHAR", "b": "INTEGER", "ok": "BOOLEAN"}
+MOMENT = "TIMESTAMP WITH TIME ZONE"
+# every other schedule reads what is newer, and keys; nothing is read twice to be on the safe side
+INCREMENTAL = IncrementalConfig.model_validate({"full_every": "999d", "look_back": "0s", "clock_skew": "0s"})
+COLUMNS = {"id": "VARCHAR", "email": "VARCHAR", "a": "VARCHAR", "b": "INTEGER", "ok": "BOOLEAN", "u": MOMENT}
 
 
 class MemorySource:
@@ -108,14 +117,13 @@ class MemorySource:
 def _columns(name: str) -> Mapping[str, str]:
     if name == "people":
         return COLUMNS
-    return {"id": "VARCHAR", "level": "VARCHAR"} if name == "gold" else {"id": "VARCHAR"}
+    return {"id": "VARCHAR", "level": "VARCHAR", "u": MOMENT} if name == "gold" else {"id": "VARCHAR"}
 
 
-def workspace() -> Workspace:
+def workspace(incremental: IncrementalConfig | None = None) -> Workspace:
     project = Project("sim", "1.12.0", "duckdb", datetime(2026, 1, 1, tzinfo=UTC), "i", {}, {}, {})
-    return Workspace(
-        Options(), DbtProject("sim", None), "dev", project, Config("revetl.yml"), Resolved((PLAN,)), {"sim": SIM}, {}
-    )
+    config = Config("revetl.yml", incremental=incremental)
+    return Workspace(Options(), DbtProject("sim", None), "dev", project, config, Resolved((PLAN,)), {"sim": SIM}, {})
 
 
 @dataclass
@@ -143,15 +151,17 @@ class World:
         if seed % 4:  # so does planning well; every fourth seed is planned as in use
             self.con.execute("PRAGMA disable_optimizer")
         self.model: dict[str, Row] = {}
+        self.dated: dict[tuple[str, str], tuple[object, datetime]] = {}  # (table, key) → what is there, since when
+        self.incremental = INCREMENTAL if seed % 2 else None
         self.faulty = True
         self.crash_at: tuple[str, int] | None = None
         self.log: list[str] = []
         self.requests: list[tuple[str, int]] = []  # (run, seq) of every change that the vendor was sent
         self.con.execute(
-            "CREATE TABLE memory.main.people (id VARCHAR, email VARCHAR, a VARCHAR, b INTEGER, ok BOOLEAN)"
+            f"CREATE TABLE memory.main.people (id VARCHAR, email VARCHAR, a VARCHAR, b INTEGER, ok BOOLEAN, u {MOMENT})"
         )
         for tag in TAGS:
-            more = ", level VARCHAR" if tag == "gold" else ""
+            more = f", level VARCHAR, u {MOMENT}" if tag == "gold" else ""
             self.con.execute(f"CREATE TABLE memory.main.{tag} (id VARCHAR{more})")
         self.now = lambda: datetime.fromtimestamp(self.clock.now(), UTC)
         self.run_number = 0
@@ -218,15 +228,23 @@ class World:
     def _write(self) -> None:
         self.con.execute("DELETE FROM memory.main.people")
         for key, row in self.model.items():
-            values = [key, row.email, row.a, row.b, row.ok]
-            self.con.execute("INSERT INTO memory.main.people VALUES (?, ?, ?, ?, ?)", values)
+            values = (key, row.email, row.a, row.b, row.ok)
+            since = self._since("people", key, values)
+            self.con.execute("INSERT INTO memory.main.people VALUES (?, ?, ?, ?, ?, ?)", [*values, since])
         for tag in TAGS:
             self.con.execute(f"DELETE FROM memory.main.{tag}")
             for key, row in self.model.items():
                 if tag in row.tags:
-                    more = [row.level] if tag == "gold" else []
+                    more = [row.level, self._since(tag, key, row.level)] if tag == "gold" else []
                     marks = ", ".join("?" * (1 + len(more)))
                     self.con.execute(f"INSERT INTO memory.main.{tag} VALUES ({marks})", [key, *more])
+
+    def _since(self, table: str, key: str, values: object) -> datetime:
+        """Return since when a row is as it is."""
+        before = self.dated.get((table, key))
+        if before is None or before[0] != repr(values):
+            self.dated[table, key] = (repr(values), datetime.fromtimestamp(self.clock.now(), UTC))
+        return self.dated[table, key][1]
 
     # --- one run -----------------------------------------------------------------------------------------------------
 
@@ -243,7 +261,8 @@ class World:
 
     def _run(self, run: str, crash: Callable[[str], None]) -> Mapping[str, int]:
         store = Store(self.con, None, self.now, crash)
-        session = Session(workspace(), store, MemorySource(), Approvals(store), Masking("clear", b"k"), self.now)
+        space, mask = workspace(self.incremental), Masking("clear", b"k")
+        session = Session(space, store, MemorySource(), Approvals(store), mask, self.now)
         session.close_killed()
         begin_run(store, run, {})
         journal = Journal(store, run)

@@ -285,3 +285,19 @@ def test_no_message_repeats_a_value_of_a_target() -> None:
     text += "    targets: {prod: {api_key: hunter2}, dev: [hunter2]}\n    synks: {hunter2: 1}\n"
     for problem in load(text).problems:
         assert "hunter2" not in problem.message + problem.remedy
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("true", ("keys", 86_400.0, 3_600.0, 300.0)),
+        ("{leaves: full, full_every: 7d, look_back: 0s, clock_skew: 90s}", ("full", 604_800.0, 0.0, 90.0)),
+        ("false", None),
+    ],
+)
+def test_incremental_reads(written: str, read: tuple[object, ...] | None) -> None:
+    """``true`` means the defaults, and spans are written with a unit."""
+    config = load_config(f"version: 1\ndestinations: {{}}\nincremental: {written}\n", path="revetl.yml")
+    assert config.problems == ()
+    found = config.incremental
+    assert (found and (found.leaves, found.full_every, found.look_back, found.clock_skew)) == read

@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from revetl.config import Config
+from revetl.config import Config, IncrementalConfig
 from revetl.contract import Call, Destination, Http, Reply
 from revetl.engine import execute as executing
 from revetl.engine.inspect import Inspection, inspect
@@ -206,6 +206,7 @@ class Rig:
         self.clock = FakeClock()
         self.vendor = Obedient()
         self.destination: Destination = SIM
+        self.incremental: IncrementalConfig | None = None
         self.project = Project("sim", "1.12.0", "duckdb", BUILT, "i", {}, {}, {})
         self.results: Mapping[str, BuildResult] = {}
         self.mask = Masking(values, KEY)
@@ -248,7 +249,8 @@ class Rig:
     def session(self, store: Store, **options: Any) -> Session:
         """Return a session over a store, as the commands would have it."""
         workspace = Workspace(
-            Options(**options), DbtProject("sim", None), "dev", self.project, Config("revetl.yml"),
+            Options(**options), DbtProject("sim", None), "dev", self.project,
+            Config("revetl.yml", incremental=self.incremental),
             Resolved(self.plans), {"sim": self.destination}, self.results,
         )  # fmt: skip
         return Session(workspace, store, MemorySource(), Approvals(store), self.mask, self.now)
