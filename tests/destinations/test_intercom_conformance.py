@@ -65,6 +65,7 @@ class TestIntercomCompanies(TestIntercom):
         "consent": "a company reads no mail",
         "leave delete": "a company that is deleted is archived there",
         "links": "contacts point to companies, and companies to nothing",
+        "renames": "a company_id is fixed for ever",
     }
     account = {"token": TestIntercom.settings["access_token"], "company_attributes": ATTRIBUTES}  # noqa: RUF012
     told: Any = EMPTY  # what a case says of its sync

@@ -20,12 +20,12 @@ from __future__ import annotations
 from revetl.testing.conformance.answers import AnswerCases
 from revetl.testing.conformance.asking import AskingCases
 from revetl.testing.conformance.base import stand_in
-from revetl.testing.conformance.carried import CarriedCases
 from revetl.testing.conformance.declaration import DeclarationCases
 from revetl.testing.conformance.erasing import ErasureCases
 from revetl.testing.conformance.jobs import JobCases
-from revetl.testing.conformance.modes import ModeCases
+from revetl.testing.conformance.living import LifeCases
 from revetl.testing.conformance.snapshot import SnapshotCases
+from revetl.testing.conformance.stopped import StoppedCases
 from revetl.testing.conformance.values import ValueCases
 
 __all__ = ["DestinationSuite", "stand_in"]
@@ -36,10 +36,10 @@ class DestinationSuite(
     SnapshotCases,
     AnswerCases,
     AskingCases,
-    ModeCases,
+    LifeCases,
     ValueCases,
     ErasureCases,
     JobCases,
-    CarriedCases,
+    StoppedCases,
 ):
     """All cases; see the module's words on how to inherit them."""

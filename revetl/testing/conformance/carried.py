@@ -22,6 +22,7 @@ from revetl.types import Batch, Change, OnLeave, Op, Outcome, Status
 
 Fault = Any  # (service, call) → what comes back
 _HTML = b"<!doctype html><html><body><h1>502 Bad Gateway</h1></body></html>"
+_CARRIED = [Op.UPSERT, Op.JOIN, Op.PART, Op.LEAVE]
 _MOST_CALLS = 12  # places at which one exchange is disturbed
 
 
@@ -104,8 +105,8 @@ class _Feed:
 class CarriedCases(RecordCases):
     """One answer goes wrong, at each call in turn: nothing is told that is not so, and a second run ends it."""
 
-    def carry(self, work: Batch, service: Handler, at: int, fault: Fault) -> tuple[dict[int, Outcome], int]:
-        """Send a batch with revetl's sender; call ``at`` meets ``fault``. Return outcomes and the number of calls."""
+    def carry(self, work: Batch, service: Handler, at: int | None, fault: Fault) -> tuple[dict[int, Outcome], int]:
+        """Send a batch with revetl's sender; call ``at`` (None: each) meets ``fault``. Return outcomes and calls."""
         # the stand-in's handler puts credentials and base path on, as it does in all cases
         parts = urlsplit(self.destination.base_url(self.configured))
         root = f"{parts.scheme}://{parts.netloc}" if parts.netloc else parts.path
@@ -115,10 +116,11 @@ class CarriedCases(RecordCases):
 
         def answer(_: Lane, call: Call, __: float) -> tuple[float, Reply | Failure]:
             seen.append(call)
-            return 0.05, fault(service, call) if len(seen) == at else service(call)
+            return 0.05, fault(service, call) if at in (len(seen), None) else service(call)
 
         journal = _Memory()
-        sender = Sender(VirtualWire(FakeClock(), answer), journal, random=Random(1))  # noqa: S311 - jitter
+        self.clock = FakeClock()
+        sender = Sender(VirtualWire(self.clock, answer), journal, random=Random(1))  # noqa: S311 - jitter
         sender.deliver([_Feed(lane, [Work(work)])])
         found = {outcome.change.seq: outcome for outcome in journal.outcomes}
         assert len(found) == len(journal.outcomes) == len(work.changes), "one outcome each"
@@ -144,14 +146,44 @@ class CarriedCases(RecordCases):
             self.delivers(service, [replace(row, op=Op.JOIN, body=b"{}") for row in rows], prepared=prepared)
         return self.step(op, rows, prepared), rows
 
-    @pytest.mark.parametrize("name", list(FAULTS))
-    @pytest.mark.parametrize("op", [Op.UPSERT, Op.JOIN, Op.PART, Op.LEAVE])
-    def test_one_bad_answer_costs_nothing(self, op: Op, name: str) -> None:
-        """No delivery is told that does not stand there, and what was not delivered is, by sending it again."""
+    @pytest.mark.parametrize("name", ["429, nothing applied", "503, nothing applied"])
+    @pytest.mark.parametrize("op", _CARRIED)
+    def test_a_busy_answer_costs_nothing(self, op: Op, name: str) -> None:
+        """Asked to come later, the sender comes later."""
+        self.disturbed(op, FAULTS[name])
+
+    @pytest.mark.parametrize("name", ["500, but applied", "an HTML error page, but applied"])
+    @pytest.mark.parametrize("op", _CARRIED)
+    def test_an_error_after_the_deed_costs_nothing(self, op: Op, name: str) -> None:
+        """An error says nothing of what was done before it."""
+        self.disturbed(op, FAULTS[name])
+
+    @pytest.mark.parametrize("op", _CARRIED)
+    def test_a_page_in_place_of_an_answer_costs_nothing(self, op: Op) -> None:
+        """A proxy's HTML with status 200 proves nothing."""
+        self.disturbed(op, FAULTS["HTML with 200, but applied"])
+
+    @pytest.mark.parametrize("op", _CARRIED)
+    def test_a_truncated_answer_costs_nothing(self, op: Op) -> None:
+        """Half an answer proves nothing."""
+        self.disturbed(op, FAULTS["a truncated answer"])
+
+    @pytest.mark.parametrize("op", _CARRIED)
+    def test_a_lost_answer_costs_nothing(self, op: Op) -> None:
+        """The deed was done, and nobody heard of it."""
+        self.disturbed(op, FAULTS["a lost answer"])
+
+    @pytest.mark.parametrize("op", _CARRIED)
+    def test_a_moment_without_connection_costs_nothing(self, op: Op) -> None:
+        """Nothing left, so it goes again at once."""
+        self.disturbed(op, FAULTS["no connection"])
+
+    def disturbed(self, op: Op, fault: Fault) -> None:
+        """Tell no delivery that does not stand there; what was not delivered is, by sending it again."""
         for at in range(1, _MOST_CALLS):
             service = self.service()
             work, rows = self.begin(service, op)
-            found, calls = self.carry(work, service, at, FAULTS[name])
+            found, calls = self.carry(work, service, at, fault)
             told = [c for c in work.changes if found[c.seq].status is Status.DELIVERED]
             self.hold(service, op, told, rows, work)
             rest = [c for c in work.changes if c not in told]

@@ -12,7 +12,8 @@ _RANK = {"skipped": 0, "passed": 1, "failed": 2}  # of two suites of one destina
 _HEAD = """# What each destination was shown to do
 
 Written by `make conformance`; the cases are in `revetl/testing/conformance/`, the services are revetl's strict
-stand-ins. A case may come in several forms (one for each operation, type or fault): the cell counts those that passed.
+stand-ins. A case may come in several forms (one for each operation, type or fault): the cell counts those that passed, and
+the last two rows the cases that passed, and all their forms.
 A dash means that the case does not apply; why not stands below the table.
 """
 
@@ -29,6 +30,7 @@ def table(verdicts: Iterable[Verdict]) -> str:
     for case in sorted({case for _, case in cells}):
         shown = (_cell(cells.get((name, case), {})) for name in names)
         lines.append(f"| {_title(case)} | {' | '.join(shown)} |")
+    lines.append(f"| **cases** | {' | '.join(str(_shown(cells, name)) for name in names)} |")
     lines.append(f"| **in all forms** | {' | '.join(str(_passed(cells, name)) for name in names)} |")
     return "\n".join([*lines, "", *_reasons(cells, names)]).rstrip() + "\n"
 
@@ -43,6 +45,12 @@ def _cell(forms: Mapping[str, tuple[str, str]]) -> str:
     if failed:
         return f"**{failed} failed**"
     return str(passed) if passed else "-"
+
+
+def _shown(cells: Cells, name: str) -> int:
+    """Return how many cases passed in a form at least, and failed in none."""
+    told = [{outcome for outcome, _ in forms.values()} for (who, _), forms in cells.items() if who == name]
+    return sum("passed" in outcomes and "failed" not in outcomes for outcomes in told)
 
 
 def _passed(cells: Cells, name: str) -> int:
