@@ -131,6 +131,7 @@ CATALOG: dict[str, str] = {
     "RVT-430": "Mapped fields do not exist at the destination or cannot be written",
     "RVT-431": "The credentials open another account than the sync's",
     "RVT-432": "A destination refuses to make a mapped field",
+    "RVT-433": "The warehouse cannot be written to",
     # 5xx state and ledger
     "RVT-501": "The state directory is not safe to use",
     "RVT-502": "Another run holds the target",
@@ -203,6 +204,7 @@ CATALOG: dict[str, str] = {
     "RVT-855": "A job at a destination still carries a person",
     "RVT-856": "A lost request about a person may still arrive",
     "RVT-857": "A person cannot be erased at every destination from here",
+    "RVT-858": "A schema's name cannot be used",
     "RVT-860": "Nothing orphaned has that name",
     "RVT-861": "Clearing what is no longer mapped is not there yet",
     "RVT-862": "A span of time cannot be used",

@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "why": "Tell what a destination believed about a key, and why.",
     "log": "Search and export the record of all that left.",
     "forget": "Erase a person at every destination, and never send them again.",
+    "publish": "Bring tables of the warehouse in line with the record of what left.",
     "prune": "Take out of the record what is older than it is to be kept.",
     "rotate": "Give the record a new key for what it hides.",
     "verify": "Read destinations back and report what drifted.",

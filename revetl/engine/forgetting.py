@@ -22,6 +22,7 @@ from revetl.engine.forgotten import Hasher, stone_of
 from revetl.engine.glimpse import glimpse
 from revetl.engine.lanes import line_of
 from revetl.engine.presence import open_models
+from revetl.engine.publishing import was_published
 from revetl.engine.receipts import signed, write_receipt
 from revetl.engine.rehearsal import origins
 from revetl.engine.search import Search, stored_syncs
@@ -227,7 +228,9 @@ class _Work:
         places = tuple(self._told(one) for one in told)
         receipt = self._receipt(ident, places, done, complete=complete)
         path = write_receipt(session.workspace.state_dir, receipt)
-        return Forgotten(ident, complete, places, done, path, who.notes if who else ())
+        schema = was_published(session)
+        again = [f"the record was published to {schema}: `revetl publish` takes the person out there"] if schema else []
+        return Forgotten(ident, complete, places, done, path, (*(who.notes if who else ()), *again))
 
     def _erase(self, todo: Sequence[Erasure]) -> None:
         plans = {plan.name: plan for plan in self.session.workspace.resolved.syncs}

@@ -1,0 +1,149 @@
+"""Writing to the warehouse, which only ``revetl publish`` does: a schema of its own, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import duckdb
+import pyarrow as pa
+
+from revetl.errors import ConfigError, RevetlError, TryLater
+from revetl.sqltext import quote_identifier, quote_text
+from revetl.warehouse.connection import first_line
+from revetl.warehouse.databases import databases
+from revetl.warehouse.postgres import uri
+from revetl.warehouse.profiles import Profile
+
+_HELD = ("Could not set lock", "Conflicting lock", "already attached", "used by another process", "different config")
+
+
+class Publisher(Protocol):
+    """Runs statements in the warehouse's own dialect and appends Arrow tables; all or nothing of it is committed."""
+
+    def rows(self, sql: str) -> Sequence[tuple[Any, ...]]:
+        """Return the rows of a SELECT."""
+
+    def execute(self, sql: str) -> None:
+        """Run a statement."""
+
+    def append(self, schema: str, table: str, rows: pa.Table) -> None:
+        """Append rows to a table that is there, by column names in its order."""
+
+
+@contextmanager
+def open_publisher(profile: Profile, project_dir: Path) -> Iterator[Publisher]:
+    """Open the warehouse of a profile for writing; what the block did is committed if it ends well.
+
+    Raises:
+        ConfigError: RVT-404, this type is not supported; RVT-417, RVT-418 or RVT-433, it cannot be written.
+        TryLater: RVT-411 or RVT-419, not now.
+    """
+    if profile.type == "duckdb":
+        with _duckdb(profile, project_dir) as found:
+            yield found
+    elif profile.type == "postgres":
+        with _postgres(profile) as found:
+            yield found
+    else:
+        what = f"target {profile.target} is a {profile.type} warehouse, to which revetl cannot publish yet"
+        raise ConfigError("RVT-404", what, hint="revetl log --export FILE, and load the file")
+
+
+class _DuckDB:
+    def __init__(self, con: duckdb.DuckDBPyConnection, database: str) -> None:
+        self._con, self._database = con, database
+
+    def rows(self, sql: str) -> Sequence[tuple[Any, ...]]:
+        return self._con.execute(sql).fetchall()
+
+    def execute(self, sql: str) -> None:
+        self._con.execute(sql)
+
+    def append(self, schema: str, table: str, rows: pa.Table) -> None:
+        self._con.register("revetl_outgoing", rows)
+        try:
+            name = f"{quote_identifier(schema)}.{quote_identifier(table)}"
+            self._con.execute(f"INSERT INTO {name} BY NAME SELECT * FROM revetl_outgoing")
+        finally:
+            self._con.unregister("revetl_outgoing")
+
+
+@contextmanager
+def _duckdb(profile: Profile, project_dir: Path) -> Iterator[_DuckDB]:
+    main = databases(profile, project_dir)[0]
+    if not main.path.exists():
+        what = f"the database {main.name} is not there: {main.path}"
+        raise ConfigError("RVT-410", what, hint="run `dbt build` with the same target first")
+    con = duckdb.connect(":memory:")
+    try:
+        con.execute("SET TimeZone = 'UTC'")
+        con.execute(f"ATTACH {quote_text(str(main.path))} AS {quote_identifier(main.name)}")
+        con.execute(f"USE {quote_identifier(main.name)}")
+        con.execute("BEGIN")
+        yield _DuckDB(con, main.name)
+        con.execute("COMMIT")
+    except duckdb.Error as error:
+        words = first_line(error)
+        if any(sign in words for sign in _HELD):
+            what = f"the database {main.name} is being used by another process: {main.path}"
+            raise TryLater("RVT-411", what, kept="nothing was published", hint="wait until it is done") from None
+        raise _refused(words) from None
+    finally:
+        con.close()
+
+
+def _refused(words: str) -> ConfigError:
+    what = f"the warehouse refuses to be written: {words}"
+    return ConfigError("RVT-433", what, kept="nothing was published", hint="grant CREATE on the database to the user")
+
+
+class _Postgres:
+    def __init__(self, con: Any) -> None:
+        self._con = con
+
+    def rows(self, sql: str) -> Sequence[tuple[Any, ...]]:
+        with self._con.cursor() as cursor:
+            cursor.execute(sql)
+            return list(cursor.fetchall())
+
+    def execute(self, sql: str) -> None:
+        with self._con.cursor() as cursor:
+            cursor.execute(sql)
+
+    def append(self, schema: str, table: str, rows: pa.Table) -> None:
+        with self._con.cursor() as cursor:
+            cursor.adbc_ingest(table, rows, mode="append", db_schema_name=schema)
+
+
+@contextmanager
+def _postgres(profile: Profile) -> Iterator[_Postgres]:
+    try:
+        from adbc_driver_postgresql import dbapi
+    except ImportError:
+        what = "writing to Postgres needs a driver that is not installed"
+        raise ConfigError("RVT-417", what, hint="pip install 'revetl[postgres]'") from None
+    try:
+        con = dbapi.connect(uri(profile.fields))
+    except dbapi.Error:
+        what = f"Postgres of target {profile.target} cannot be reached, or refuses the credentials"
+        raise TryLater("RVT-419", what, kept="nothing was published", hint="dbt debug") from None
+    try:
+        yield _Postgres(con)
+        con.commit()
+    except dbapi.Error as error:
+        con.rollback()
+        raise _refused(f"SQLSTATE {getattr(error, 'sqlstate', None) or 'unknown'}") from None
+    except RevetlError:
+        con.rollback()
+        raise
+    finally:
+        con.close()
+
+
+def create(columns: Mapping[str, str], schema: str, table: str) -> str:
+    """Return the statement that makes a table where it is not there, in words that both dialects share."""
+    listed = ", ".join(f"{quote_identifier(name)} {kind}" for name, kind in columns.items())
+    return f"CREATE TABLE IF NOT EXISTS {quote_identifier(schema)}.{quote_identifier(table)} ({listed})"
