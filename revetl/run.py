@@ -16,6 +16,8 @@ from revetl.diff.shape import Shape
 from revetl.engine import execute as executing
 from revetl.engine import remote, results
 from revetl.engine.adopting import adopt
+from revetl.engine.ages import lags
+from revetl.engine.alerting import tell
 from revetl.engine.backfill import trim
 from revetl.engine.debugging import PATIENCE, Silent
 from revetl.engine.durations import timed
@@ -215,9 +217,11 @@ def _close(
     staged = staged_rows(session.store, run)
     close_run(session.store, run, session.closing())
     counted = results.outcomes(session.store)
+    waited = lags(session.store, workspace, workspace.resolved.syncs)
     executing.settle(session, done, run, canary=bool(options.limit or options.keys))
     session.show_opt_outs()
     per_sync = results.sync_results(found, done, counted, staged)
+    per_sync = tuple(replace(one, lag=waited.get(one.sync)) for one in per_sync)
     facts = _facts(workspace)
     fatal = workspace.resolved.fatal or bool(workspace.resolved.broken)
     result = RunResult(
@@ -227,4 +231,4 @@ def _close(
         interrupted=interrupted,
     )  # fmt: skip
     results.record(session, result)
-    return result
+    return results.warned(session, result, tell(session, result))

@@ -42,6 +42,12 @@ def _syncs(found: Status) -> Iterator[RenderableType]:
         last = f"last run {moment(one.last_at)}{code}" if one.last_at else "no finished run yet"
         yield Text.assemble((clean(one.sync), "bold"), "" if one.mapped else " (not mapped)", f": {last}")
         yield from (Text(f"  {line}") for line in _todo(one))
+        if one.lag:
+            half, most = span(one.lag.p50), span(one.lag.p95)
+            yield Text(f"  from build to acknowledgement: {half} for half of the changes, {most} for 95 of 100")
+        if one.stale and one.age is not None:
+            style = "red" if one.stale == "error" else "yellow"
+            yield Text(f"  stale ({one.stale}): {span(one.age)} since the build of its models", style=style)
         if one.error:
             yield Text(f"  {clean(one.error)}", style="red")
 

@@ -65,6 +65,8 @@ class _Loader:
             send=root.send,
             policies=root.policies,
             incremental=root.incremental,
+            notify=root.notify,
+            freshness=root.freshness,
             memory_limit=root.memory_limit,
             problems=tuple(self.problems),
             lines=self.at.lines,
@@ -126,7 +128,7 @@ class _Loader:
     def templates(self, data: Mapping[str, JSON]) -> None:
         """Say where braces hold anything but env_var, or stand where nothing is rendered."""
         for path, text in strings(data):
-            rendered = path[2:3] == ("targets",) or path[:2] in {("ledger", "key"), ("ledger", "old_keys")}
+            rendered = path[2:3] == ("targets",) or path[:2] in _RENDERED
             fault = template_fault(text) if rendered else next((m for m in ("{{", "{%", "{#") if m in text), None)
             if fault is not None:
                 what = f"'{'.'.join(map(str, path))}' has something in braces that is not env_var"
@@ -139,6 +141,7 @@ class _Loader:
                 )
 
 
+_RENDERED = frozenset({("ledger", "key"), ("ledger", "old_keys"), ("notify", "channels")})
 _NAMING = "start with a letter; use letters, digits, _ and -, at most 63"
 _BRACES = "write \"{{ env_var('NAME') }}\", and only in the settings of a target; nothing else is evaluated"
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from revetl.config.guards import GuardsSpec, Span
+from revetl.config.notify import FreshnessSpec, NotifySpec
 from revetl.config.policies import PoliciesSpec
 from revetl.config.schema import NOT_YET, Strict, wrong
 from revetl.config.secrets import variables
@@ -18,7 +19,7 @@ from revetl.types import JSON, Mode, OnLeave, Write
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}\Z")
 _TARGET = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}\Z")  # it names a directory below .revetl/
 _MEMORY = re.compile(r"[1-9][0-9]{0,5}(?:\.[0-9])?\s*(?:MB|GB|TB|MiB|GiB|TiB)\Z")
-_LATER = frozenset({"erase", "freshness"})
+_LATER = frozenset({"erase"})
 SCALARS = (str, int, float, bool)
 
 
@@ -131,6 +132,7 @@ class SyncConfig(Strict):
     constants: dict[str, Annotated[ConstantSpec, BeforeValidator(_constant)]] = Field(default_factory=dict)
     allow_pii: Literal[True] | Names = ()
     guards: GuardsSpec = GuardsSpec()
+    freshness: FreshnessSpec | None = None
     timezone: Zone | None = None
     was: str | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
@@ -183,7 +185,7 @@ def _incremental(value: JSON) -> JSON:
 class RootSpec(Strict):
     """The top level of revetl.yml, without what stands in its destinations."""
 
-    not_yet: ClassVar[frozenset[str]] = _LATER | {"state", "notify"}
+    not_yet: ClassVar[frozenset[str]] = _LATER | {"state"}
 
     version: Literal[1]
     destinations: Mapping[str, Any]
@@ -194,4 +196,6 @@ class RootSpec(Strict):
     send: SendConfig = SendConfig()
     incremental: Annotated[IncrementalConfig | None, BeforeValidator(_incremental)] = None
     policies: PoliciesSpec = PoliciesSpec()
+    notify: NotifySpec = NotifySpec()
+    freshness: FreshnessSpec | None = None
     memory_limit: Annotated[str, AfterValidator(_memory)] | None = None

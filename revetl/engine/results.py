@@ -21,7 +21,7 @@ from revetl.plan.flows import flows
 from revetl.send.ports import LaneReport
 from revetl.state.files import replace_file
 from revetl.state.store import Store
-from revetl.types import Held, RunResult, SyncResult
+from revetl.types import Held, Problem, RunResult, SyncResult
 
 SCHEMA_VERSION = 1
 PRECEDENCE = (2, 3, 4, 1, 0)  # of several exit codes, the first of these that occurs
@@ -140,6 +140,15 @@ def record(session: Session, result: RunResult) -> None:
         )
     write_results(session.workspace, result)
     write_status(session.workspace, result.run, "closed", result.finished_at, held)
+
+
+def warned(session: Session, result: RunResult, problems: tuple[Problem, ...]) -> RunResult:
+    """Return the result with what went wrong after it was recorded, written anew where anything did."""
+    if not problems:
+        return result
+    more = replace(result, problems=(*result.problems, *problems))
+    write_results(session.workspace, more)
+    return more
 
 
 def write_status(workspace: Workspace, run: str, phase: str, at: datetime, held: tuple[Held, ...] = ()) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
+from revetl.engine.ages import built_at, verdict
 from revetl.engine.glimpse import glimpse
 from revetl.engine.leftovers import leftovers
+from revetl.engine.session import Clock, utc_now
 from revetl.engine.workspace import Workspace
 from revetl.plan.orphans import Orphan
 from revetl.state.backlog import Backlog, RunRow, backlog, held, last_results, recent_runs
 from revetl.state.schema import STATE
 from revetl.state.views import View
-from revetl.types import Held
+from revetl.types import Held, Lag, SyncPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,9 @@ class SyncStatus:
     last_exit: int | None = None
     error: str | None = None
     waiting: int = 0
+    lag: Lag | None = None  # of the last run: from the build of its models to what was acknowledged then
+    age: float | None = None  # seconds: that, or since a build of which something is still to be sent
+    stale: str | None = None  # warn or error: the age is beyond ``freshness``
     mapped: bool = True  # False: configuration names it no more
 
 
@@ -63,14 +70,14 @@ class Status:
         )
 
 
-def status(workspace: Workspace, runs: int = 5) -> Status:
+def status(workspace: Workspace, runs: int = 5, clock: Clock = utc_now) -> Status:
     """Return how the target stands, also while a run works on it; nothing is changed and no lock is taken."""
     with glimpse(workspace) as seen:
         view = seen.view
         return Status(
             target=workspace.target,
             runs=tuple(replace(run, summary=None) for run in recent_runs(view, runs)),
-            syncs=_syncs(workspace, view),
+            syncs=_syncs(workspace, view, clock()),
             held=held(view),
             orphans=leftovers(workspace, view) if view.readable else (),
             open_runs=_open_runs(view),
@@ -80,9 +87,9 @@ def status(workspace: Workspace, runs: int = 5) -> Status:
         )
 
 
-def _syncs(workspace: Workspace, view: View) -> tuple[SyncStatus, ...]:
+def _syncs(workspace: Workspace, view: View, now: datetime) -> tuple[SyncStatus, ...]:
     """Return every sync that is mapped or known to state, by name; a selection leaves out the others."""
-    mapped = {plan.name for plan in workspace.resolved.syncs}
+    mapped = {plan.name: plan for plan in workspace.resolved.syncs}
     known = {found.sync: found for found in backlog(view)}
     chosen = {plan.name for plan in workspace.syncs} if mapped else set()
     results = last_results(view)
@@ -95,9 +102,22 @@ def _syncs(workspace: Workspace, view: View) -> tuple[SyncStatus, ...]:
             entry = replace(
                 entry, last_run=run.run, last_at=run.closed_at, last_exit=result.get("exit_code"),
                 error=result.get("error"), waiting=int(result.get("waiting") or 0),
+                lag=Lag(**result["lag"]) if result.get("lag") else None,
             )  # fmt: skip
+        if name in mapped and entry.backlog is not None:
+            entry = _aged(workspace, mapped[name], entry, results[name][1] if name in results else {}, now)
         found.append(entry)
     return tuple(found)
+
+
+def _aged(
+    workspace: Workspace, plan: SyncPlan, entry: SyncStatus, result: Mapping[str, Any], now: datetime
+) -> SyncStatus:
+    built = built_at(workspace, plan)
+    left = entry.last_at is None or entry.last_at < built or any(result.get(k) for k in ("held", "error", "unknown"))
+    settled = entry.lag.p95 if entry.lag else None
+    age = max(0.0, (now - built).total_seconds()) if left or entry.waiting else settled
+    return replace(entry, age=age, stale=verdict(plan.freshness, age))
 
 
 def _open_runs(view: View) -> tuple[OpenRun, ...]:

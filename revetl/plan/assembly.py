@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
+from revetl.config import Config
 from revetl.config.schema import did_you_mean
 from revetl.plan.cohorts import check_style, limiting, resolve_cohorts, style_of
 from revetl.plan.complaints import Complaints
@@ -16,7 +17,7 @@ from revetl.plan.items import Fault, Item, Said
 from revetl.plan.links import links_of
 from revetl.plan.names import Names
 from revetl.plan.policy import check_policies, check_required, constants_of
-from revetl.types import CohortPlan, Guards, LinkPlan, ModelRef, OnLeave, SyncPlan
+from revetl.types import CohortPlan, Freshness, Guards, LinkPlan, ModelRef, OnLeave, SyncPlan
 
 
 class Assembly:
@@ -132,6 +133,7 @@ class Assembly:
             guards=guards,
             timezone=config.timezone or whole.timezone,
             require_tests=whole.require_tests,
+            freshness=_freshness(draft, entity, whole),
             was=_full_name(draft.destination, config.was),
             sandbox=draft.connection.sandbox,
             settings=config.settings,
@@ -143,6 +145,12 @@ class Assembly:
         what = f"no properties model describes entity '{draft.entity}' of {draft.name}"
         remedy = did_you_mean(draft.entity, entities) or "write `revetl: {kind: properties, entity: …, key: …}` on one"
         self.say.error("RVT-329", what, remedy, syncs=(draft.name,), file=draft.file)
+
+
+def _freshness(draft: Draft, entity: Entity, whole: Config) -> Freshness | None:
+    """Return how old data may be: the sync's own word, else its base model's, else the project's."""
+    said = draft.config.freshness or entity.base.spec.freshness or whole.freshness
+    return said.plain() if said else None
 
 
 def _limits(name: str, draft: Draft) -> bool:

@@ -7,12 +7,13 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from revetl.config.guards import GuardsSpec
+from revetl.config.notify import FreshnessSpec
 from revetl.config.schema import Strict, as_mapping, wrong
 from revetl.config.specs import is_name
 from revetl.types import JSON, Hash, OnNull, Write
 
 MAX_NAME = 255  # characters; the longest identifier among warehouses (Snowflake's, docs.snowflake.com)
-_LATER = frozenset({"erase", "freshness"})
+_LATER = frozenset({"erase"})
 
 
 def _key(value: JSON) -> JSON:
@@ -126,5 +127,6 @@ class ItemSpec(Strict):
         default_factory=dict
     )
     guards: GuardsSpec = GuardsSpec()
+    freshness: FreshnessSpec | None = None
     was: Text | None = None
     columns: dict[str, Any] = Field(default_factory=dict)

@@ -10,13 +10,14 @@ from __future__ import annotations
 from revetl.types.base import EMPTY, JSON
 from revetl.types.changes import Batch, Change, Cohort, Erased, Link, Outcome, Person, RemoteField, RemoteRecord
 from revetl.types.project import BuildResult, Check, Column, Node, Problem, Project, Relation
-from revetl.types.results import Count, Held, Plan, Progress, RunResult, Sample, SyncPreview, SyncResult
+from revetl.types.results import Count, Held, Lag, Plan, Progress, RunResult, Sample, SyncPreview, SyncResult
 from revetl.types.syncs import (
     CONSENT,
     CohortPlan,
     ConsentPlan,
     Constant,
     FieldPlan,
+    Freshness,
     Guards,
     Limits,
     LinkPlan,
@@ -43,9 +44,11 @@ __all__ = [
     "Effect",
     "Erased",
     "FieldPlan",
+    "Freshness",
     "Guards",
     "Hash",
     "Held",
+    "Lag",
     "Limits",
     "Link",
     "LinkPlan",

@@ -87,6 +87,14 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Lag:
+    """Seconds from the build of a sync's models to the acknowledgement of what a run delivered: median, 95 of 100."""
+
+    p50: float
+    p95: float
+
+
+@dataclass(frozen=True, slots=True)
 class SyncResult:
     """What one sync of a run did; the counts come from outcomes and their sum is the number of changes."""
 
@@ -100,6 +108,7 @@ class SyncResult:
     unmatched: int = 0
     calls: int = 0
     seconds: float = 0.0
+    lag: Lag | None = None  # None: nothing was delivered
     counts: tuple[Count, ...] = ()
     held: tuple[Held, ...] = ()
     error: str | None = None  # why it could not run or stopped, with its code

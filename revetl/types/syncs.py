@@ -119,6 +119,14 @@ class ConsentPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Freshness:
+    """How many seconds may pass from the build of a sync's models to the acknowledgement; None: any."""
+
+    warn: float | None = None
+    error: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SyncPlan:
     """Everything that meta and revetl.yml say about one sync, resolved; no rows, no secrets."""
 
@@ -148,6 +156,7 @@ class SyncPlan:
     guards: Guards = Guards()
     timezone: str | None = None
     require_tests: str = "failed"  # failed | all | off
+    freshness: Freshness | None = None
     was: str | None = None
     sandbox: bool = False  # this target goes to the local stand-in
     settings: Mapping[str, JSON] = EMPTY  # per-sync settings of the destination (never secrets)
