@@ -36,6 +36,7 @@ COMMANDS: dict[str, str] = {
     "approve": "Let through what a guard holds.",
     "retire": "Settle what is no longer mapped.",
     "recover": "Rebuild trust in a state that was lost or restored.",
+    "docs": "Build one page: what leaves, and where it goes.",
     "exposures": "Write one dbt exposure for each sync; --check for CI.",
     "sandbox": "Run local stand-ins of destinations for rehearsal.",
     "demo": "Walk through a whole sync on this machine.",

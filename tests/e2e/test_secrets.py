@@ -19,7 +19,7 @@ PHONE = "+15559990001"
 
 
 def everything_written(root: Path) -> bytes:
-    """Return all that a run leaves behind: state, ledger, results; also what their formats keep compressed."""
+    """Return all that is left behind: state, ledger, results, reports, page; also what is compressed in them."""
     files = [path for path in (root / ".revetl").rglob("*") if path.is_file()]
     files += [path for path in (root / "target").glob("revetl_*") if path.is_file()]
     found = [path.read_bytes() for path in files]
@@ -43,6 +43,7 @@ def test_an_unmapped_column_leaves_nothing_anywhere(fresh: House) -> None:
     done = fresh.program("sync", "--log-format", "json", "--output", "json")
     assert done.returncode == 0, done.stderr
     shown = fresh.program("plan", "--output", "json")
+    assert fresh.program("docs").returncode == 0
     said = (done.stdout + done.stderr + shown.stdout + shown.stderr).encode()
     written, sent = everything_written(fresh.root), orjson.dumps(fresh.received())
     for canary in (UNMAPPED.encode(), b"98765.43"):
@@ -60,6 +61,7 @@ def test_what_a_policy_denies_leaves_nothing_anywhere(fresh: House) -> None:
     assert "RVT-350" in done.stdout + done.stderr
     checked = fresh.program("check", "--export", str(fresh.root / "target" / "revetl_check.sarif"))
     assert checked.returncode == 2
+    assert fresh.program("docs").returncode == 0
     said = (done.stdout + done.stderr + checked.stdout + checked.stderr).encode()
     sent = orjson.dumps(fresh.received())
     assert PHONE.encode() not in said + sent + everything_written(fresh.root)
@@ -77,6 +79,7 @@ def test_what_leaves_hashed_leaves_nothing_else_anywhere(fresh: House) -> None:
     shown = fresh.program("plan", "--output", "json")
     asked = fresh.program("why", "2", "--to", "hubspot.customer", "--output", "json")
     assert (done.returncode, shown.returncode, asked.returncode) == (0, 0, 0), done.stderr + asked.stderr
+    assert fresh.program("docs").returncode == 0
     said = "".join(one.stdout + one.stderr for one in (done, shown, asked)).encode()
     sent, digest = orjson.dumps(fresh.received()), sha256(PHONE.encode()).hexdigest()
     assert PHONE.encode() not in said + sent + everything_written(fresh.root)
