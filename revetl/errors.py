@@ -179,6 +179,7 @@ CATALOG: dict[str, str] = {
     "RVT-620": "A file cannot be written",
     "RVT-621": "A destination asks to wait longer than the run may",
     "RVT-622": "A channel could not be told what changed",
+    "RVT-623": "A telemetry service was not told of a run",
     "RVT-650": "A destination's module cannot be loaded",
     "RVT-651": "A destination does not do what a sync needs",
     "RVT-652": "A list there cannot be written",

@@ -29,6 +29,7 @@ from revetl.engine.leftovers import orphaned
 from revetl.engine.rehearsal import origins
 from revetl.engine.resuming import resume_jobs
 from revetl.engine.session import Clock, Session, new_run, open_session, utc_now
+from revetl.engine.telling import report
 from revetl.engine.workspace import Options, Workspace, git_commit, load
 from revetl.errors import RevetlError, UsageError
 from revetl.send.ports import Lane
@@ -231,4 +232,4 @@ def _close(
         interrupted=interrupted,
     )  # fmt: skip
     results.record(session, result)
-    return results.warned(session, result, tell(session, result))
+    return results.warned(session, result, (*tell(session, result), *report(workspace, result)))

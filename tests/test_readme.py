@@ -15,7 +15,7 @@ import yaml
 from revetl.cli import cli
 from revetl.config.guards import GuardsSpec
 from revetl.config.load import load_config
-from revetl.config.notify import NotifySpec
+from revetl.config.notify import NotifySpec, TelemetrySpec
 from revetl.config.policies import PoliciesSpec
 from revetl.config.schema import Strict, validate
 from revetl.config.specs import LedgerConfig, RootSpec, SendConfig, SyncConfig
@@ -97,7 +97,7 @@ def valid(spec: type[Strict], data: Any) -> bool:
 
 
 @pytest.mark.parametrize("spec", [RootSpec, SyncConfig, ItemSpec, ColumnSpec, FieldOptions, GuardsSpec, SendConfig,
-                                  LedgerConfig, PoliciesSpec, NotifySpec])  # fmt: skip
+                                  LedgerConfig, PoliciesSpec, NotifySpec, TelemetrySpec])  # fmt: skip
 def test_every_key_is_in_the_reference(spec: type[Strict]) -> None:
     """README's reference names each key that the schema knows."""
     text = README.read_text(encoding="utf-8")

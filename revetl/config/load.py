@@ -66,6 +66,7 @@ class _Loader:
             policies=root.policies,
             incremental=root.incremental,
             notify=root.notify,
+            telemetry=root.telemetry,
             freshness=root.freshness,
             memory_limit=root.memory_limit,
             problems=tuple(self.problems),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from revetl.config.notify import FreshnessSpec, NotifySpec
+from revetl.config.notify import FreshnessSpec, NotifySpec, TelemetrySpec
 from revetl.config.policies import PoliciesSpec
 from revetl.config.specs import IncrementalConfig, LedgerConfig, SendConfig, SyncConfig
 from revetl.config.yamltext import Lines
@@ -50,6 +50,7 @@ class Config:
     policies: PoliciesSpec = PoliciesSpec()  # noqa: RUF009 - frozen
     incremental: IncrementalConfig | None = None  # None: every run reads all
     notify: NotifySpec = NotifySpec()  # noqa: RUF009 - frozen
+    telemetry: TelemetrySpec = TelemetrySpec()  # noqa: RUF009 - frozen
     freshness: FreshnessSpec | None = None
     memory_limit: str | None = None
     problems: tuple[Problem, ...] = ()

@@ -88,6 +88,13 @@ class EmailSpec(_Channel):
 Channel = Annotated[SlackSpec | WebhookSpec | EmailSpec, Field(discriminator="type")]
 
 
+class TelemetrySpec(Strict):
+    """``telemetry: {openlineage: true, opentelemetry: true}``: services that are told of each run; off by default."""
+
+    openlineage: bool = False
+    opentelemetry: bool = False
+
+
 class NotifySpec(Strict):
     """``notify: {channels: [...], rejected: 5%, quota: 90%}``: shares from which rejections and quotas are told."""
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from revetl.config.guards import GuardsSpec, Span
-from revetl.config.notify import FreshnessSpec, NotifySpec
+from revetl.config.notify import FreshnessSpec, NotifySpec, TelemetrySpec
 from revetl.config.policies import PoliciesSpec
 from revetl.config.schema import NOT_YET, Strict, wrong
 from revetl.config.secrets import variables
@@ -197,5 +197,6 @@ class RootSpec(Strict):
     incremental: Annotated[IncrementalConfig | None, BeforeValidator(_incremental)] = None
     policies: PoliciesSpec = PoliciesSpec()
     notify: NotifySpec = NotifySpec()
+    telemetry: TelemetrySpec = TelemetrySpec()
     freshness: FreshnessSpec | None = None
     memory_limit: Annotated[str, AfterValidator(_memory)] | None = None

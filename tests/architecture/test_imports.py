@@ -34,6 +34,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
 }
 ONLY_IN: Mapping[str, frozenset[str]] = {
     "httpx": frozenset({"send"}),
+    "openlineage": frozenset({"send"}),
+    "opentelemetry": frozenset({"send"}),
     "duckdb": frozenset({"warehouse", "state"}),
     "click": frozenset({"cli"}),
     "rich": frozenset({"cli"}),
@@ -43,7 +45,19 @@ ONLY_IN: Mapping[str, frozenset[str]] = {
     "adbc_driver_postgresql": frozenset({"warehouse"}),
     "psycopg": frozenset({"warehouse", "state"}),
 }
-OPTIONAL = frozenset({"adbc_driver_postgresql", "cryptography", "snowflake", "psycopg", "dbt", "hypothesis", "pytest"})
+OPTIONAL = frozenset(
+    {
+        "adbc_driver_postgresql",
+        "cryptography",
+        "dbt",
+        "hypothesis",
+        "openlineage",
+        "opentelemetry",
+        "psycopg",
+        "pytest",
+        "snowflake",
+    }
+)
 
 PURE = frozenset({"types", "contract", "manifest", "plan", "diff", "encode", "destinations"})
 IMPURE_MODULES = frozenset(
