@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-
-import pyarrow as pa
 
 from revetl.diff.shape import STATE, identity
 from revetl.state.layout import StoredSync
@@ -45,13 +44,8 @@ def ask(store: Store, plan: SyncPlan, stored: StoredSync | None, kinds: tuple[st
         here, there = identity("t.text", stored.normalise), identity("s.m", stored.normalise)
         known = f"SELECT t.text, {', '.join(f's.{k}' for k in ks)} FROM {STATE}.snap_{stored.id} s"
         meant += f" UNION {known} JOIN revetl_texts t ON {here} = {there}"
-    schema = pa.schema([("text", pa.string()), ("parts", pa.list_(pa.string()))])
-    columns = [[text for text, _ in spelt], [parts for _, parts in spelt]]
-    store.con.register("revetl_texts", pa.table(columns, schema=schema))
-    try:
+    with _registered(store, spelt):
         store.con.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {meant}")
-    finally:
-        store.con.unregister("revetl_texts")
     store.con.execute(f"DELETE FROM {table} WHERE {' OR '.join(f'{k} IS NULL' for k in ks)}")
     unknown = len(set(texts)) - int(store.one(f"SELECT count(DISTINCT text) FROM {table}"))
     store.con.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT DISTINCT {', '.join(ks)} FROM {table}")
@@ -85,6 +79,20 @@ def only(pairs: Iterable[tuple[SyncPlan, Asked]], whole: Collection[SyncPlan] = 
             within.setdefault(link.ref.relation, Within((), (), frozenset()))
     every = {ref.relation for plan in whole for ref in plan.models}
     return {relation: rows for relation, rows in within.items() if rows is not None and relation not in every}
+
+
+@contextmanager
+def _registered(store: Store, spelt: Sequence[tuple[str, list[str]]]) -> Iterator[None]:
+    """Let statements of the block read ``spelt`` as ``revetl_texts``."""
+    import pyarrow as pa  # 26 MB that only runs of some keys need
+
+    schema = pa.schema([("text", pa.string()), ("parts", pa.list_(pa.string()))])
+    columns = [[text for text, _ in spelt], [parts for _, parts in spelt]]
+    store.con.register("revetl_texts", pa.table(columns, schema=schema))
+    try:
+        yield
+    finally:
+        store.con.unregister("revetl_texts")
 
 
 def _parts(text: str, width: int) -> Iterator[Key]:
