@@ -141,7 +141,8 @@ def sync(
 
         resume_jobs(session, {p.name: p for p in plans}, lines, sender_for)
         sender = sender_for(journal)
-        begin_run(session.store, run, _facts(workspace))
+        facts = _facts(workspace)
+        begin_run(session.store, run, facts)
         plans = tuple(p for p in plans if p.name in lines)
         found = inspect(session, plans, _asked(session, lines, sender), on_progress)
         found.errors.update(errors)
@@ -150,7 +151,7 @@ def sync(
         found.surveys = [trim(s, lines[s.plan.name], session.store, used, share, now) for s in found.surveys]
         done = executing.execute(session, found, lines, sender, journal, Outbox(session.store, run), on_progress)
         write_usage(session.store, sender.usage())
-        return _close(session, found, done, run, started, stop())
+        return _close(session, found, done, run, started, stop(), facts)
 
 
 def _known(first: Sequence[str], workspace: Workspace) -> None:
@@ -212,7 +213,13 @@ def _facts(workspace: Workspace) -> dict[str, str | None]:
 
 
 def _close(
-    session: Session, found: Inspection, done: Executed, run: str, started: datetime, interrupted: str | None
+    session: Session,
+    found: Inspection,
+    done: Executed,
+    run: str,
+    started: datetime,
+    interrupted: str | None,
+    facts: Mapping[str, str | None],
 ) -> RunResult:
     workspace, options = session.workspace, session.workspace.options
     staged = staged_rows(session.store, run)
@@ -223,7 +230,6 @@ def _close(
     session.show_opt_outs()
     per_sync = results.sync_results(found, done, counted, staged)
     per_sync = tuple(replace(one, lag=waited.get(one.sync)) for one in per_sync)
-    facts = _facts(workspace)
     fatal = workspace.resolved.fatal or bool(workspace.resolved.broken)
     result = RunResult(
         run=run, target=workspace.target, started_at=started, finished_at=session.clock(), syncs=per_sync,

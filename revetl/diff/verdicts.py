@@ -54,6 +54,11 @@ def frozen(shape: Shape, now: str, *, retry: bool) -> list[str]:
     ]
 
 
+def none_frozen(shape: Shape) -> str:
+    """Return the statement that makes what :func:`frozen` makes, empty: for a sync without changes."""
+    return f"CREATE OR REPLACE TEMP TABLE frozen_{shape.id} (key VARCHAR, op VARCHAR, cohort VARCHAR)"
+
+
 def refuse(shape: Shape, refusal: str) -> str:
     """Return the statement that rejects UPSERTs which carry a value that the destination cannot carry exactly.
 

@@ -79,8 +79,10 @@ def inspect(
         on_progress(Progress(name, "diff"))
         destination = session.workspace.registry[read.plan.type]
         try:
-            fields = remote(read.plan, read.shaped.shape if _differs(session, read) else None)
-            done = survey.judge(read.plan, destination, read.shaped, request, fields, first, read.rows)
+            differs = _differs(session, read)
+            fields = remote(read.plan, read.shaped.shape if differs else None)
+            judge = survey.judge if differs else survey.unchanged
+            done = judge(read.plan, destination, read.shaped, request, fields, first, read.rows)
             done = replace(done, marks=read.marks)
         except RevetlError as error:
             found.errors[name] = error

@@ -160,6 +160,27 @@ def judge(
     return Survey(plan, destination, shaped, preview, spelt, (first, first + total - 1), stopped)
 
 
+def unchanged(
+    plan: SyncPlan,
+    destination: Destination,
+    shaped: Shaped,
+    request: Request,
+    remote: Mapping[str, RemoteField],
+    first: int,
+    rows: int,
+) -> Survey:
+    """Return the survey of a sync without differences: there is nothing to judge, and judging takes its time."""
+    shape = shaped.shape
+    spelt = staging.encodings(plan, shape, destination, remote)
+    request.store.run_all([changes.create(shape), verdicts.none_frozen(shape)])
+    preview = SyncPreview(plan.name, rows, _known(shape, request.store), first=not shape.stored)
+    return Survey(plan, destination, shaped, preview, spelt, (first, first - 1))
+
+
+def _known(shape: Shape, store: Store) -> int:
+    return int(store.one(f"SELECT count(*) FROM {shape.table('snap')}")) if shape.stored else 0
+
+
 def _guards(plan: SyncPlan, shape: Shape, request: Request) -> list[Held]:
     store, found = request.store, []
     for number, watch in enumerate(guard.watches(plan, shape)):
@@ -221,7 +242,7 @@ def _preview(
     return SyncPreview(
         sync=plan.name,
         rows=0,
-        known=store.one(f"SELECT count(*) FROM {shape.table('snap')}") if shape.stored else 0,
+        known=_known(shape, store),
         counts=counts,
         samples=tuple(_samples(shape, store)),
         held=held,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import duckdb
 
 from revetl.errors import ConfigError
 from revetl.sqltext import quote_text
+
+# DuckDB takes up to 90 MB more than it counts (buffers, undo records, what its allocator keeps), Python has 60 MB.
+SHARE = 0.7
 
 # A name in a hostile manifest must never load code, read a file or find a Python object.
 _CLOSED = {
@@ -21,14 +25,14 @@ _CLOSED = {
 
 
 def connect(memory_limit: str | None = None, temp_directory: Path | None = None) -> duckdb.DuckDBPyConnection:
-    """Return a new connection in memory, its time zone UTC; ``memory_limit`` is DuckDB's, such as ``2GB``.
+    """Return a new connection in memory, its time zone UTC; ``memory_limit`` is the run's, such as ``2GB``.
 
     Raises:
         ConfigError: RVT-416, a setting is refused.
     """
     config: dict[str, str | bool | int | float | list[str]] = {**_CLOSED}
     if memory_limit is not None:
-        config["memory_limit"] = memory_limit
+        config["memory_limit"] = share_of(memory_limit)
     if temp_directory is not None:
         config["temp_directory"] = str(temp_directory)
     try:
@@ -39,6 +43,12 @@ def connect(memory_limit: str | None = None, temp_directory: Path | None = None)
     con.execute("SET GLOBAL TimeZone = 'UTC'")
     con.execute("SET enable_progress_bar = false")  # it would write into standard output, beside what belongs there
     return con
+
+
+def share_of(limit: str) -> str:
+    """Return what DuckDB is told of a limit for the whole run; shares of the machine (``80%``) are left as they are."""
+    size = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]+)\s*", limit)
+    return f"{float(size[1]) * SHARE:.6f}{size[2]}" if size else limit
 
 
 def lockdown(con: duckdb.DuckDBPyConnection, directories: Sequence[Path] = ()) -> None:
