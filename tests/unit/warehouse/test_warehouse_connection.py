@@ -45,6 +45,13 @@ def test_utc_everywhere() -> None:
             assert cursor.execute("SELECT current_setting('TimeZone')").fetchall() == [("UTC",)]
 
 
+@pytest.mark.parametrize(("limit", "told"), [("1000MiB", "700.0 MiB"), ("1.5 GiB", "1.0 GiB")])
+def test_a_part_of_the_limit_is_left_for_what_duckdb_does_not_count(limit: str, told: str) -> None:
+    """DuckDB is told seven tenths of what a run may take."""
+    with connect(limit) as con:
+        assert con.execute("SELECT current_setting('memory_limit')").fetchall() == [(told,)]
+
+
 def test_settings_are_checked() -> None:
     """A memory limit that is none is a mistake in the configuration."""
     with pytest.raises(ConfigError) as problem:
