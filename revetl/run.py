@@ -24,7 +24,7 @@ from revetl.engine.durations import timed
 from revetl.engine.execute import Executed, first_sync
 from revetl.engine.fitting import Ask, PlanFields
 from revetl.engine.inspect import Inspection, Remote, inspect
-from revetl.engine.lanes import Line, line_of
+from revetl.engine.lanes import Line, guarded, line_of
 from revetl.engine.leftovers import orphaned
 from revetl.engine.rehearsal import origins
 from revetl.engine.resuming import resume_jobs
@@ -131,6 +131,7 @@ def sync(
         journal = Journal(session.store, run)
         line = wire or ThreadWire()
         stack.callback(line.close)
+        line, stop = guarded(line, stop, session.lease)
         lines, errors = _lines(workspace, plans, places)
 
         def sender_for(book: Journal) -> Sender:

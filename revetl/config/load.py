@@ -61,6 +61,7 @@ class _Loader:
             groups=root.groups,
             require_tests=root.require_tests,
             timezone=root.timezone,
+            state=root.state,
             ledger=root.ledger,
             send=root.send,
             policies=root.policies,
@@ -142,7 +143,12 @@ class _Loader:
                 )
 
 
-_RENDERED = frozenset({("ledger", "key"), ("ledger", "old_keys"), ("notify", "channels")})
+_RENDERED = frozenset(
+    {
+        ("ledger",), ("ledger", "key"), ("ledger", "old_keys"), ("ledger", "url"), ("state",), ("state", "url"),
+        ("notify", "channels"),
+    }
+)  # fmt: skip
 _NAMING = "start with a letter; use letters, digits, _ and -, at most 63"
 _BRACES = "write \"{{ env_var('NAME') }}\", and only in the settings of a target; nothing else is evaluated"
 

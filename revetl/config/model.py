@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from revetl.config.notify import FreshnessSpec, NotifySpec, TelemetrySpec
 from revetl.config.policies import PoliciesSpec
-from revetl.config.specs import IncrementalConfig, LedgerConfig, SendConfig, SyncConfig
+from revetl.config.specs import IncrementalConfig, LedgerConfig, SendConfig, StateConfig, SyncConfig
 from revetl.config.yamltext import Lines
 from revetl.types import EMPTY, JSON, Problem, Severity
 
@@ -45,6 +45,7 @@ class Config:
     groups: Mapping[str, tuple[str, ...]] = EMPTY
     require_tests: str = "failed"  # failed | all | off
     timezone: str | None = None
+    state: StateConfig | None = None  # None: beside the project
     ledger: LedgerConfig = LedgerConfig()  # noqa: RUF009 - frozen
     send: SendConfig = SendConfig()  # noqa: RUF009 - frozen
     policies: PoliciesSpec = PoliciesSpec()  # noqa: RUF009 - frozen

@@ -7,17 +7,18 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from revetl.config.guards import GuardsSpec, Span
 from revetl.config.notify import FreshnessSpec, NotifySpec, TelemetrySpec
 from revetl.config.policies import PoliciesSpec
-from revetl.config.schema import NOT_YET, Strict, wrong
+from revetl.config.schema import Strict, wrong
 from revetl.config.secrets import variables
 from revetl.types import JSON, Mode, OnLeave, Write
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}\Z")
 _TARGET = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}\Z")  # it names a directory below .revetl/
+_SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,39}\Z")  # the target's name is put behind it
 _MEMORY = re.compile(r"[1-9][0-9]{0,5}(?:\.[0-9])?\s*(?:MB|GB|TB|MiB|GiB|TiB)\Z")
 _LATER = frozenset({"erase"})
 SCALARS = (str, int, float, bool)
@@ -77,9 +78,13 @@ def _reference(value: str) -> str:
     return value
 
 
-def _ledger(value: JSON) -> JSON:
-    if isinstance(value, str):
-        raise wrong("a ledger elsewhere is not there yet", "remove it: the ledger lies under .revetl/", code=NOT_YET)
+def _place(value: JSON) -> JSON:
+    return {"url": value} if isinstance(value, str) else value
+
+
+def _schema(value: str) -> str:
+    if not _SCHEMA.match(value):
+        raise wrong("no name of a schema", "use lower-case letters, digits and _, at most 40")
     return value
 
 
@@ -152,9 +157,25 @@ class DestinationSpec(Strict):
     syncs: dict[str, Any] | None = None
 
 
+class StateConfig(Strict):
+    """Where state lies: a directory, a database by its URL, or the warehouse of the models (``engine``)."""
+
+    url: str | None = None
+    engine: Literal["warehouse"] | None = None
+    schema_: Annotated[str, AfterValidator(_schema)] = Field(default="revetl_state", alias="schema")
+    lease: Annotated[Span, Field(ge=5, le=3600)] = 60.0  # seconds; an owner's lock that nobody renews is free then
+
+    @model_validator(mode="after")
+    def _one_place(self) -> StateConfig:
+        if (self.url is None) == (self.engine is None):
+            raise wrong("needs `url` or `engine`, one of them", "write `state: postgresql://…`")
+        return self
+
+
 class LedgerConfig(Strict):
     """What the ledger keeps of personal values, for how long, and which variables hold its keys (old ones: to read)."""
 
+    url: str | None = None  # a directory or an object store for its files; None: they lie with the state
     key: Reference | None = None
     old_keys: tuple[Reference, ...] = ()
     values: Annotated[Literal["hash", "clear", "encrypted"], AfterValidator(_beside)] = "hash"
@@ -185,14 +206,15 @@ def _incremental(value: JSON) -> JSON:
 class RootSpec(Strict):
     """The top level of revetl.yml, without what stands in its destinations."""
 
-    not_yet: ClassVar[frozenset[str]] = _LATER | {"state"}
+    not_yet: ClassVar[frozenset[str]] = _LATER
 
     version: Literal[1]
     destinations: Mapping[str, Any]
     groups: dict[str, Names] = Field(default_factory=dict)
     require_tests: RequireTests = "failed"
     timezone: Zone | None = None
-    ledger: Annotated[LedgerConfig, BeforeValidator(_ledger)] = LedgerConfig()
+    state: Annotated[StateConfig, BeforeValidator(_place)] | None = None
+    ledger: Annotated[LedgerConfig, BeforeValidator(_place)] = LedgerConfig()
     send: SendConfig = SendConfig()
     incremental: Annotated[IncrementalConfig | None, BeforeValidator(_incremental)] = None
     policies: PoliciesSpec = PoliciesSpec()

@@ -20,6 +20,7 @@ from revetl.engine import remote
 from revetl.engine.finding import Whereabouts, whereabouts
 from revetl.engine.forgotten import Hasher, stone_of
 from revetl.engine.glimpse import glimpse
+from revetl.engine.holding import local_only
 from revetl.engine.lanes import line_of
 from revetl.engine.presence import open_models
 from revetl.engine.publishing import was_published
@@ -85,6 +86,7 @@ def meant(workspace: Workspace, asked: str, entity: str | None = None) -> Meant:
     Raises:
         UsageError: RVT-853, nobody is known by it; RVT-854, it is a key of several entities.
     """
+    local_only(workspace, "forget")
     asked = asked.strip()
     plans = {plan.name: plan for plan in workspace.resolved.syncs if entity in {None, plan.entity}}
     with glimpse(workspace) as seen, open_models(workspace, list(plans.values())) as models:
@@ -328,6 +330,7 @@ def lift(workspace: Workspace, asked: str, entity: str | None = None, *, clock: 
     Raises:
         UsageError: RVT-853, nobody who is forgotten is known by it; RVT-854, it is a key of several entities.
     """
+    local_only(workspace, "forget")
     with open_session(workspace, clock=clock, warehouse=False, pinned=False) as session:
         known, hasher = settle(session.store), Hasher(session.keys)
         mine = [one for one in known if entity in {None, one.entity}]

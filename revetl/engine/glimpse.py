@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from revetl.engine.holding import viewed
 from revetl.engine.keyring import Keyring, reading_keyring
 from revetl.engine.staging import Masking
 from revetl.engine.workspace import Workspace
-from revetl.state.views import View, open_view
+from revetl.state.views import View
 
 NORMALISATIONS = ("email", "lower", "exact")
 
@@ -40,5 +41,5 @@ def glimpse(workspace: Workspace) -> Iterator[Glimpse]:
             return sql
         return mask.hmac(sql) if mask is not None else "CAST(NULL AS VARCHAR)"
 
-    with open_view(workspace.state_dir, identity) as view:
+    with viewed(workspace, identity) as view:
         yield Glimpse(view, ring, clear)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from revetl.config import resolve_text
+from revetl.engine.holding import is_shared
 from revetl.engine.workspace import Workspace
 from revetl.errors import ConfigError, StateError
 from revetl.state.files import private_directory, replace_file
@@ -53,11 +54,18 @@ def keyring(workspace: Workspace) -> Keyring:
     """Return the target's keys: from the environment where revetl.yml says so, else a local file, which is made.
 
     Raises:
-        ConfigError: RVT-104, a variable is not set.
+        ConfigError: RVT-104, a variable is not set; RVT-519, the state is shared and the key is not.
         StateError: RVT-509, the key file is unusable.
     """
     ledger = workspace.config.ledger
     if ledger.key is None:
+        if is_shared(workspace) and ledger.values == "hash":
+            raise ConfigError(
+                "RVT-519",
+                "a shared state needs a ledger key that all runners have",
+                kept="nothing was read or sent",
+                hint="write `ledger: {key: \"{{ env_var('REVETL_LEDGER_KEY') }}\"}`, and set the variable",
+            )
         path = workspace.state_dir / FILE
         if not path.exists():
             private_directory(workspace.state_dir)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from revetl.config import resolve_settings, secrets_of
-from revetl.contract import Destination
+from revetl.contract import Call, Destination
 from revetl.engine.workspace import Workspace
 from revetl.errors import ConfigError
 from revetl.send.ports import Lane
+from revetl.send.wire import Completion, Failure, Wire
+from revetl.state.lease import Lease
 from revetl.types import JSON, SyncPlan
 
 
@@ -22,6 +24,48 @@ class Line:
     lane: Lane
     settings: Any
     secrets: tuple[str, ...]
+
+
+class LeasedWire:
+    """A wire that lets no call begin without the lease of the state, however late the question for it was."""
+
+    def __init__(self, wire: Wire, lease: Lease) -> None:
+        """Guard ``wire``."""
+        self._wire = wire
+        self._lease = lease
+        self._refused: list[Completion] = []
+
+    def submit(self, ticket: int, lane: Lane, call: Call) -> None:
+        """Take up a call, or refuse it: provably no byte of it left."""
+        if self._lease.valid:
+            self._wire.submit(ticket, lane, call)
+        else:
+            failure = Failure("RVT-512", "the lease of the state is lost", sent=False, again=False, fatal=True)
+            self._refused.append(Completion(ticket, failure=failure))
+
+    def collect(self, timeout: float | None) -> list[Completion]:
+        """Return completions."""
+        refused, self._refused = self._refused, []
+        return refused or self._wire.collect(timeout)
+
+    def now(self) -> float:
+        """Return UTC epoch seconds."""
+        return self._wire.now()
+
+    def monotonic(self) -> float:
+        """Return monotonic seconds."""
+        return self._wire.monotonic()
+
+    def close(self) -> None:
+        """End what the wire has of its own."""
+        self._wire.close()
+
+
+def guarded(wire: Wire, stop: Callable[[], str | None], lease: Lease | None) -> tuple[Wire, Callable[[], str | None]]:
+    """Return a wire and a question for signals that end with the lease of a shared state; without one, the same."""
+    if lease is None:
+        return wire, stop
+    return LeasedWire(wire, lease), lambda: stop() or (None if lease.valid else "the loss of its lease")
 
 
 def raw_settings(workspace: Workspace, plan: SyncPlan, destination: Destination) -> Mapping[str, JSON]:

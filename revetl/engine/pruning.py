@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from revetl.engine.holding import local_only
 from revetl.engine.session import Clock, Session, open_session, utc_now
 from revetl.engine.workspace import Workspace
 from revetl.errors import UsageError
@@ -32,6 +33,7 @@ def prune(workspace: Workspace, older: timedelta | None = None, *, do: bool = Tr
         UsageError: RVT-534, neither says how long the ledger is kept.
         TryLater: RVT-502, a run works on the target.
     """
+    local_only(workspace, "prune")
     keep = workspace.config.ledger.keep
     span = older if older is not None else None if keep is None else timedelta(seconds=keep)
     if span is None:

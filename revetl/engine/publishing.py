@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from revetl.engine.holding import local_only
 from revetl.engine.session import Clock, Session, open_session, utc_now
 from revetl.engine.workspace import Workspace
 from revetl.errors import ConfigError, UsageError
@@ -37,6 +38,7 @@ def publish(workspace: Workspace, schema: str = DEFAULT, *, clock: Clock = utc_n
         ConfigError: RVT-405, there is no profile; RVT-404, its warehouse cannot be written to.
         TryLater: RVT-502, a run works on the target; RVT-411 or RVT-419, the warehouse is busy or out of reach.
     """
+    local_only(workspace, "publish")
     if not _SCHEMA.match(schema):
         what = f"'{schema[:60]}' cannot name a schema"
         raise UsageError("RVT-858", what, kept="nothing was published", hint="use lower case letters, digits and _")

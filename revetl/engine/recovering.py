@@ -5,11 +5,11 @@ Nothing is deleted there: what is no longer in the models leaves by the sync's p
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from revetl.engine.holding import held, is_shared
 from revetl.engine.keyring import keyring, pin
 from revetl.engine.session import Clock, Session, masking, utc_now
 from revetl.engine.workspace import Workspace
@@ -17,13 +17,11 @@ from revetl.errors import StateError
 from revetl.state import ledger
 from revetl.state.approvals import Approvals
 from revetl.state.doubting import doubt_all
-from revetl.state.files import private_directory
 from revetl.state.head import Head, read_head
-from revetl.state.lock import locked
 from revetl.state.marks import forget_marks
 from revetl.state.store import Store
 from revetl.state.tombstones import settle
-from revetl.warehouse.connection import connect, lockdown
+from revetl.warehouse.connection import lockdown
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,23 +71,22 @@ def recover(workspace: Workspace, *, clock: Clock = utc_now) -> Recovery:
 @contextmanager
 def _unchecked(workspace: Workspace, clock: Clock) -> Iterator[tuple[Session, Head | None]]:
     """Open the target's state though it may not agree with its head; yield the head as far as it can be read."""
-    if not (workspace.state_dir / "state.duckdb").exists() and not (workspace.state_dir / "head.json").exists():
-        raise StateError("RVT-866", "this target has no state to recover", hint="revetl sync")
-    os.umask(0o077)
-    directory = private_directory(workspace.state_dir)
-    scratch = private_directory(directory / "tmp")
-    with locked(directory / "lock", clock().isoformat()):
-        con = connect(workspace.config.memory_limit, scratch)
-        try:
-            head = _head(workspace)
-            store = Store(con, directory, clock, trusting=True)
-            lockdown(con, [directory / "ledger", scratch])
-            ring = keyring(workspace)
-            pin(store, ring)
-            settle(store)
-            yield Session(workspace, store, None, Approvals(store), masking(workspace, ring), clock, ring), head
-        finally:
-            con.close()
+    nothing = StateError("RVT-866", "this target has no state to recover", hint="revetl sync")
+    shared = is_shared(workspace)
+    if not shared and not any((workspace.state_dir / name).exists() for name in ("state.duckdb", "head.json")):
+        raise nothing
+    with held(workspace, clock().isoformat()) as hold:
+        head = None if shared else _head(workspace)
+        store = hold.open(clock, trusting=True)
+        head = store.head if shared else head
+        if shared and head is None:
+            raise nothing
+        lockdown(hold.con, [hold.directory / "ledger", hold.scratch])
+        ring = keyring(workspace)
+        pin(store, ring)
+        settle(store)
+        mask = masking(workspace, ring)
+        yield Session(workspace, store, None, Approvals(store), mask, clock, ring, hold.lease), head
 
 
 def _head(workspace: Workspace) -> Head | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
+from revetl.engine.holding import local_only
 from revetl.engine.keyring import FILE, PINNED, Keyring, keyring
 from revetl.engine.session import Clock, open_session, utc_now
 from revetl.engine.workspace import Workspace
@@ -29,6 +30,7 @@ def rotate(workspace: Workspace, *, lost: bool = False, drop: str | None = None,
         UsageError: RVT-535, the key lies in the environment, is the current one, or is needed to know who is forgotten.
         TryLater: RVT-502, a run works on the target.
     """
+    local_only(workspace, "rotate")
     with open_session(workspace, clock=clock, warehouse=False, pinned=not lost) as session:
         ring = keyring(workspace)
         if lost:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from revetl.engine.holding import held
 from revetl.engine.keyring import Keyring, keyring, pin
 from revetl.engine.sealing import sealer
 from revetl.engine.staging import Masking
@@ -16,14 +16,13 @@ from revetl.engine.workspace import Workspace
 from revetl.state import optouts
 from revetl.state.approvals import Approvals
 from revetl.state.close import Closing, close_run
-from revetl.state.files import private_directory
-from revetl.state.lock import locked
+from revetl.state.lease import Lease
 from revetl.state.outbox import open_jobs, open_runs
 from revetl.state.rewriting import finish
 from revetl.state.store import Store
 from revetl.state.tombstones import settle
 from revetl.state.trouble import worded
-from revetl.warehouse.connection import connect, lockdown
+from revetl.warehouse.connection import lockdown
 from revetl.warehouse.source import Source, open_source
 
 Clock = Callable[[], datetime]
@@ -52,6 +51,7 @@ class Session:
     mask: Masking
     clock: Clock
     ring: Keyring | None = None  # None: the mask's key alone
+    lease: Lease | None = None  # of a shared state
 
     @property
     def keys(self) -> Keyring:
@@ -104,29 +104,23 @@ def open_session(
         TryLater: RVT-502 another run works on it, RVT-411 dbt is writing the models.
         StateError: the state cannot be trusted, or its file fails while the block runs (RVT-510).
     """
-    os.umask(0o077)
-    directory = private_directory(workspace.state_dir)
-    scratch = private_directory(directory / "tmp")
-    with worded(), locked(directory / "lock", clock().isoformat()):
-        con = connect(workspace.config.memory_limit, scratch)
-        try:
-            source = _source(workspace) if warehouse else None
-            store = Store(con, directory, clock, crash, anew=anew)
-            if checked and not (anew and not store.chain_end().strip("0")):
-                store.check_head()
-            if source is not None:
-                source.attach(con)
-            lockdown(con, [directory / "ledger", scratch])
-            ring = keyring(workspace)
-            if pinned:
-                pin(store, ring)
-            settle(store)
-            session = Session(workspace, store, source, Approvals(store), masking(workspace, ring), clock, ring)
-            finish(store)
-            session.close_killed(keep=frozenset(job.run for job in open_jobs(store)))
-            yield session
-        finally:
-            con.close()
+    ring = keyring(workspace)
+    with worded(), held(workspace, clock().isoformat()) as hold:
+        source = _source(workspace) if warehouse else None
+        store = hold.open(clock, crash, anew=anew)
+        if checked and not (anew and not store.chain_end().strip("0")):
+            store.check_head()
+        if source is not None:
+            source.attach(hold.con)
+        lockdown(hold.con, [hold.directory / "ledger", hold.scratch])
+        if pinned:
+            pin(store, ring)
+        settle(store)
+        mask = masking(workspace, ring)
+        session = Session(workspace, store, source, Approvals(store), mask, clock, ring, hold.lease)
+        finish(store)
+        session.close_killed(keep=frozenset(job.run for job in open_jobs(store)))
+        yield session
 
 
 def _source(workspace: Workspace) -> Source | None:

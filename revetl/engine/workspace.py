@@ -14,7 +14,7 @@ import orjson
 
 from revetl import config as configuration
 from revetl import manifest, plan
-from revetl.config import Config
+from revetl.config import Config, resolve_text
 from revetl.contract import Destination
 from revetl.destinations import registry
 from revetl.errors import ConfigError, ManifestError
@@ -106,8 +106,18 @@ class Workspace:
     @property
     def state_dir(self) -> Path:
         """Return the directory of this target's state; a rehearsal has one of its own."""
-        name = f"{self.target}-sandbox" if self.options.sandbox else self.target
-        return self.options.project_dir.absolute() / ".revetl" / name
+        home = self.options.project_dir.absolute() / ".revetl"
+        if self.options.sandbox or self.config.state is None or self.config.state.url is None:
+            return home / self.state_name
+        url = resolve_text(self.config.state.url, self.options.env, where="state")
+        if "://" in url and not url.startswith("file://"):
+            return home / self.state_name
+        return self.options.project_dir.absolute() / url.removeprefix("file://") / self.state_name
+
+    @property
+    def state_name(self) -> str:
+        """Return the name of this target's state wherever it lies; a rehearsal has one of its own."""
+        return f"{self.target}-sandbox" if self.options.sandbox else self.target
 
 
 def read_project(path: Path) -> Project:

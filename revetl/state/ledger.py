@@ -86,6 +86,7 @@ def put_file(store: Store, directory: Path, run: str, select: str) -> str:
     beside.replace(directory / name)
     (directory / name).chmod(0o600)
     sync_directory(directory)
+    store.keep_file(directory / name)
     return name
 
 

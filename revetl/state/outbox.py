@@ -166,13 +166,23 @@ def leave_running(store: Store, run: str) -> None:
     if not store.one(f"SELECT count(*) FROM ({still})"):
         return
     with store.transaction():
-        store.con.execute(f"UPDATE {STATE}.outbox SET run = '{later}' WHERE run = '{run}' AND seq IN ({still})")
-        store.con.execute(
-            f"UPDATE {STATE}.jobs AS j SET run = '{later}' WHERE run = '{run}' AND EXISTS "
-            f"(SELECT 1 FROM {STATE}.outbox o WHERE o.run = '{later}' AND o.seq BETWEEN j.lo AND j.hi)"
+        job = (
+            f"run = '{run}' AND EXISTS (SELECT 1 FROM {STATE}.outbox o WHERE o.run = '{later}' "
+            "AND o.seq BETWEEN {0}.lo AND {0}.hi)"
         )
+        _move(store, "outbox", later, f"run = '{run}' AND seq IN ({still})")
+        _move(store, "jobs", later, job.format("jobs"))
         store.con.execute(f"DELETE FROM {STATE}.exceptions WHERE run = '{run}' AND code = '{STILL_RUNS}'")
         store.con.execute(
             f"INSERT INTO {STATE}.runs SELECT '{later}', started_at, NULL, NULL, git_commit, dbt_invocation, "
             f"flows_hash, NULL, NULL FROM {STATE}.runs WHERE run = '{run}'"
         )
+
+
+def _move(store: Store, table: str, run: str, where: str) -> None:
+    """Move rows of a table into another run: by what they are known changes, so they are taken out and put in."""
+    store.con.execute(
+        f"CREATE OR REPLACE TEMP TABLE moved AS SELECT * REPLACE ('{run}' AS run) FROM {STATE}.{table} WHERE {where}"
+    )
+    store.con.execute(f"DELETE FROM {STATE}.{table} WHERE {where}")
+    store.con.execute(f"INSERT INTO {STATE}.{table} SELECT * FROM moved")

@@ -18,6 +18,7 @@ import duckdb
 from revetl.errors import StateError, TryLater
 from revetl.state.files import private_directory
 from revetl.state.head import GENESIS, Head, read_head, write_head
+from revetl.state.places import Place
 from revetl.state.schema import MIGRATIONS, STATE, migrate
 
 # Files of this storage version are opened by DuckDB 1.4 and by every later release up to 2.x.
@@ -41,10 +42,12 @@ class Store:
         *,
         trusting: bool = False,
         anew: bool = False,
+        place: Place | None = None,
     ) -> None:
         """Attach (or make) the state in ``directory``; None keeps it in memory, for simulations.
 
         ``anew`` accepts that a state which once was is missing: ``adopt`` begins again from what is there.
+        ``place`` keeps the ledger's files, where they are not to stay in ``directory``.
         ``trusting`` takes a head record that cannot be read for none: only ``recover`` may.
 
         Raises:
@@ -56,6 +59,7 @@ class Store:
         self.directory = directory
         self.clock = clock
         self.crash = crash
+        self.place = place
         if directory is not None:
             private_directory(directory)
             private_directory(directory / "ledger")
@@ -204,6 +208,11 @@ class Store:
         self.head = Head(run, self.last_seq(), self.chain_end(), forgotten=self.forgotten)
         if self.directory is not None:
             write_head(self.directory / "head.json", self.head)
+
+    def keep_file(self, path: Path) -> None:
+        """Give a file of the ledger, whole by now, to the place where it is kept."""
+        if self.place is not None:
+            self.place.keep(path)
 
     @property
     def ledger(self) -> Path | None:

@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,6 +21,7 @@ import duckdb
 
 from revetl.sqltext import quote_text
 from revetl.state.lock import holder
+from revetl.state.places import Place
 from revetl.state.schema import MIGRATIONS, STATE
 from revetl.types import EMPTY, JSON
 
@@ -46,6 +48,7 @@ class View:
     notice: str = ""
     status: Mapping[str, JSON] = EMPTY  # status.json as the last run wrote it
     identity: Callable[[str], str] = str  # SQL of how the ledger keeps an identity, from SQL of it
+    fetch: Callable[[], object] = field(default=lambda: None, repr=False)  # brings files of a ledger elsewhere
 
     def rows(self, sql: str, parameters: Sequence[object] | None = None) -> list[Any]:
         """Run one statement and return all its rows."""
@@ -59,6 +62,7 @@ class View:
     @property
     def ledger(self) -> Path:
         """Return the directory of the ledger's files."""
+        self.fetch()
         return self.directory / "ledger"
 
     @property
@@ -69,15 +73,28 @@ class View:
 
 
 @contextmanager
-def open_view(directory: Path, identity: Callable[[str], str] = str) -> Iterator[View]:
-    """Open the state in ``directory`` for reading, by the best way there is; nothing is made where nothing is."""
+def open_view(directory: Path, identity: Callable[[str], str] = str, place: Place | None = None) -> Iterator[View]:
+    """Open the state in ``directory`` for reading, by the best way there is; nothing is made where nothing is.
+
+    ``place`` keeps the ledger's files, where they lie elsewhere: they are brought when they are asked for.
+    """
     status = read_status(directory)
-    con = duckdb.connect(":memory:", config=dict(_CLOSED))
     with ExitStack() as stack:
-        stack.callback(con.close)
-        con.execute("SET TimeZone = 'UTC'")
+        con = stack.enter_context(closed_connection())
         readable, busy, notice = _attach(con, directory, stack)
-        yield View(con, directory, readable, busy, notice, status, identity)
+        elsewhere = {} if place is None else {"fetch": cache(lambda: place.fetch(directory / "ledger"))}
+        yield View(con, directory, readable, busy, notice, status, identity, **elsewhere)
+
+
+@contextmanager
+def closed_connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a connection in memory that loads nothing and finds no Python object."""
+    con = duckdb.connect(":memory:", config=dict(_CLOSED))
+    try:
+        con.execute("SET TimeZone = 'UTC'")
+        yield con
+    finally:
+        con.close()
 
 
 def read_status(directory: Path) -> Mapping[str, JSON]:
@@ -95,18 +112,19 @@ def _attach(con: duckdb.DuckDBPyConnection, directory: Path, stack: ExitStack) -
     if not path.exists():
         return False, False, "this target has no state yet" if not (directory / "head.json").exists() else _LOST
     if _try(con, path) is None:
-        return _judge(con, busy=False)
+        return judge(con, busy=False)
     copy = _copy(path, stack)
     error = _try(con, copy) if copy is not None else "it changes faster than it can be copied"
     if error is None:
-        return _judge(con, busy=True)
+        return judge(con, busy=True)
     return False, True, f"the state cannot be read now ({error}); this comes from the ledger's files alone"
 
 
 _LOST = "the state file is missing although this target has been synced; this comes from the ledger's files alone"
 
 
-def _judge(con: duckdb.DuckDBPyConnection, *, busy: bool) -> tuple[bool, bool, str]:
+def judge(con: duckdb.DuckDBPyConnection, *, busy: bool) -> tuple[bool, bool, str]:
+    """Return whether an attached state can be read, whether it is held, and what to say."""
     tables = con.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = ?", [STATE]).fetchall()
     if ("meta",) not in tables:
         return False, busy, "this target has no state yet"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tests.faults.world import World, carried, truth, world
 
 LATE = 1000.0  # seconds: beyond the destination's late_apply
@@ -11,13 +13,13 @@ class Broken(AssertionError):
     """A promise was not kept; the text has the seed and how to replay it."""
 
 
-def play(seed: int) -> list[str]:
-    """Play one schedule and return its log.
+def play(seed: int, make: Callable[[int], World] = World) -> list[str]:
+    """Play one schedule in the world that ``make`` returns, and return its log.
 
     Raises:
         Broken: a promise does not hold after it.
     """
-    with world(seed) as made:
+    with world(make(seed)) as made:
         for _ in range(made.random.randint(1, 3)):
             made.mutate()
             made.run()
@@ -48,10 +50,7 @@ def _settle(made: World, seed: int) -> None:
         raise Broken(_report(made, seed, "nothing changed, and yet something was sent"))
     if made.pending():
         raise Broken(_report(made, seed, f"{made.pending()} keys are pending for ever"))
-    ledger = (
-        set(made.con.execute("SELECT run, seq FROM revetl_state.ledger_rows").fetchall()) if made.requests else set()
-    )
-    missing = set(made.requests) - ledger
+    missing = set(made.requests) - (made.ledger() if made.requests else set())
     if missing:
         raise Broken(_report(made, seed, f"sent without a ledger row: {sorted(missing)[:5]}"))
 

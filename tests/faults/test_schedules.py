@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
 from tests.faults.mutants import MUTANTS, Plant
 from tests.faults.schedule import Broken, play
+from tests.faults.shared_world import SharedWorld
 
 SCHEDULES = int(os.environ.get("REVETL_SCHEDULES", "100"))
 CHUNK = 20
@@ -26,6 +28,14 @@ def test_every_schedule_converges(first: int, request: pytest.FixtureRequest) ->
         play(number)
     if seed is not None and first:
         pytest.skip("one seed was asked for")
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("first", range(0, max(SCHEDULES // 5, CHUNK), CHUNK))
+def test_every_schedule_of_a_shared_state_converges(first: int, tmp_path: Path) -> None:
+    """The same where every run is another machine and a crash loses it: the owner alone knows what was sent."""
+    for number in range(first, first + CHUNK):
+        play(number, lambda seed: SharedWorld(seed, tmp_path / str(seed)))
 
 
 def test_a_seed_plays_the_same_way_twice() -> None:

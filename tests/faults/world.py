@@ -157,17 +157,36 @@ class World:
         self.crash_at: tuple[str, int] | None = None
         self.log: list[str] = []
         self.requests: list[tuple[str, int]] = []  # (run, seq) of every change that the vendor was sent
+        self.now = lambda: datetime.fromtimestamp(self.clock.now(), UTC)
+        self.make_models()
+        self.run_number = 0
+        self.plan = PLAN
+
+    # --- where the state lies: another world says something else ------------------------------------------------------
+
+    def store(self, crash: Callable[[str], None]) -> Store:
+        """Open the state."""
+        return Store(self.con, None, self.now, crash)
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """Ask the state."""
+        return self.con.cursor().execute(sql).fetchall()
+
+    def ledger(self) -> set[tuple[str, int]]:
+        """Return run and number of everything in the ledger."""
+        return set(self.ask("SELECT run, seq FROM revetl_state.ledger_rows"))
+
+    # --- the model ---------------------------------------------------------------------------------------------------
+
+    def make_models(self) -> None:
+        """Make the models' tables, with what the model has by now."""
         self.con.execute(
             f"CREATE TABLE memory.main.people (id VARCHAR, email VARCHAR, a VARCHAR, b INTEGER, ok BOOLEAN, u {MOMENT})"
         )
         for tag in TAGS:
             more = f", level VARCHAR, u {MOMENT}" if tag == "gold" else ""
             self.con.execute(f"CREATE TABLE memory.main.{tag} (id VARCHAR{more})")
-        self.now = lambda: datetime.fromtimestamp(self.clock.now(), UTC)
-        self.run_number = 0
-        self.plan = PLAN
-
-    # --- the model ---------------------------------------------------------------------------------------------------
+        self._write()
 
     def mutate(self) -> None:
         """Change the model at random: new rows, gone rows, changed and nulled values, other e-mails, other cohorts."""
@@ -194,15 +213,15 @@ class World:
 
     def pending(self) -> int:
         """Return how many keys are of unknown outcome."""
-        return int(self.con.execute("SELECT count(*) FROM revetl_state.pending").fetchall()[0][0])
+        return int(self.ask("SELECT count(*) FROM revetl_state.pending")[0][0])
 
     def rejected(self) -> int:
         """Return how many changes rest as rejected."""
-        return int(self.con.execute("SELECT count(*) FROM revetl_state.rejected").fetchall()[0][0])
+        return int(self.ask("SELECT count(*) FROM revetl_state.rejected")[0][0])
 
     def untangle(self) -> None:
         """Mend the model where two people exchange their e-mails, as the rejection asks: nobody can send that."""
-        swaps = self.con.execute("SELECT key FROM revetl_state.rejected WHERE code = 'IDENTITY_SWAP'").fetchall()
+        swaps = self.ask("SELECT key FROM revetl_state.rejected WHERE code = 'IDENTITY_SWAP'")
         for (text,) in swaps:
             row = self.model.get(text.strip('[]"'))
             if row is not None:
@@ -260,7 +279,7 @@ class World:
             return {}
 
     def _run(self, run: str, crash: Callable[[str], None]) -> Mapping[str, int]:
-        store = Store(self.con, None, self.now, crash)
+        store = self.store(crash)
         space, mask = workspace(self.incremental), Masking("clear", b"k")
         session = Session(space, store, MemorySource(), Approvals(store), mask, self.now)
         session.close_killed()
@@ -303,12 +322,7 @@ class World:
         self.vendor.land(now)
         for row in rows:
             self.requests.append((run, row["seq"]))
-            known = (
-                self.con.cursor()
-                .execute("SELECT count(*) FROM revetl_state.outbox WHERE run = ? AND seq = ?", [run, row["seq"]])
-                .fetchall()[0][0]
-            )
-            if not known:
+            if not self.ask(f"SELECT 1 FROM revetl_state.outbox WHERE run = '{run}' AND seq = {int(row['seq'])}"):
                 raise AssertionError(f"change {row['seq']} of {run} left without an intent")
         self.vendor.refused = self.random.choice(EMAILS) if self.faulty and self.random.random() < 0.1 else None
         if not self.faulty or self.random.random() < 0.55:
@@ -345,9 +359,8 @@ def _ignore(_: object) -> None:
 
 
 @contextmanager
-def world(seed: int) -> Iterator[World]:
-    """Yield the world of a seed, and close it."""
-    made = World(seed)
+def world(made: World) -> Iterator[World]:
+    """Yield a world, and close it."""
     try:
         yield made
     finally:

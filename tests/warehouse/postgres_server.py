@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from adbc_driver_postgresql import dbapi
+import psycopg
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,21 @@ class Server:
 
     def run(self, *statements: str) -> None:
         """Run statements on a connection of their own."""
-        address = f"postgresql://postgres:{PASSWORD}@127.0.0.1:{self.port}/postgres"
-        with dbapi.connect(address, autocommit=True) as con, con.cursor() as cursor:
+        with self.connected() as con:
             for statement in statements:
-                cursor.execute(statement)
+                con.execute(statement.encode())
+
+    def create(self, database: str) -> None:
+        """Make an empty database."""
+        self.run(f'CREATE DATABASE "{database}"')
+
+    def url(self, database: str = "postgres") -> str:
+        """Return the URL of a database."""
+        return f"postgresql://postgres:{PASSWORD}@127.0.0.1:{self.port}/{database}"
+
+    def connected(self, database: str = "postgres") -> psycopg.Connection[tuple[Any, ...]]:
+        """Return a connection, every statement of which commits."""
+        return psycopg.connect(self.url(database), autocommit=True)
 
 
 PASSWORD = "canary-pg-7f3"

@@ -193,13 +193,17 @@ CASES: dict[str, Case] = {
         "RVT-103", None, 3, "encrypted values need a key that lies elsewhere",
         "add key: \"{{ env_var('REVETL_LEDGER_KEY') }}\" to it",
     ),
-    "ledger elsewhere": (
-        "version: 1\ndestinations: {}\nledger: s3://bucket\n",
-        "RVT-390", None, 3, "a ledger elsewhere is not there yet", "remove it: the ledger lies under .revetl/",
+    "state in two places": (
+        "version: 1\ndestinations: {}\nstate: {url: postgresql://host, engine: warehouse}\n",
+        "RVT-103", None, 3, "needs `url` or `engine`, one of them", "write `state: postgresql://…`",
     ),
-    "state elsewhere": (
-        "version: 1\ndestinations: {}\nstate: postgres://host\n",
-        "RVT-390", None, 3, "'state' is not there yet", "remove `state`; a later version knows it",
+    "state nowhere": (
+        "version: 1\ndestinations: {}\nstate: {schema: mine}\n",
+        "RVT-103", None, 3, "needs `url` or `engine`, one of them", "write `state: postgresql://…`",
+    ),
+    "a schema that is none": (
+        "version: 1\ndestinations: {}\nstate: {engine: warehouse, schema: 'a; drop'}\n",
+        "RVT-103", None, 3, "no name of a schema", "use lower-case letters, digits and _, at most 40",
     ),
     "consent without its column": (
         sync("consent: {on_false: unsubscribe}"), "RVT-103", "crm.a", 8, "'column' is missing", "add `column: …`",
@@ -220,7 +224,7 @@ def test_one_complaint(case: Case) -> None:
 @pytest.mark.parametrize(
     ("where", "name"),
     [
-        *[("top", name) for name in ("erase", "state")],
+        *[("top", name) for name in ("erase",)],
         *[(where, name) for where in ("destination", "sync") for name in ("erase",)],
     ],
 )
