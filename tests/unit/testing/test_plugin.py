@@ -52,5 +52,6 @@ def test_the_table_shows_verdicts_and_reasons(ran: tuple[pytest.RunResult, Path]
     assert "| good | 1 |" in text
     assert "| reasoned | - |" in text
     assert "| silent | **1 failed** |" in text
+    assert "| **cases** | 1 |" in text
     assert "- a file is not asked: reasoned" in text
     assert "beside" not in text
