@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -22,10 +22,6 @@ def _part(name: str) -> str:
 def page(book: Book) -> str:
     """Return the page as HTML. Nothing in it but ``page.css`` and ``page.js`` is taken as markup, style or script."""
     style, script = _part("page.css"), _part("page.js")
-    env = Environment(
-        loader=DictLoader({"page.html": _part("page.html")}), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
     names = sorted({sync.name.partition(".")[0] for sync in book.syncs})
 
     def to(uses: Iterable[Goes | Use | SyncEntry]) -> str:
@@ -33,10 +29,27 @@ def page(book: Book) -> str:
         found = (use.name if isinstance(use, SyncEntry) else use.sync for use in uses)
         return " ".join(sorted({f"d{names.index(sync.partition('.')[0]) + 1}" for sync in found}))
 
-    return env.get_template("page.html").render(
-        book=book, overview=_overview(book), picture=_picture, plot=plot, policy=_policy(style, script),
+    return _rendered(
+        "page.html", book=book, overview=_overview(book), picture=_picture, plot=plot, policy=_policy(style, script),
         style=style, script=script, destinations=names, to=to,
     )  # fmt: skip
+
+
+def why_page(project: str, target: str, syncs: Sequence[str]) -> str:
+    """Return the page on which a question is asked of a server on this machine; its script shows texts as texts."""
+    style, script = _part("page.css"), _part("why.js")
+    policy = f"{_policy(style, script)}; connect-src 'self'"
+    return _rendered(
+        "why.html", project=project, target=target, syncs=syncs, policy=policy, style=style, script=script
+    )  # fmt: skip
+
+
+def _rendered(name: str, **parts: object) -> str:
+    env = Environment(
+        loader=DictLoader({name: _part(name)}), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    return env.get_template(name).render(**parts)
 
 
 def _policy(style: str, script: str) -> str:
