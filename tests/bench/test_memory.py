@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.bench, pytest.mark.timeout(3600)]
 
 Build = Callable[..., Shop]
 
+LIMIT = 256  # MB
 RUN = """
 import sys
 from pathlib import Path
@@ -36,14 +37,17 @@ def peak(shop: Shop) -> tuple[int, float]:
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc")
 def test_flat_in_changed_rows(build: Build, rows: int, table: Table) -> None:
-    """A run that sends a hundred times as much takes hardly more memory."""
-    shop = build(rows, memory="512MB")
+    """A run that sends a hundred times as much takes hardly more memory: what suffices for few changes does for all.
+
+    The limit is what comparing a million rows needs anyway; a greater one would be used, too, as a cache.
+    """
+    shop = build(rows, memory=f"{LIMIT}MB")
     peaks: list[tuple[int, float]] = []
     for share in (0.01, 0.1, 1):
         assert peak_after(shop, share, peaks)
     note = ", ".join(f"{changed:,}: {mb:.0f} MB" for changed, mb in peaks)
-    table.add("peak memory, all changed / 1 % changed (limit 512 MB)", peaks[-1][1] / peaks[0][1], "<=", 1.5, note)
-    table.add("peak memory beyond the limit, MB", max(mb for _, mb in peaks) - 512, "<=", 120)
+    table.add(f"peak memory, all changed / 1 % changed (limit {LIMIT} MB)", peaks[-1][1] / peaks[0][1], "<=", 1.5, note)
+    table.add("peak memory beyond the limit, MB", max(mb for _, mb in peaks) - LIMIT, "<=", 120)
 
 
 def peak_after(shop: Shop, share: float, peaks: list[tuple[int, float]]) -> bool:
