@@ -38,7 +38,7 @@ from revetl.send.threads import ThreadWire
 from revetl.send.wire import Wire
 from revetl.state.close import close_run
 from revetl.state.journal import Journal
-from revetl.state.outbox import Outbox, begin_run, staged_rows
+from revetl.state.outbox import Outbox, begin_run, note_models, staged_rows
 from revetl.state.usage import read_usage, write_usage
 from revetl.types import Plan, Progress, RemoteField, RunResult, SyncPlan, SyncPreview
 
@@ -144,6 +144,7 @@ def sync(
         sender = sender_for(journal)
         facts = _facts(workspace)
         begin_run(session.store, run, facts)
+        note_models(session.store, run, _models(workspace, plans))
         plans = tuple(p for p in plans if p.name in lines)
         found = inspect(session, plans, _asked(session, lines, sender), on_progress)
         found.errors.update(errors)
@@ -211,6 +212,13 @@ def _facts(workspace: Workspace) -> dict[str, str | None]:
         "dbt_invocation": workspace.project.invocation_id,
         "flows_hash": results.flows_digest(workspace),
     }
+
+
+def _models(workspace: Workspace, plans: Sequence[SyncPlan]) -> list[tuple[str, str, str | None, str]]:
+    """Return of which version each model is that a sync reads, in order to tell it later."""
+    nodes = workspace.project.nodes
+    read = [(p.name, nodes[ref.unique_id]) for p in plans for ref in p.models if ref.unique_id in nodes]
+    return list(dict.fromkeys((sync, node.name, node.version, node.checksum) for sync, node in read))
 
 
 def _close(

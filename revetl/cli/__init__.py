@@ -27,6 +27,8 @@ COMMANDS: dict[str, str] = {
     "errors": "List rejected rows with reason and remedy.",
     "why": "Tell what a destination believed about a key, and why.",
     "log": "Search and export the record of all that left.",
+    "export": "Tell everything about one person, for an access request.",
+    "flows": "Draft a record of processing: what goes to whom.",
     "forget": "Erase a person at every destination, and never send them again.",
     "publish": "Bring tables of the warehouse in line with the record of what left.",
     "prune": "Take out of the record what is older than it is to be kept.",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @click.option("--at", metavar="TIME", help='Then, not now: "2026-11-20 12:00", "yesterday 12:00" or 36h.')
 @click.option("--field", help="Why this field (or the column behind it) is as it is.")
 @click.option("--cohort", help="Why somebody is in this cohort, or is not.")
+@click.option("--timeline", is_flag=True, help="Every flow of all destinations, in the order of their times.")
 def command(call: Call, key: str, **given: Any) -> int:
     """Tell what each destination believed about KEY, each flow that made it so, or why nothing was sent.
 
@@ -31,7 +32,7 @@ def command(call: Call, key: str, **given: Any) -> int:
 
     workspace = opened(call, models=True, sandbox=given.pop("sandbox"))
     found = why(workspace, key, to=given["to"], at=when(given["at"]), field=given["field"], cohort=given["cohort"])
-    call.screen.show(*render_why.answer(found))
+    call.screen.show(*render_why.answer(found, timeline=given["timeline"]))
     syncs = [document(one) for one in found.syncs]
     call.screen.document("why", asked=found.asked, at=found.at, syncs=syncs, notes=found.notes, exit_code=0)
     return 0

@@ -15,7 +15,7 @@ from revetl.engine.presence import open_models
 from revetl.engine.reasons import Case, Reason, reason_of
 from revetl.engine.search import Search, stored_syncs
 from revetl.engine.workspace import Workspace
-from revetl.state.backlog import RunRow, held, run_facts
+from revetl.state.backlog import RunModel, RunRow, held, run_facts, run_models
 from revetl.state.flowlog import Filters, Flow, introduced
 from revetl.state.onekey import KeyState, key_state
 from revetl.state.tombstones import Tombstone, read_tombstones
@@ -40,6 +40,7 @@ class Step:
     git_commit: str | None
     dbt_invocation: str | None
     standing: bool
+    models: tuple[RunModel, ...] = ()  # from which it was made
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ class _Asked(Search):
         case = self._case(sync, key, at, past, [flow for flow in flows if at is not None and flow.time > at])
         wish = focus.within(plan)
         first = introduced(self.seen.view, sync) if past else {}
+        made = run_models(self.seen.view, sync, [flow.run for flow in past])
         facts = run_facts(self.seen.view, [*{flow.run for flow in past}, *{run for run, _ in first.values()}])
         return SyncAnswer(
             sync=sync,
@@ -120,7 +122,12 @@ class _Asked(Search):
             belief=case.belief,
             reason=focused(case, wish) or reason_of(case),
             steps=tuple(
-                Step(flow, *_made_from(facts.get(flow.run)), standing=flow.seq in case.belief.made_by)
+                Step(
+                    flow,
+                    *_made_from(facts.get(flow.run)),
+                    standing=flow.seq in case.belief.made_by,
+                    models=made.get(flow.run, ()),
+                )
                 for flow in past
                 if wish.about(flow, plan.match_field if plan else None)
             ),

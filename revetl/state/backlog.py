@@ -83,6 +83,30 @@ def run_facts(view: View, runs: Sequence[str]) -> Mapping[str, RunRow]:
     return {row[0]: RunRow(*row) for row in rows}
 
 
+@dataclass(frozen=True, slots=True)
+class RunModel:
+    """A model as a sync read it in a run: dbt's version of it, if it has any, and dbt's checksum of its code."""
+
+    model: str
+    version: str | None
+    checksum: str
+
+
+def run_models(view: View, sync: str, runs: Sequence[str]) -> Mapping[str, tuple[RunModel, ...]]:
+    """Return run → the models from which a sync read in it, by name; nothing of runs before it was recorded."""
+    if not view.readable or not runs:
+        return {}
+    rows = view.rows(
+        f"SELECT run, model, version, checksum FROM {STATE}.run_models WHERE sync = ? AND run IN (SELECT unnest(?)) "
+        "ORDER BY run, model",
+        [sync, list(runs)],
+    )
+    found: dict[str, tuple[RunModel, ...]] = {}
+    for run, *what in rows:
+        found[run] = (*found.get(run, ()), RunModel(*what))
+    return found
+
+
 def backlog(view: View) -> tuple[Backlog, ...]:
     """Return the backlog of every sync that state knows, by name."""
     if not view.readable:

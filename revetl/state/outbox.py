@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from revetl.state.journal import insert_rows
 from revetl.state.schema import STATE
 from revetl.state.store import Store
 from revetl.types import EMPTY, Cause, Change, Link, Op
@@ -115,9 +116,15 @@ def begin_run(store: Store, run: str, facts: Mapping[str, str | None]) -> None:
     )
 
 
+def note_models(store: Store, run: str, models: Sequence[Sequence[str | None]]) -> None:
+    """Record of which version each model is that a run reads: rows of (sync, model, version, checksum)."""
+    insert_rows(store, f"{STATE}.run_models", [(run, *row) for row in models])
+
+
 def drop_run(store: Store, run: str) -> None:
     """Take back a run that had nothing to do."""
-    store.con.execute(f"DELETE FROM {STATE}.runs WHERE run = ?", [run])
+    for table in ("runs", "run_models"):
+        store.con.execute(f"DELETE FROM {STATE}.{table} WHERE run = ?", [run])
 
 
 def learnt_ids(store: Store, run: str, sync: str, keys: Sequence[str]) -> Mapping[str, tuple[str | None, bool | None]]:

@@ -77,6 +77,11 @@ ERASURES = [
 
 MARKS = ["CREATE TABLE {s}.marks (sync VARCHAR, model VARCHAR, mark BIGINT, whole_at TIMESTAMPTZ, version VARCHAR)"]
 
+# of which version, by dbt's checksum of its code, each model was from which a sync read in a run
+RUN_MODELS = [
+    "CREATE TABLE {s}.run_models (run VARCHAR, sync VARCHAR, model VARCHAR, version VARCHAR, checksum VARCHAR)"
+]
+
 # name → statements; the order of names is the order of runs
 MIGRATIONS: dict[str, list[str]] = {
     "0001_first": FIRST,
@@ -88,6 +93,7 @@ MIGRATIONS: dict[str, list[str]] = {
     "0007_digests": DIGESTS,
     "0008_erasures": ERASURES,
     "0009_marks": MARKS,
+    "0010_run_models": RUN_MODELS,
 }
 
 

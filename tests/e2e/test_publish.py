@@ -50,6 +50,5 @@ def test_what_is_forgotten_leaves_the_tables(house: House) -> None:
 
 
 def test_nothing_is_published_by_default(house: House) -> None:
-    """Without the variable dbt knows neither source nor models, so that a build before the first publish goes well."""
-    built(house.root, "build", "--select", "stg_customers")
+    """Without the variable dbt knows neither source nor models: the demo's own build, which went well, made none."""
     assert house.first("select count(*) from information_schema.tables where table_name like 'stg_revetl%'") == 0
