@@ -14,6 +14,7 @@ from revetl.errors import RevetlError, TryLater
 from revetl.state.owner import Owner
 
 SECONDS = 60.0  # after which the lease of a run that died is anybody's
+PATIENCE = 2.0
 BEATS = 4  # renewals in that time
 
 
@@ -28,6 +29,7 @@ class Lease:
         self._monotonic = monotonic
         self._until = 0.0
         self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._renew, name="revetl-lease", daemon=True)
 
     @property
     def valid(self) -> bool:
@@ -50,11 +52,12 @@ class Lease:
                 hint=f"wait for it; if it died, its lease ends in {max(other.left, 0):.0f} s",
             )
         self._until = began + self._seconds
-        threading.Thread(target=self._renew, name="revetl-lease", daemon=True).start()
+        self._thread.start()
 
     def give_back(self) -> None:
         """Stop renewing, and let the next run begin at once."""
         self._stop.set()
+        self._thread.join(PATIENCE)  # a renewal may be under way, over a connection of its own
         self._until = 0.0
         self._owner.release(self.token)
 

@@ -161,7 +161,8 @@ class SqlOwner:
         self._dialect.execute(self._text("DELETE FROM {catalogue} WHERE tab = %s"), [table])
         rows = [(table, str(n), name, kind) for n, (name, kind) in enumerate(columns.items())]
         text = self._dialect.text
-        self._dialect.insert(self.name(CATALOGUE), {"tab": text, "pos": "INTEGER", "col": text, "kind": text}, rows)
+        if rows:
+            self._dialect.insert(self.name(CATALOGUE), {"tab": text, "pos": "INTEGER", "col": text, "kind": text}, rows)
         self._tables[table] = columns
 
     def _change(self, step: Step) -> None:

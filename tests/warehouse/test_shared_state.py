@@ -242,3 +242,20 @@ def test_questions_from_any_machine(built: Path, tmp_path: Path, postgres: postg
         assert approved.returncode == 0, approved.stderr
         assert all_of.rows("SELECT guard, up_to FROM {s}.approvals") == [("max_leave", 5)]
         assert not list((other.root / ".revetl").rglob("*.parquet"))
+
+
+def test_a_ledger_elsewhere(built: Path, tmp_path: Path) -> None:
+    """`ledger: URL` takes the files of a state of this machine to a directory that all see; why and log find them."""
+    bucket = tmp_path / "bucket"
+    with house.lived_in(built, tmp_path / "shop") as shop, listening() as receiver:
+        hook_up(shop, receiver, rows=100)
+        shop.edit("revetl.yml", "version: 1\n", f"version: 1\nledger: {{url: {bucket.as_uri()}}}\n")
+        assert shop.program(*FIRST).returncode == 0
+        (file,) = (bucket / "dev").glob("*.parquet")
+        (shop.root / ".revetl" / "dev" / "ledger" / file.name).unlink()
+        assert shop.program("log", "--verify").returncode == 0
+        log = shop.program("log", "--op", "upsert", "--output", "json", "--limit", "1000")
+        assert len(json.loads(log.stdout)["flows"]) == len(wanted(shop))
+        (shop.root / ".revetl" / "dev" / "ledger" / file.name).unlink()
+        file.write_bytes(file.read_bytes()[:-8])
+        assert shop.program("log", "--verify").returncode != 0

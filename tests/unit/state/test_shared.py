@@ -1,0 +1,168 @@
+"""A shared state over an owner in this process: what is captured, what survives the way there, who may write."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from revetl.errors import ConfigError, TryLater
+from revetl.state.capture import write_of
+from revetl.state.outbox import begin_run
+from revetl.state.places import Objects
+from revetl.state.shared import SharedStore
+from revetl.state.working import WorkingCopy
+from tests.faults.duck_owner import SCHEMA, CrashingOwner, Duck
+
+VALUES: dict[str, list[object]] = {
+    "VARCHAR": ["", "é ☃ 'quoted' \\ \"", "nul \0 inside", "\ue000hex:00", None],
+    "BOOLEAN": [True, False, None],
+    "HUGEINT": [2**126, -1, None],
+    "UBIGINT": [2**64 - 1, None],
+    "DECIMAL(20,4)": ["1.1000", "-9999999999999999.9999", None],
+    "DOUBLE": [0.1, 1e308, float("inf"), float("nan"), None],
+    "DATE": ["1969-12-31", "9999-12-31", None],
+    "TIMESTAMP": ["2026-03-29 02:30:00.123456", None],
+    "TIMESTAMP WITH TIME ZONE": ["2026-03-29 02:30:00.123456+00", None],
+    "TIME": ["23:59:59.999999", None],
+    "BLOB": [b"\x00\xff'\\", None],
+    "UUID": ["123e4567-e89b-12d3-a456-426614174000", None],
+    "JSON": ['{"a": [1, null, "x"]}', None],
+    "INTEGER[]": [[1, 2], [], None],
+    "STRUCT(m VARCHAR, i VARCHAR)[]": [[{"m": "a, 'b' \"c\"", "i": None}], [], None],
+}
+
+
+class Machine:
+    """One machine that works on the owner's state."""
+
+    def __init__(self, duck: Duck, directory: Path, token: str = "me") -> None:
+        """Take the lease and open the state."""
+        self.time = 0.0
+        owner = CrashingOwner(duck)
+        owner.prepare()
+        self.other = owner.acquire(token, token, 3600.0)
+        self.con = duckdb.connect()
+        self.con.execute("SET TimeZone = 'UTC'")
+        self.copy = WorkingCopy(self.con, owner, token, lambda: self.time)
+        self.store = SharedStore(self.copy, directory, lambda: datetime(2026, 1, 1, tzinfo=UTC))
+
+
+@pytest.fixture
+def duck() -> Duck:
+    """Return an owner without anything."""
+    return Duck()
+
+
+def there(duck: Duck, table: str) -> int:
+    """Return how many rows of a table the owner has."""
+    rows = duck.execute(f"SELECT count(*) FROM {SCHEMA}.{table}")[1]
+    return int(rows[0][0] or 0)
+
+
+@pytest.mark.parametrize("kind", VALUES)
+def test_values_come_back_as_they_were(kind: str, duck: Duck, tmp_path: Path) -> None:
+    """What one machine writes, the next one reads: every type, null and odd text included."""
+    one = Machine(duck, tmp_path)
+    one.copy.execute(f"CREATE TABLE revetl_state.snap_1 (k0 INTEGER, f1 {kind})")
+    for number, value in enumerate(VALUES[kind]):
+        one.copy.execute(f"INSERT INTO revetl_state.snap_1 VALUES (?, CAST(? AS {kind}))", [number, value])
+    question = "SELECT k0, f1 FROM revetl_state.snap_1 ORDER BY k0"
+    wanted = repr(one.store.rows(question))
+    duck.execute(f"UPDATE {SCHEMA}.revetl_lease SET until = 0")
+    assert repr(Machine(duck, tmp_path, "next").store.rows(question)) == wanted
+
+
+def test_every_kind_of_write_arrives(duck: Duck, tmp_path: Path) -> None:
+    """Insert, update, delete, new columns, other types, dropped columns and tables: the next machine sees the same."""
+    one = Machine(duck, tmp_path)
+    for statement in (
+        "CREATE TABLE revetl_state.snap_1 (k0 VARCHAR, m VARCHAR)",
+        "CREATE TABLE revetl_state.members_1 (k0 VARCHAR, cohort VARCHAR)",
+        "INSERT INTO revetl_state.snap_1 SELECT 'k' || i, 'm' || i FROM range(6) t(i)",
+        "INSERT INTO revetl_state.members_1 VALUES ('k1', NULL), ('k2', 'c'), ('k3', NULL)",
+        "ALTER TABLE revetl_state.snap_1 ADD COLUMN f1 VARCHAR",
+        "UPDATE revetl_state.snap_1 AS s SET f1 = q.v FROM (SELECT 'k2' AS k, '7' AS v) q WHERE s.k0 = q.k",
+        "ALTER TABLE revetl_state.snap_1 ALTER COLUMN f1 TYPE BIGINT USING TRY_CAST(f1 AS BIGINT)",
+        "DELETE FROM revetl_state.snap_1 AS s USING (SELECT 'k1' AS k) q WHERE s.k0 = q.k",
+        "DELETE FROM revetl_state.members_1 WHERE cohort IS NULL AND k0 = 'k1'",
+        "UPDATE revetl_state.members_1 SET k0 = 'k9' WHERE cohort = 'c'",
+        "ALTER TABLE revetl_state.snap_1 DROP COLUMN m",
+    ):
+        one.copy.execute(statement)
+    questions = ("SELECT * FROM revetl_state.snap_1 ORDER BY ALL", "SELECT * FROM revetl_state.members_1 ORDER BY ALL")
+    wanted = [one.store.rows(question) for question in questions]
+    assert wanted == [[("k0", None), ("k2", 7), ("k3", None), ("k4", None), ("k5", None)], [("k3", None), ("k9", "c")]]
+    duck.execute(f"UPDATE {SCHEMA}.revetl_lease SET until = 0")
+    other = Machine(duck, tmp_path, "next")
+    assert [other.store.rows(question) for question in questions] == wanted
+    other.copy.execute("DROP TABLE revetl_state.snap_1")
+    assert "snap_1" not in CrashingOwner(duck).tables()
+
+
+def test_a_transaction_is_one_there_too(duck: Duck, tmp_path: Path) -> None:
+    """Nothing of a transaction that is rolled back arrives."""
+    one = Machine(duck, tmp_path)
+    one.copy.execute("BEGIN")
+    begin_run(one.store, "run", {})
+    one.copy.execute("ROLLBACK")
+    assert there(duck, "runs") == 0
+    begin_run(one.store, "run", {})
+    assert there(duck, "runs") == 1
+
+
+def test_acknowledgements_are_gathered_and_intents_are_not(duck: Duck, tmp_path: Path) -> None:
+    """An acknowledgement waits up to two seconds for others; whatever else is written takes it along at once."""
+    one = Machine(duck, tmp_path)
+    one.time = 10.0
+    begin_run(one.store, "run", {})
+    ack = "INSERT INTO revetl_state.acks (run, lo, hi, status) VALUES ('run', 1, 1, 'delivered')"
+    one.copy.execute(ack)
+    assert there(duck, "acks") == 0
+    one.time += 2.5
+    one.copy.execute(ack)
+    assert there(duck, "acks") == 2
+    one.copy.execute(ack)
+    one.copy.execute("INSERT INTO revetl_state.started VALUES ('run', 1, 1)")
+    assert (there(duck, "started"), there(duck, "acks")) == (1, 3)
+
+
+def test_one_who_lost_the_lease_writes_nothing(duck: Duck, tmp_path: Path) -> None:
+    """After another machine took over, a write is refused as a whole (RVT-512), and changes nothing there."""
+    one = Machine(duck, tmp_path)
+    assert Machine(duck, tmp_path, "early").other is not None
+    duck.execute(f"UPDATE {SCHEMA}.revetl_lease SET until = 0")
+    other = Machine(duck, tmp_path, "other")
+    assert other.other is None
+    with pytest.raises(TryLater) as refused:
+        begin_run(one.store, "run", {})
+    assert refused.value.code == "RVT-512"
+    assert there(duck, "runs") == 0
+    begin_run(other.store, "run", {})
+    assert there(duck, "runs") == 1
+
+
+@pytest.mark.parametrize("sql", ["TRUNCATE revetl_state.runs", "MERGE INTO revetl_state.runs USING x ON true"])
+def test_what_is_not_understood_is_refused(sql: str) -> None:
+    """A statement that may write to the state and cannot be captured never runs unseen."""
+    with pytest.raises(RuntimeError):
+        write_of(sql)
+
+
+def test_a_ledger_elsewhere(tmp_path: Path) -> None:
+    """Files are kept below the target's name, replaced whole, and brought back; a URL that is none is refused."""
+    place = Objects((tmp_path / "bucket").as_uri(), "dev")
+    file = tmp_path / "run.parquet"
+    for content in (b"first", b"second"):
+        file.write_bytes(content)
+        place.keep(file)
+    assert [path.name for path in (tmp_path / "bucket" / "dev").iterdir()] == ["run.parquet"]
+    back = tmp_path / "back"
+    back.mkdir()
+    Objects(str(tmp_path / "bucket"), "dev").fetch(back)
+    assert (back / "run.parquet").read_bytes() == b"second"
+    with pytest.raises(ConfigError) as refused:
+        Objects("nowhere://x", "dev")
+    assert refused.value.code == "RVT-517"
