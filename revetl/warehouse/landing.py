@@ -138,10 +138,14 @@ class LandedSource:
         self._landed.append(name)
         begin = f"CREATE OR REPLACE TABLE {name} AS"
         for part in parts:
-            with self._reader.batches(told.name, kinds, part) as rows, _registered(con, rows) as view:
+            with self._reader.batches(told.name, kinds, part) as rows, _registered(con, rows) as incoming:
                 try:
-                    con.execute(f"{begin} SELECT {land} FROM {view}")
-                except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
+                    con.execute(f"{begin} SELECT {land} FROM {incoming.view}")
+                except duckdb.Error as error:
+                    if incoming.failed is not None:
+                        raise incoming.failed from None  # the stream broke off: the reader knows what that means
+                    if not isinstance(error, duckdb.ConversionException | duckdb.InvalidInputException):
+                        raise
                     what = f"{relation} holds a value that cannot be read: {first_line(error)}"
                     raise ConfigError(
                         "RVT-414", what, kept="nothing of it was sent", hint="cast or clean the column in the model"
@@ -217,13 +221,31 @@ def _bare(kind: str) -> bool:
     return _whole(kind) or kind == "BOOLEAN"
 
 
+class _Incoming:
+    """A stream of batches under a name for SQL; ``failed`` is what broke it off, where something did."""
+
+    view = "revetl_incoming"
+
+    def __init__(self, rows: pa.RecordBatchReader) -> None:
+        self._rows = rows
+        self.failed: Exception | None = None
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from self._rows
+        except Exception as error:
+            self.failed = error
+            raise
+
+
 @contextmanager
-def _registered(con: duckdb.DuckDBPyConnection, rows: pa.RecordBatchReader) -> Iterator[str]:
-    con.register("revetl_incoming", rows)
+def _registered(con: duckdb.DuckDBPyConnection, rows: pa.RecordBatchReader) -> Iterator[_Incoming]:
+    incoming = _Incoming(rows)
+    con.register(incoming.view, pa.RecordBatchReader.from_batches(rows.schema, incoming.batches()))
     try:
-        yield "revetl_incoming"
+        yield incoming
     finally:
-        con.unregister("revetl_incoming")
+        con.unregister(incoming.view)
 
 
 def not_there(relation: Relation, known: Sequence[str]) -> ConfigError:

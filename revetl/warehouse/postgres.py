@@ -26,6 +26,7 @@ _PARAMETERS = {
     "database": "dbname", "connect_timeout": "connect_timeout", "keepalives_idle": "keepalives_idle",
     "sslmode": "sslmode", "sslcert": "sslcert", "sslkey": "sslkey", "sslrootcert": "sslrootcert",
 }  # fmt: skip
+_ONE_MOMENT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _NO_ACCESS = ("28", "42501")  # invalid authorization; insufficient privilege
 
 _COLUMNS = """
@@ -71,7 +72,7 @@ class PostgresReader:
         try:
             self._con = dbapi.connect(uri(profile.fields))
             with self._con.cursor() as cursor:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                cursor.execute(_ONE_MOMENT)
                 cursor.execute("SELECT current_database()")
                 self._database = str(cursor.fetchall()[0][0])
         except dbapi.Error as error:
@@ -109,14 +110,22 @@ class PostgresReader:
                 cursor.execute(selected(name, columns, where))
                 yield cursor.fetch_record_batch()
             except self._errors.Error as error:
-                raise _broken(error) from None
-            except (pa.ArrowException, OSError):
-                raise _cut() from None
+                raise self._back(_broken(error)) from None
+            except (pa.ArrowException, OSError) as error:
+                raise self._back(_broken_off(error)) from None
 
     def text(self, value: str) -> str:
         """Return a text as a literal: backslashes stay, whatever ``standard_conforming_strings`` says."""
         plain = quote_text(value)
         return plain if "\\" not in value else "E" + plain.replace("\\", "\\\\")
+
+    def _back(self, problem: RevetlError) -> RevetlError:
+        """Return the problem; where it is one model's, others can still be read, as of a later moment."""
+        if isinstance(problem, ConfigError):
+            self._con.rollback()
+            with self._con.cursor() as cursor:
+                cursor.execute(_ONE_MOMENT)
+        return problem
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -172,6 +181,14 @@ def _broken(error: Any) -> RevetlError:
     if state[:2] in ("42", "22", "0A"):
         return ConfigError("RVT-414", f"a model cannot be read (SQLSTATE {state})", hint="run `dbt build` for it")
     return _cut()
+
+
+def _broken_off(error: Exception) -> RevetlError:
+    """Return what ended a stream of rows; the server's words may hold a value, so they are not shown."""
+    if "ERROR:" not in str(error):  # which a query has, and a connection that is closed (FATAL) has not
+        return _cut()
+    what = "a model cannot be read to its end: its query fails at one of its rows"
+    return ConfigError("RVT-414", what, kept="nothing of it was sent", hint="select from it, and mend the model")
 
 
 def _cut() -> TryLater:

@@ -24,6 +24,9 @@ from revetl.warehouse.sftypes import arrow_schema, kind_of
 
 # what the login service refuses (https://docs.snowflake.com/en/user-guide/key-pair-auth-troubleshooting)
 _REFUSED = range(390100, 390500)
+# of these, what was valid and is so no more: a session, and tokens of sessions, browsers and OAuth (constants of the
+# connector's network module)
+_EXPIRED = frozenset({390110, 390112, 390114, 390318})
 _NO_RIGHT = 3001  # insufficient privileges
 _NO_WAREHOUSE = frozenset({606, 90073, 90064})  # none selected, suspended, out of credit: somebody may resume it
 
@@ -133,6 +136,9 @@ class SnowflakeReader:
         """Return what an error of the connector means; its words may hold values of the query, so few are shown."""
         number, state, target = error.errno or 0, str(error.sqlstate or ""), self._profile.target
         words = str(error)
+        if number in _EXPIRED:
+            what = f"the login of target {target} has expired ({number})"
+            return TryLater("RVT-419", what, kept="Nothing was sent.", hint="repeat it, or renew the token")
         if number in _REFUSED or any(f"{code}" in words[:40] for code in ("390100", "390144", "394304")):
             what = f"Snowflake refuses target {target} ({number}): check account, user, role and credentials"
             return ConfigError("RVT-418", what, hint="dbt debug")

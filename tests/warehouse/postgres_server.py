@@ -21,18 +21,19 @@ class Server:
     """Where it listens; the superuser is ``postgres``, with the password ``canary-pg-7f3``."""
 
     port: int
+    database: str = "postgres"
 
     @property
     def output(self) -> dict[str, object]:
         """Return a dbt profile's output for it."""
         return {
-            "type": "postgres", "host": "127.0.0.1", "port": self.port, "user": "postgres", "dbname": "postgres",
+            "type": "postgres", "host": "127.0.0.1", "port": self.port, "user": "postgres", "dbname": self.database,
             "password": PASSWORD, "schema": "public", "threads": 1,
         }  # fmt: skip
 
     def run(self, *statements: str) -> None:
         """Run statements on a connection of their own."""
-        with self.connected() as con:
+        with self.connected(self.database) as con:
             for statement in statements:
                 con.execute(statement.encode())
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from snowflake import connector
 
@@ -25,7 +26,7 @@ from revetl.warehouse.sfaccess import parameters
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(os.environ.get("REVETL_SHARED", str(ROOT.parent / "shared"))) / "fakesnow_server.py"
-PACKAGES = ("fakesnow[server]==0.12.1", "dbt-snowflake>=1.10,<1.13")
+PACKAGES = ("fakesnow[server]==0.12.1", "dbt-snowflake>=1.10,<1.13", "orjson")
 
 
 @dataclass(frozen=True)
@@ -44,15 +45,20 @@ class Server:
             "database": "SHOP", "schema": "PUBLIC", "threads": 1,
         }  # fmt: skip
 
-    def run(self, *statements: str) -> None:
-        """Run statements in a session of their own."""
-        given = parameters(Profile("shop", "dev", "snowflake", {**self.output, "role": None}, ROOT / "profiles.yml"))
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Return what the connector is called with; the server knows no roles."""
+        return parameters(Profile("shop", "dev", "snowflake", {**self.output, "role": None}, ROOT / "profiles.yml"))
+
+    def run(self, *statements: str) -> list[Any]:
+        """Run statements in a session of their own; return the rows of the last."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
-            con = connector.connect(**given)
+            con = connector.connect(**self.arguments)
         with con, con.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
+            return list(cursor.fetchall())
 
 
 def environment() -> Path:
@@ -62,11 +68,11 @@ def environment() -> Path:
     done, python = place / "done", place / "bin" / "python"
     with (place.parent / "snowflake.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not done.exists():
+        if not done.exists() or done.read_text() != "\n".join(PACKAGES):
             subprocess.run([sys.executable, "-m", "venv", "--clear", str(place)], check=True)
             pip = [str(python), "-m", "pip", "install", "--quiet", "-c", str(ROOT / "constraints.txt")]
             subprocess.run([*pip, *PACKAGES], check=True, capture_output=True)
-            done.touch()
+            done.write_text("\n".join(PACKAGES))
     return python
 
 

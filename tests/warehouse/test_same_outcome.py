@@ -65,7 +65,16 @@ def from_duckdb(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]
         return synced(shop, shop.sql)
 
 
-def synced(shop: house.House, change: Callable[..., None], *, read: int | None = None) -> list[dict[str, Any]]:
+def build_snowflake(snowflake: snowflake_server.Server, root: Path) -> None:
+    """Run dbt build with dbt-snowflake, which lives in the server's environment."""
+    program = [str(snowflake.python.parent / "dbt"), "build", "--profiles-dir", "."]
+    env = house.environment(DBT_SEND_ANONYMOUS_USAGE_STATS="false")
+    env.pop("PYTHONPATH", None)
+    done = subprocess.run(program, cwd=root, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+def synced(shop: house.House, change: Callable[..., object], *, read: int | None = None) -> list[dict[str, Any]]:
     """Return what stands there after a first sync, one of a few keys after many changes, and another of all.
 
     ``read``: in how many of the last run's rows there may be something new, where not all are read.
@@ -90,7 +99,7 @@ def synced(shop: house.House, change: Callable[..., None], *, read: int | None =
     return found
 
 
-def same(root: Path, change: Callable[..., None], from_duckdb: list[dict[str, Any]]) -> None:
+def same(root: Path, change: Callable[..., object], from_duckdb: list[dict[str, Any]]) -> None:
     """Assert that each step brings what it brings from DuckDB, though after the first run rows are read by need."""
     with (root / "revetl.yml").open("a") as file:
         file.write("incremental: true\n")
@@ -110,9 +119,5 @@ def test_from_postgres(postgres: postgres_server.Server, tmp_path: Path, from_du
 def test_from_snowflake(snowflake: snowflake_server.Server, tmp_path: Path, from_duckdb: list[dict[str, Any]]) -> None:
     """Built by dbt-snowflake into a local server, read by the real connector: the same again."""
     root = copied(tmp_path / "shop", snowflake.output)
-    program = [str(snowflake.python.parent / "dbt"), "build", "--profiles-dir", "."]
-    env = house.environment(DBT_SEND_ANONYMOUS_USAGE_STATS="false")
-    env.pop("PYTHONPATH", None)
-    done = subprocess.run(program, cwd=root, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-3000:]
+    build_snowflake(snowflake, root)
     same(root, snowflake.run, from_duckdb)
