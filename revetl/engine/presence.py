@@ -79,11 +79,11 @@ class Models:
 
     def match_of(self, plan: SyncPlan, parts: Sequence[JSON]) -> str | None:
         """Return the match value of a key now, None where there is none or the models cannot be asked."""
-        ref, column = _match(plan)
+        ref, value = _match(plan)
         if self._con is None or len(parts) != len(plan.key) or ref.relation in self._tables.missing:
             return None
         try:
-            found = self._one(ref, parts, [f"CAST(t.{quote_identifier(column)} AS VARCHAR)"])
+            found = self._one(ref, parts, [value])
         except QueryError as error:
             self.note = f"the models cannot be asked: {first_line(error)}"
             return None

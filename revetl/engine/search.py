@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
+from revetl.encode import digest
+from revetl.encode.encoding import HOLE
 from revetl.engine.glimpse import Glimpse
 from revetl.engine.keytext import candidates, parts_of
 from revetl.engine.presence import Models, Presence
@@ -36,20 +38,28 @@ class Search:
         """Return (sync, key) of everything the question is about; at least one."""
         keys = candidates(asked)
         by_key = self.flows_of(Filters(keys=keys))
-        person = () if asked.startswith("[") else self.seen.identities(asked)
+        texts = () if asked.startswith("[") else self._texts(asked)
+        person = tuple(form for text in texts for form in self.seen.identities(text))
         by_identity = self.flows_of(Filters(identities=person))
         syncs = self._syncs((*by_key, *by_identity))
         hits = {(flow.sync, flow.key): None for flow in (*by_key, *by_identity) if flow.sync in syncs}
         for sync in syncs:
-            hits |= dict.fromkeys((sync, key) for key in self._in_state(sync, asked, keys))
+            hits |= dict.fromkeys((sync, key) for key in self._in_state(sync, texts, keys))
         met = {self.plans[sync].entity for sync, _ in hits if sync in self.plans}
         for sync in syncs:
             if sync in self.plans and self.plans[sync].entity in met:
                 continue
-            hits |= dict.fromkeys((sync, key) for key in self._in_models(sync, asked, keys))
+            hits |= dict.fromkeys((sync, key) for key in self._in_models(sync, texts, keys))
         if self.seen.ring is None and not self.seen.clear and not hits:
             self.note = "the ledger's HMAC key is not at hand: identities cannot be looked up in it"
         return self._spread(hits, syncs) or [(sync, None) for sync in syncs]
+
+    def _texts(self, asked: str) -> tuple[str, ...]:
+        """Return an identity, and its digests by the rules of the syncs whose records are found by one."""
+        match = [f for plan in self.plans.values() for f in plan.fields if f.field == plan.match_field]
+        digests = dict.fromkeys(digest(f.hash, f.pii).replace(HOLE, "v") for f in match if f.hash)
+        found = (self.seen.view.one(f"SELECT {d} FROM (SELECT CAST(? AS VARCHAR) AS v)", [asked]) for d in digests)
+        return (asked, *(text for text in found if text))
 
     def flows_of(self, filters: Filters) -> list[Flow]:
         """Return the flows that pass; none where they name neither a key nor an identity."""
@@ -69,22 +79,22 @@ class Search:
             raise UsageError("RVT-850", what, hint=listed)
         return chosen
 
-    def _in_state(self, sync: str, asked: str, keys: Sequence[str]) -> list[str]:
+    def _in_state(self, sync: str, texts: Sequence[str], keys: Sequence[str]) -> list[str]:
         stored, view = self.stored.get(sync), self.seen.view
         if stored is None:
             return []
         fitting = [key for key in keys if self._fits(sync, key)]
         found = [key for key in fitting if _somewhere(key_state(view, stored, key, parts_of(key)))]
-        return found if asked.startswith("[") else [*found, *keys_of_identity(view, stored, asked)]
+        return [*found, *(key for text in texts for key in keys_of_identity(view, stored, text))]
 
-    def _in_models(self, sync: str, asked: str, keys: Sequence[str]) -> list[str]:
+    def _in_models(self, sync: str, texts: Sequence[str], keys: Sequence[str]) -> list[str]:
         plan = self.plans.get(sync)
         if plan is None:
             return []
         found = [key for key in keys if self._fits(sync, key) and (p := self.presence(sync, key)) and p.in_model]
         stored = self.stored.get(sync)
         kind = stored.normalise if stored else "email"
-        return found if asked.startswith("[") else [*found, *self.models.keys_of(plan, asked, kind)]
+        return [*found, *(key for text in texts for key in self.models.keys_of(plan, text, kind))]
 
     def _fits(self, sync: str, key: str) -> bool:
         """Return whether a key has the types of the sync's key, as far as they are known."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from revetl.engine.presence import open_models
 from revetl.engine.why import Answer, SyncAnswer, why
 from revetl.engine.workspace import Options
 from revetl.errors import UsageError
-from revetl.types import OnLeave
+from revetl.types import Hash, OnLeave
 from tests.unit.engine.shopping import build, mapped, plan, ref, shop
 from tests.unit.state.written import HUB, MAIL, NOON, Sent, Written
 
@@ -321,3 +323,19 @@ def test_number_as_key(tmp_path: Path) -> None:
     state = Written(workspace.state_dir).make(MAIL, keys=("BIGINT",))
     state.run("r1", Sent("[42]", body={"LTV_BAND": "low"}, band="low"))
     assert only(why(workspace, "42")).key == "[42]"
+
+
+def test_an_address_where_records_are_found_by_its_digest(tmp_path: Path) -> None:
+    """A person is found by the address itself: in the ledger, in state and in the models, which hold the digest."""
+    address = "a@example.org"
+    digest = sha256(address.encode()).hexdigest()
+    field = replace(plan(MAIL).fields[0], hash=Hash.META)
+    workspace, state = shop(tmp_path, plan(MAIL, fields=(field, plan(MAIL).fields[1])))
+    build(tmp_path, ("c1", " A@example.org", "low"), ("c2", "b@example.org", "low"))
+    assert only(why(workspace, address)).key == C1  # the models alone know it
+    state.run("r1", arrive(m=digest))
+    found = only(why(workspace, address))
+    assert (found.key, found.belief.there) == (C1, True)
+    with open_models(workspace, workspace.syncs) as models:
+        assert models.match_of(workspace.syncs[0], ["c1"]) == digest
+        assert models.match_of(plan(MAIL), ["c2"]) == "b@example.org"
