@@ -23,7 +23,6 @@ from revetl.state.store import Store
 from revetl.state.views import View, open_view
 from revetl.state.working import WorkingCopy
 from revetl.warehouse.connection import connect
-from revetl.warehouse.postgres import uri
 from revetl.warehouse.profiles import load_profile
 
 
@@ -160,6 +159,7 @@ def _warehouse(workspace: Workspace, reading: bool) -> Dialect:  # noqa: FBT001 
     )
     if profile.type == "postgres":
         from revetl.state.postgres import Postgres
+        from revetl.warehouse.postgres import uri
 
         return Postgres(uri(profile.fields), reading=reading)
     what = f"a {profile.type} warehouse cannot hold the state"

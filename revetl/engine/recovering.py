@@ -63,7 +63,7 @@ def recover(workspace: Workspace, *, clock: Clock = utc_now) -> Recovery:
             forget_marks(store)
             store.set_meta("seq", str(max(store.last_seq(), head.seq if head else 0, _written(store))))
         session.close_killed()
-        readopted = _readopt(store)
+        readopted = () if is_shared(workspace) else _readopt(store)  # an owner has its files with its chain
         store.advance_head(head.run if head else "recover")
     return Recovery(tuple(Recovered(*count) for count in counts), lost, readopted, needed)
 

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from revetl.errors import TryLater
 from revetl.state.capture import Write, tables_of, write_of
@@ -113,6 +112,8 @@ class WorkingCopy:
             self._fetch(table, keys)
 
     def _fetch(self, table: str, keys: Delete | None) -> None:
+        import pyarrow as pa  # not earlier: a command without a shared state starts without it
+
         columns = self._columns[table]
         self.con.execute("SELECT 1").fetchall()  # whatever was asked before and not read to its end is over
         select = ", ".join(arriving(f'"{name}"', kind) for name, kind in columns.items())
