@@ -41,6 +41,7 @@ class Case:
     running: bool = False  # a run holds the state
     pid: int | None = None  # of that run's process
     note: str = ""  # why the models were not asked
+    pruned: bool = False  # older flows were taken out of the ledger
     forgotten: datetime | None = None  # since when nothing of the person may be sent
 
 
@@ -52,7 +53,14 @@ def reason_of(case: Case) -> Reason:
         return Reason("forgotten", text, "revetl forget KEY --lift lets them be sent again")
     if case.at is not None:
         return _then(case)
-    return next(pressing(case), None) or _settled(case)
+    return next(pressing(case), None) or _opted_out(case) or _settled(case)
+
+
+def _opted_out(case: Case) -> Reason | None:
+    if case.state.opted_out is None:
+        return None
+    since = moment(case.state.opted_out)
+    return Reason("opted_out", f"the person opted out there, known since {since}: revetl never brings anybody back")
 
 
 def _then(case: Case) -> Reason:
@@ -209,6 +217,8 @@ def _differing(case: Case) -> tuple[str, ...]:
 
 def _unchanged(case: Case) -> Reason:
     last = next((flow for flow in reversed(case.flows) if flow.outcome == "delivered"), None)
+    if last is None and case.pruned:
+        return Reason("pruned", "delivered, and unchanged since; its flows are older than the record is kept")
     if last is None:
         return Reason("adopted", "taken as it stood there; no change of it was sent since")
     return Reason("unchanged", f"delivered, and unchanged since {moment(last.time)} (run {last.run})")

@@ -18,8 +18,11 @@ from revetl.engine.workspace import Workspace
 from revetl.state.backlog import RunModel, RunRow, held, run_facts, run_models
 from revetl.state.flowlog import Filters, Flow, introduced
 from revetl.state.onekey import KeyState, key_state
+from revetl.state.schema import STATE
 from revetl.state.tombstones import Tombstone, read_tombstones
 from revetl.types import SyncPlan
+
+_PRUNED = f"SELECT 1 FROM {STATE}.chain WHERE starts_with(why, 'pruned') LIMIT 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,7 @@ class _Asked(Search):
         return Case(
             sync, plan, stored is not None, view.readable, past, later, belief, state, presence,
             stopped=self._stopped(sync), at=at, running=view.busy, pid=view.pid, note=self.models.note,
+            pruned=view.readable and bool(view.rows(_PRUNED)),
             forgotten=self._forgotten(plan, key),
         )  # fmt: skip
 

@@ -58,6 +58,7 @@ class KeyState:
     links: tuple[Awaited, ...] = ()  # that wait
     unmatched: bool = False
     created: bool | None = None
+    opted_out: datetime | None = None  # since when the person is known to have opted out there
 
 
 def normalised(kind: str, text: str) -> str:
@@ -104,6 +105,7 @@ def key_state(view: View, sync: StoredSync, key: str, parts: Sequence[object]) -
         held=tuple(Refusal(*row) for row in held),
         links=tuple(Awaited(*row) for row in links),
         unmatched=bool(view.rows(f"SELECT 1 FROM {STATE}.unmatched WHERE sync = ? AND key = ?", at)),
+        opted_out=view.one(f"SELECT min(since) FROM {STATE}.opted_out WHERE sync = ? AND key = ?", at),
         created=view.one(f"SELECT created FROM {STATE}.remote WHERE sync = ? AND key = ?", at),
     )
 

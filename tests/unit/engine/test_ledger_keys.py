@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from revetl.engine.session import open_session
 from revetl.engine.why import why
 from revetl.engine.workspace import Workspace
 from revetl.errors import StateError, UsageError
+from revetl.state import optouts
 from revetl.state.flowlog import Filters
 from revetl.types import JSON
 from tests.unit.engine.harness import Rig, fields, plan
@@ -126,3 +128,15 @@ def test_prune(tmp_path: Path) -> None:
     assert prune(kept, do=False, clock=lambda: state.now).rows == 0
     (answer,) = why(workspace, '["c1"]', to=MAIL).syncs
     assert [step.flow.run for step in answer.steps] == ["r2"]
+    prune(workspace, timedelta(0), clock=lambda: state.now + timedelta(hours=1))
+    (answer,) = why(workspace, '["c1"]', to=MAIL).syncs
+    assert (answer.reason.code, answer.steps) == ("pruned", ())
+
+
+def test_opted_out(tmp_path: Path) -> None:
+    """Who opted out there, as far as it was seen, is told so and since when."""
+    workspace, state = shop(tmp_path, models=False)
+    state.run("r1", Sent('["c1"]', body=FULL))
+    state.change(lambda store: optouts.found(store, MAIL, ['["c1"]'], ['["c1"]']))
+    (answer,) = why(workspace, '["c1"]', to=MAIL).syncs
+    assert answer.reason.code == "opted_out"
