@@ -18,6 +18,7 @@ from revetl.engine.records import verify_records
 from revetl.engine.why import why
 from revetl.engine.workspace import Workspace, load
 from revetl.errors import UsageError
+from revetl.sandbox.faults import Fault
 from tests.e2e.house import CRM, MAIL, House
 
 
@@ -174,3 +175,21 @@ def test_as_a_program(house: House, person: tuple[str, str]) -> None:
     assert house.program("forget", "--check", told["receipt"]).returncode == 0
     assert house.program("forget", "nobody@example.org", "--yes").returncode == 2
     assert told["id"] in house.program("forget", "--list").stdout
+
+
+def test_a_destination_that_fails_holds_up_no_other(house: House, person: tuple[str, str]) -> None:
+    """HubSpot refuses: Mailchimp erases all the same, the receipt says what is left, and ``--resume`` ends it."""
+    key, address = person
+    house.boxes["hubspot"].inject(Fault(status=403, body={"message": "no"}, path="gdpr-delete"))
+    done = do(house, key)
+    assert not done.complete
+    assert {place["sync"]: place["status"] for place in done.places} == {MAIL: "erased", CRM: "failed"}
+    assert check_receipt(done.receipt, keyring(workspace(house)))["complete"] is False
+    assert address in house.contacts()
+    house.sync()
+    (again,) = forget(workspace(house), None)
+    assert again.complete
+    nowhere(house, address)
+    assert forget(workspace(house), None) == ()
+    for path in files(house):
+        assert address.encode() not in path.read_bytes(), path
