@@ -140,13 +140,15 @@ class Object:
     ``match``: identity fields, default first. ``normalise``: how identities are compared, ``email`` (trim and lower
     case), ``lower`` or ``exact``; ``normalise_of`` says it of match fields that are compared otherwise.
     ``partial``: False where every write must carry the full record. ``required``: fields that must be mapped or
-    constant, beside the match field.
+    constant, beside the match field; ``creation``: fields without which no record can be made, though one is updated
+    without them: `revetl init` sees to them.
     """
 
     match: tuple[str, ...]
     normalise: str = "email"
     partial: bool = True
     required: tuple[str, ...] = ()
+    creation: tuple[str, ...] = ()
     cohorts: Mapping[str, CohortStyle] = EMPTY  # default first
     on_leave: frozenset[OnLeave] = frozenset({OnLeave.KEEP})
     modes: frozenset[Mode] = frozenset(Mode)

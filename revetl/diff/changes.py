@@ -84,7 +84,7 @@ def create(shape: Shape) -> str:
         f"CREATE OR REPLACE TEMP TABLE changes_{shape.id} ({keys}, key VARCHAR, op VARCHAR, cohort VARCHAR, "
         "cause VARCHAR, m VARCHAR, i VARCHAR, bm VARCHAR, bi VARCHAR, remote_id VARCHAR, created BOOLEAN, "
         "local VARCHAR, verdict VARCHAR, code VARCHAR, reason VARCHAR, digest VARCHAR, "
-        "hope BOOLEAN, early BOOLEAN, depth INTEGER, rank INTEGER, seq BIGINT)"
+        "hope BOOLEAN, early BOOLEAN, implied BOOLEAN, depth INTEGER, rank INTEGER, seq BIGINT)"
     )
 
 
@@ -114,6 +114,18 @@ def hoping(shape: Shape) -> list[str]:
     return [
         f"UPDATE {shape.temp('changes')} AS c SET hope = true FROM {shape.temp('delta')} x WHERE x.key = c.key "
         f"AND c.op = 'upsert' AND x.known AND NOT x.pend AND NOT ({writes}) AND ({hopes(shape)})"
+    ]
+
+
+def implied(shape: Shape) -> list[str]:
+    """Return the statement that marks UPSERTs of renamed records that only go since a record cannot go in part."""
+    if shape.partial:
+        return []
+    same = [f"x.f{s.ordinal} IS NOT DISTINCT FROM x.b{s.ordinal}" for s in shape.slots if s.ordinal != shape.match_slot]
+    return [
+        f"UPDATE {shape.temp('changes')} AS c SET implied = true FROM {shape.temp('delta')} x WHERE x.key = c.key "
+        "AND c.op = 'upsert' AND x.known AND NOT x.pend AND NOT x.over AND x.i IS DISTINCT FROM x.si "
+        f"AND x.remote_id IS NOT NULL AND {' AND '.join([*same, f'NOT ({hopes(shape)})'])}"
     ]
 
 
@@ -216,6 +228,7 @@ def statements(plan: SyncPlan, shape: Shape) -> list[str]:
         create(shape),
         upserts(shape),
         *hoping(shape),
+        *implied(shape),
         identities(shape),
         leaves(plan, shape),
         memberships(shape),

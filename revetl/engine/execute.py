@@ -10,6 +10,7 @@ from revetl.diff import changes as diff_changes
 from revetl.engine import remote, shapes, staging
 from revetl.engine.feeds import SyncFeed
 from revetl.engine.filling import guarded_fields, only_empty
+from revetl.engine.implied import Implied
 from revetl.engine.inspect import Inspection
 from revetl.engine.lanes import Line
 from revetl.engine.session import Session
@@ -95,7 +96,9 @@ def _feed(
     stage = staging.stage_of(plan, shape, destination, survey.spelt, outbox.run, session.mask, survey.span)
     after = frozenset(link.target for link in plan.links).intersection(ahead)
     upsert = _looking_first(plan, line, destination, stored, prepared)
-    return SyncFeed(plan, line, outbox, journal, stage, prepared, survey.preview.counts, after, upsert)
+    done = f"SELECT seq FROM {shape.temp('changes')} WHERE implied AND verdict IS NULL AND seq IS NOT NULL"
+    implied = Implied([row[0] for row in store.rows(done)])
+    return SyncFeed(plan, line, outbox, journal, stage, prepared, survey.preview.counts, after, upsert, implied)
 
 
 def _looking_first(

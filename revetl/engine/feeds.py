@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from revetl.contract import Action
+from revetl.engine.implied import Implied
 from revetl.engine.lanes import Line
 from revetl.send.ports import Lane, Work
 from revetl.state.journal import Journal
@@ -48,11 +49,12 @@ class SyncFeed:
         counts: Sequence[Count] = (),
         after: frozenset[str] = frozenset(),
         upsert: Callable[[Action], Action] = lambda action: action,
+        implied: Implied | None = None,
     ) -> None:
         """Take everything a batch carries beside its changes.
 
         ``counts`` decide between single calls and bulk jobs; ``after`` names syncs whose records this one links to;
-        ``upsert`` makes of the destination's action the one that is run.
+        ``upsert`` makes of the destination's action the one that is run, but for what is ``implied``.
         """
         self.plan, self.destination, self.settings = plan, line.lane.destination, line.settings
         self._lane, self._outbox, self._journal = line.lane, outbox, journal
@@ -66,6 +68,7 @@ class SyncFeed:
         self._begun = False
         self._after = after
         self._upsert = upsert
+        self._implied = implied or Implied()
 
     @property
     def sync(self) -> str:
@@ -95,7 +98,7 @@ class SyncFeed:
         action = self.destination.actions.get(first.op)
         if action is not None:
             action = action.for_many(self._rows[first.op, first.cohort])
-            action = self._upsert(action) if first.op is Op.UPSERT else action
+            action = self._implied.sparing(self._upsert(action)) if first.op is Op.UPSERT else action
         limit = action.room(self.settings) if action else 1
         changes = [first, *self._more(first, action, limit)]
         return self.refresh(Work(self.batch(changes), action=action))
@@ -128,6 +131,7 @@ class SyncFeed:
         if not self._journal.brought_ids(batch.sync):
             return work
         self._journal.flush()
+        self._implied.learn(self._outbox.store, self._outbox.run, batch)
         keys = [change.key for change in batch.changes]
         ids = learnt_ids(self._outbox.store, self._outbox.run, batch.sync, keys)
         changes = [_learnt(change, *ids[change.key]) if change.key in ids else change for change in batch.changes]

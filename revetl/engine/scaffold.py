@@ -16,6 +16,7 @@ from revetl.types import Node, Project
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})  # YAML 1.1 reads these as values
+UNKNOWN = "[not provided]"  # as Salesforce itself fills in a name that it was not given
 _PREFIXES = ("dim_", "fct_", "fact_", "mart_", "stg_")
 
 
@@ -76,8 +77,13 @@ def configuration(destination: Destination, candidate: Candidate, target: str, *
     """
     match, column = _match(destination, candidate)
     sync = [f"entity: {_text(candidate.entity)}", f"match: {{{_text(match)}: {_text(column)}}}"]
-    if candidate.email:
-        sync.append("allow_pii: [email]")
+    columns = _creation(destination, candidate)
+    kinds = [*(["email"] if candidate.email else []), *(["name"] if any(columns.values()) else [])]
+    if kinds:
+        sync.append(f"allow_pii: [{', '.join(kinds)}]")
+    fixed = [f"{_text(field)}: {json.dumps(UNKNOWN)}" for field, named in columns.items() if named is None]
+    if fixed:
+        sync.append(f"constants: {{{', '.join(fixed)}}} # no record is made without; better: a column")
     real = f"{{{', '.join(_settings(destination))}}}"
     targets = {target: "sandbox", "prod": real} if stand_in and target != "prod" else {target: real}
     lines = [
@@ -111,8 +117,19 @@ def _match(destination: Destination, candidate: Candidate) -> tuple[str, str]:
     return (candidate.key[0] if thing.any_field else thing.match[0]), candidate.key[0]
 
 
+def _creation(destination: Destination, candidate: Candidate) -> dict[str, str | None]:
+    """Return what no record is made without → the column of that name, None where there is none."""
+    named = {_letters(column): column for column in candidate.columns}
+    thing = next(iter(destination.objects.values()))
+    return {field: named.get(_letters(field)) for field in thing.creation}
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
 def meta_lines(destination: Destination, candidate: Candidate) -> str:
-    """Return the YAML to add to the model: what it is, and the one column that a first sync needs."""
+    """Return the YAML to add to the model: what it is, and the columns that a first sync needs."""
     match, column = _match(destination, candidate)
     key = _text(candidate.key[0]) if len(candidate.key) == 1 else f"[{', '.join(map(_text, candidate.key))}]"
     item = f"{{kind: properties, entity: {_text(candidate.entity)}, key: {key}}}"
@@ -125,6 +142,12 @@ def meta_lines(destination: Destination, candidate: Candidate) -> str:
         f"      - name: {_text(column)}",
         f"        config: {{meta: {{revetl: {{{pii}to: {{{destination.name}: {_text(match)}}}}}}}}}",
     ]
+    for field, named in _creation(destination, candidate).items():
+        if named is not None:
+            lines.append(f"      - name: {_text(named)}")
+            lines.append(
+                f"        config: {{meta: {{revetl: {{pii: name, to: {{{destination.name}: {_text(field)}}}}}}}}}"
+            )
     return "\n".join(lines) + "\n"
 
 

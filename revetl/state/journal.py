@@ -14,6 +14,8 @@ from revetl.types import Batch, Outcome, Status
 
 # The code of a delivery before which an attempt was lost: that attempt may still land, over later deliveries.
 REPEATED = "REPEATED"
+# The code of a delivery that needed no call: another change of the key, in the same run, had done all of it.
+IMPLIED = "IMPLIED"
 
 
 @dataclass(slots=True)
@@ -86,7 +88,7 @@ class Journal:
         others = [
             [self.run, o.change.seq, o.status, _code(o), _impersonal(o), now, o.http_status, o.request_id]
             for o in outcomes
-            if o.status is not Status.DELIVERED or o.repeated
+            if o.status is not Status.DELIVERED or o.repeated or o.code == IMPLIED
         ]
         remote = [
             [self.run, o.change.seq, o.remote_id, o.created]

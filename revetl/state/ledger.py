@@ -61,7 +61,8 @@ def write_file(store: Store, run: str, identity: Callable[[str], str] = str, sea
         f"CASE WHEN kept IS NULL THEN {said} ELSE CAST(json_merge_patch({said}, kept) AS VARCHAR) END "
         'AS "values", '
         "status AS outcome, code, reason, http_status, request_id "
-        f"FROM final WHERE run = '{run}' AND local IS DISTINCT FROM 'quiet' AND coalesce(code, '') <> 'PREDECESSOR' "
+        f"FROM final WHERE run = '{run}' AND local IS DISTINCT FROM 'quiet' "
+        "AND coalesce(code, '') NOT IN ('PREDECESSOR', 'IMPLIED') "
     )
     if not store.one(f"SELECT count(*) FROM ({select})"):
         return None

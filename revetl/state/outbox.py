@@ -138,6 +138,18 @@ def learnt_ids(store: Store, run: str, sync: str, keys: Sequence[str]) -> Mappin
     return {key: (remote_id, created) for key, remote_id, created in rows}
 
 
+def moved_in_place(store: Store, run: str, sync: str, keys: Sequence[str]) -> list[str]:
+    """Return the keys whose IDENTITY is acknowledged, at once, under the id that the record had before it."""
+    rows = store.rows(
+        f"SELECT o.key FROM {STATE}.outbox o JOIN {STATE}.remote_new n ON n.run = o.run AND n.seq = o.seq "
+        f"WHERE o.run = ? AND o.sync = ? AND o.op = 'identity' AND o.key IN (SELECT unnest(?)) "
+        "AND n.remote_id = o.remote_id AND n.created IS DISTINCT FROM false "
+        f"AND NOT EXISTS (SELECT 1 FROM {STATE}.exceptions e WHERE e.run = o.run AND e.seq = o.seq)",
+        [run, sync, list(keys)],
+    )
+    return [row[0] for row in rows]
+
+
 def staged_rows(store: Store, run: str) -> Mapping[str, int]:
     """Return sync → how many changes of it are in the outbox."""
     return dict(store.rows(f"SELECT sync, count(*) FROM {STATE}.outbox WHERE run = ? GROUP BY sync", [run]))

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from revetl.engine import implied
 from tests.faults.mutants import MUTANTS, Plant
 from tests.faults.schedule import Broken, play
 from tests.faults.shared_world import SharedWorld
+from tests.faults.world import World
 
 SCHEDULES = int(os.environ.get("REVETL_SCHEDULES", "100"))
 CHUNK = 20
@@ -36,6 +38,34 @@ def test_every_schedule_of_a_shared_state_converges(first: int, tmp_path: Path) 
     """The same where every run is another machine and a crash loses it: the owner alone knows what was sent."""
     for number in range(first, first + CHUNK):
         play(number, lambda seed: SharedWorld(seed, tmp_path / str(seed)))
+
+
+def whole(seed: int) -> World:
+    """Return a world before a destination that takes whole records only, in which most changes are other e-mails."""
+    return World(seed, whole=True)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("first", range(0, max(SCHEDULES // 4, CHUNK), CHUNK))
+def test_every_schedule_converges_where_records_go_whole(first: int) -> None:
+    """The same before a destination that takes no part of a record, and says by id who was renamed."""
+    for number in range(first, first + CHUNK):
+        play(number, whole)
+
+
+@pytest.mark.timeout(900)
+def test_a_rename_that_is_believed_without_proof_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were a record spared whose rename did not name it, another one would stand there in its place."""
+    monkeypatch.setattr(implied, "moved_in_place", lambda _store, _run, _sync, keys: keys)
+    assert any(_breaks(seed) for seed in range(PATIENCE))
+
+
+def _breaks(seed: int) -> bool:
+    try:
+        play(seed, whole)
+    except Broken:
+        return True
+    return False
 
 
 def test_a_seed_plays_the_same_way_twice() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydantic import BaseModel
 
@@ -92,6 +92,10 @@ SIM = Destination(
 )
 
 
+# the same where nothing but whole records can be written
+WHOLE = replace(SIM, objects={**SIM.objects, "person": replace(SIM.objects["person"], partial=False)})
+
+
 @dataclass
 class Vendor:
     """What the destination holds: e-mail → fields, e-mail → tags; records have ids, by which they are linked.
@@ -109,6 +113,7 @@ class Vendor:
     status: dict[str, str] = field(default_factory=dict)  # e-mail → pending, subscribed or unsubscribed
     late: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     received: list[int] = field(default_factory=list)
+    names: bool = False  # a rename is answered with the id of whoever has the new address now
     poison: str | None = None
     refused: str | None = None  # rows about this e-mail are refused by name
 
@@ -207,4 +212,6 @@ class Vendor:
             self.tags[new] = tags
             self.links[new], self.ids[new], self.told[new] = links, ident, told
             self.status[new] = self.status.get(old, "subscribed")
-        return answer
+        elif self.names:
+            answer["created"] = False
+        return answer | ({"id": self.ids[new]} if self.names else {})

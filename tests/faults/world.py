@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from revetl.config import Config, IncrementalConfig
-from revetl.contract import Call, Http, Reply
+from revetl.contract import Call, Destination, Http, Reply
 from revetl.engine import execute as executing
 from revetl.engine import session as sessions
 from revetl.engine.inspect import inspect
@@ -44,7 +44,7 @@ from revetl.types import (
 from revetl.warehouse.connection import connect
 from revetl.warehouse.dbt_project import DbtProject
 from revetl.warehouse.source import Table, Tables
-from tests.faults.vendor import SIM, Settings, Vendor
+from tests.faults.vendor import SIM, WHOLE, Settings, Vendor
 
 EMAILS = [f"p{n}@example.org" for n in range(6)]
 KEYS = [f"c{n}" for n in range(5)]
@@ -120,10 +120,10 @@ def _columns(name: str) -> Mapping[str, str]:
     return {"id": "VARCHAR", "level": "VARCHAR", "u": MOMENT} if name == "gold" else {"id": "VARCHAR"}
 
 
-def workspace(incremental: IncrementalConfig | None = None) -> Workspace:
+def workspace(incremental: IncrementalConfig | None = None, destination: Destination = SIM) -> Workspace:
     project = Project("sim", "1.12.0", "duckdb", datetime(2026, 1, 1, tzinfo=UTC), "i", {}, {}, {})
-    config = Config("revetl.yml", incremental=incremental)
-    return Workspace(Options(), DbtProject("sim", None), "dev", project, config, Resolved((PLAN,)), {"sim": SIM}, {})
+    config, known = Config("revetl.yml", incremental=incremental), {"sim": destination}
+    return Workspace(Options(), DbtProject("sim", None), "dev", project, config, Resolved((PLAN,)), known, {})
 
 
 @dataclass
@@ -141,11 +141,12 @@ class Row:
 class World:
     """One seed's world. ``model`` is the truth; ``run`` is one `revetl sync`."""
 
-    def __init__(self, seed: int) -> None:
-        """Begin with an empty vendor and some people."""
+    def __init__(self, seed: int, *, whole: bool = False) -> None:
+        """Begin with an empty vendor and some people; ``whole``: it takes no part of a record."""
         self.random = Random(seed)
         self.clock = FakeClock()
-        self.vendor = Vendor()
+        self.vendor = Vendor(names=whole)
+        self.destination = WHOLE if whole else SIM
         self.con = connect()
         self.con.execute("SET threads = 1")  # tiny tables: threads cost more than they bring
         if seed % 4:  # so does planning well; every fourth seed is planned as in use
@@ -280,14 +281,14 @@ class World:
 
     def _run(self, run: str, crash: Callable[[str], None]) -> Mapping[str, int]:
         store = self.store(crash)
-        space, mask = workspace(self.incremental), Masking("clear", b"k")
+        space, mask = workspace(self.incremental, self.destination), Masking("clear", b"k")
         session = Session(space, store, MemorySource(), Approvals(store), mask, self.now)
         session.close_killed()
         begin_run(store, run, {})
         journal = Journal(store, run)
         wire = VirtualWire(self.clock, lambda lane, call, now: self._answer(run, call, now))
         sender = Sender(wire, journal, random=Random(run), crash=crash)
-        lane = Lane("sim", SIM, Settings(), "sim", origin=None, max_in_flight=4, timeout=30.0)
+        lane = Lane("sim", self.destination, Settings(), "sim", origin=None, max_in_flight=4, timeout=30.0)
         found = inspect(session, (self.plan,), lambda _p, _s: {}, lambda _: None)
         if found.errors or found.stopped:
             raise AssertionError((found.errors, found.stopped))

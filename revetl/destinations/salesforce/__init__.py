@@ -55,9 +55,13 @@ def _thing(styles: Mapping[str, CohortStyle], **more: Any) -> Object:
 
 _CONSENT = {_UNSUBSCRIBE.name: _UNSUBSCRIBE}
 _OBJECTS = {
-    "Contact": _thing(_PEOPLE, links={"AccountId": _ACCOUNT, "ReportsToId": _REPORTS_TO}, consent=_CONSENT),
-    "Lead": _thing(_PEOPLE, consent=_CONSENT),  # a lead has no account before it is converted
-    "Account": _thing({"field": _FIELD}, links={"ParentId": _PARENT}),
+    "Contact": _thing(
+        _PEOPLE, creation=("LastName",), links={"AccountId": _ACCOUNT, "ReportsToId": _REPORTS_TO}, consent=_CONSENT
+    ),
+    "Lead": _thing(
+        _PEOPLE, creation=("LastName", "Company"), consent=_CONSENT
+    ),  # a lead has no account before it is converted
+    "Account": _thing({"field": _FIELD}, creation=("Name",), links={"ParentId": _PARENT}),
 }
 _UPSERT_JOB = Action(
     jobs.upsert,

@@ -24,7 +24,7 @@ class LifeCases(ModeCases):
 
     def needed(self, fields: tuple[RemoteField, ...]) -> tuple[RemoteField, ...]:
         """Return the fields without which no record is made."""
-        required = {*self.thing.required, *(field.name for field in fields if field.required)}
+        required = {*self.thing.required, *self.thing.creation, *(field.name for field in fields if field.required)}
         return tuple(field for field in fields if field.name in required)
 
     def test_the_later_of_two_writes_stands(self) -> None:

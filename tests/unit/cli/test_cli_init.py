@@ -66,6 +66,23 @@ def test_init_names_a_way_in(revetl: Revetl, fresh: Shop, kind: str, secret: str
     assert not {"refresh_token", "private_key"} & set(written)
 
 
+def test_what_no_record_is_made_without_is_there(revetl: Revetl, fresh: Shop) -> None:
+    """Salesforce's LastName: the column of that name, or a constant where the model has none."""
+    fresh.manifest(with_key("named", "id", "last_name"), with_key("nameless", "id", "city"))
+    words = ("init", "--destination", "salesforce", "--no-input", "--output", "json", "--model")
+    shown = json.loads(revetl(*words, "nameless").stdout)
+    sync = yaml.safe_load(shown["revetl_yml"])["destinations"]["salesforce"]["syncs"]["nameless"]
+    assert sync["constants"] == {"LastName": "[not provided]"}
+    (fresh.root / "revetl.yml").unlink()
+    shown = json.loads(revetl(*words, "named").stdout)
+    sync = yaml.safe_load(shown["revetl_yml"])["destinations"]["salesforce"]["syncs"]["named"]
+    assert "constants" not in sync
+    assert sync["allow_pii"] == ["name"]
+    (said,) = yaml.safe_load(shown["meta"])["models"]
+    columns = {c["name"]: c["config"]["meta"]["revetl"] for c in said["columns"]}
+    assert columns["last_name"] == {"pii": "name", "to": {"salesforce": "LastName"}}
+
+
 def test_a_file_that_is_there_is_never_changed(revetl: Revetl, shop: Shop) -> None:
     """RVT-802, and not a byte of revetl.yml differs."""
     before = (shop.root / "revetl.yml").read_bytes()
