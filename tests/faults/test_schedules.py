@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from revetl.engine import implied
 from tests.faults.mutants import MUTANTS, Plant
 from tests.faults.schedule import Broken, play
 from tests.faults.shared_world import SharedWorld
@@ -51,21 +50,6 @@ def test_every_schedule_converges_where_records_go_whole(first: int) -> None:
     """The same before a destination that takes no part of a record, and says by id who was renamed."""
     for number in range(first, first + CHUNK):
         play(number, whole)
-
-
-@pytest.mark.timeout(900)
-def test_a_rename_that_is_believed_without_proof_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Were a record spared whose rename did not name it, another one would stand there in its place."""
-    monkeypatch.setattr(implied, "moved_in_place", lambda _store, _run, _sync, keys: keys)
-    assert any(_breaks(seed) for seed in range(PATIENCE))
-
-
-def _breaks(seed: int) -> bool:
-    try:
-        play(seed, whole)
-    except Broken:
-        return True
-    return False
 
 
 def test_a_seed_plays_the_same_way_twice() -> None:
