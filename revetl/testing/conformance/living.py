@@ -130,6 +130,18 @@ class LifeCases(ModeCases):
         assert set(there) == {neighbour.identity}
         self.stands(service, fields, neighbour)
 
+    def test_a_rename_tells_whose_record_it_was(self) -> None:
+        """The answer names the record's own id, or none; where records go whole, the id spares another write."""
+        self.needs(Op.IDENTITY)
+        if "renames" in self.lacks:
+            self.not_applicable("renames")
+        service = self.service()
+        _, (row,) = self.made(service)
+        (outcome,) = self.run(service, [self.renamed(row, f"new@{self.domain}", created=True)]).outcomes
+        assert outcome.status is Status.DELIVERED
+        assert outcome.created is not False
+        assert outcome.remote_id == row.remote_id or (self.thing.partial and outcome.remote_id is None)
+
     def test_a_renamed_record_stays_a_member(self) -> None:
         """A new identity takes the memberships along, and can be parted under it."""
         self.needs(Op.IDENTITY)
