@@ -93,7 +93,7 @@ def _matching(key: bytes, ident: str, entity: str) -> Sequence[str]:
     ours = f"{anywhere}{mine}"
     plain = "lower(trim(c.i))"
     return (
-        f"{mask.hmac(quote_text(entity) + ' || chr(10) || c.key')} IN ({stones}'key'{mine})",
+        f"{mask.hmac(quote_text(entity) + ' || chr(10) || c.key')} IN ({stones}'key')",  # which has its entity in it
         f"{mask.hmac('c.i')} IN ({ours})",
         f"(contains(c.i, '@') AND {mask.hmac(plain)} IN ({anywhere}))",
     )

@@ -1,0 +1,62 @@
+"""Who is forgotten is left out of a run: by key in their entity, by identity, under the keys of the ledger alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from revetl.engine.forgotten import Hasher
+from revetl.engine.keyring import Keyring
+from revetl.errors import StateError
+from revetl.state.tombstones import Tombstone, write
+from tests.unit.engine.harness import KEY, Rig, cohort, plan
+
+RING = Keyring((KEY,))
+HASHER = Hasher(RING)
+
+
+def rig(directory: Path, stone: Tombstone) -> Rig:
+    """Return a target that nothing was sent from yet, where somebody is forgotten."""
+    made = Rig(plan(cohorts=(cohort("gold"),)), directory)
+    write(made.store(), [stone])
+    made.people(("a", "A@example.org", "x"), ("b", "b@example.org", "x"))
+    made.keys("gold", "a", "b")
+    return made
+
+
+def stone(entity: str = "person", ring: str = RING.ids[0], **hashes: tuple[str, ...]) -> Tombstone:
+    """Return a tombstone."""
+    return Tombstone("t1", Rig().now(), ring, entity, **hashes)
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        stone(keys=HASHER.key("person", '["a"]')),
+        stone("customer", keys=HASHER.key("person", '["a"]')),  # one person, keys in two entities
+        stone("customer", identities=HASHER.identity("a@EXAMPLE.org ")),
+    ],
+    ids=["key", "key of another entity's stone", "address"],
+)
+def test_left_out(one: Tombstone, tmp_path: Path) -> None:
+    """Neither the record nor a membership goes, and nothing of it counts as a leave; everybody else goes."""
+    made = rig(tmp_path, one)
+    ran = made.run()
+    assert sorted(ran.sent) == ["b join gold", "b upsert"]
+    assert "1 person is forgotten and left out" in ran.found.previews()[0].notes
+    assert made.run().changes == []
+
+
+def test_another_entity_with_the_same_key_goes(tmp_path: Path) -> None:
+    """The key of a company is not that of a person."""
+    ran = rig(tmp_path, stone("company", keys=HASHER.key("company", '["a"]'))).run()
+    assert "a upsert" in ran.sent
+
+
+def test_without_the_key_nothing_goes(tmp_path: Path) -> None:
+    """Under another key of the ledger nobody would be recognised: the sync is refused."""
+    made = rig(tmp_path, stone(ring="0" * 12, keys=("x",)))
+    error = made.look().errors["sim.person"]
+    assert isinstance(error, StateError)
+    assert error.code == "RVT-538"
