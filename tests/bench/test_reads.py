@@ -1,0 +1,170 @@
+"""Reading a warehouse: our way against the driver's own, and what leaves it for a change of nothing, 1 % and 10 %."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from revetl import run
+from revetl.types import Relation
+from revetl.warehouse import landing
+from revetl.warehouse.connection import connect, lockdown
+from revetl.warehouse.landing import LandedSource
+from revetl.warehouse.postgres import PostgresReader, uri
+from revetl.warehouse.profiles import Profile
+from tests.bench.shop import Shop
+from tests.bench.table import Table
+from tests.bench.watch import InstantWire, Watch, synced
+from tests.warehouse import postgres_server
+
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(3600), pytest.mark.xdist_group("postgres")]
+
+NAMES = {"email": "email", "city": "city", "plan": "plan", "orders": "orders"}
+MAKE = (
+    "CREATE SCHEMA main",
+    "CREATE TABLE main.people AS SELECT md5('key' || i) AS id, ('p' || i || '@example.org')::text AS email, "
+    "('City ' || i % 900)::text AS city, ('plan' || i % 3)::text AS plan, (i % 97)::int AS orders, "
+    "timestamptz '2024-01-01' + i * interval '1 second' AS seen_at FROM generate_series(1, {rows}) t(i)",
+)
+# everything but the sync's own end: a process of its own, so that its peak is its own
+RUN = """
+import sys
+from pathlib import Path
+from tests.bench.shop import Shop
+from tests.bench.watch import InstantWire, Watch, synced
+from revetl import run
+done = run.sync(Shop(Path(sys.argv[1])).options(), wire=InstantWire())
+assert not done.syncs[0].error, done.syncs[0].error
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[postgres_server.Server]:
+    """Return a running server."""
+    if postgres_server.binaries() is None:
+        pytest.skip("Postgres is not installed (apt-get install postgresql)")
+    with postgres_server.running() as found:
+        yield found
+
+
+Filled = Callable[..., Shop]
+
+
+@pytest.fixture
+def filled(server: postgres_server.Server, tmp_path: Path) -> Filled:
+    """Return a maker of projects whose people lie in Postgres and have been delivered; ``more`` is of revetl.yml."""
+
+    def make(rows: int, more: str = "") -> Shop:
+        shop = Shop(tmp_path / f"shop-{rows}-{len(more)}", names=NAMES).write()
+        there = postgres_server.Server(server.port, "warehouse")
+        server.run("DROP DATABASE IF EXISTS warehouse", "CREATE DATABASE warehouse")
+        there.run(*(statement.format(rows=rows) for statement in MAKE))
+        profile = {"bench": {"target": "prod", "outputs": {"prod": {**there.output, "schema": "main"}}}}
+        (shop.root / "profiles.yml").write_text(json.dumps(profile))
+        with (shop.root / "revetl.yml").open("a") as file:
+            file.write(more)
+        manifest = json.loads((shop.root / "target/manifest.json").read_text())
+        manifest["nodes"]["model.bench.people"]["config"]["meta"]["revetl"]["updated_at"] = "seen_at"
+        (shop.root / "target/manifest.json").write_text(json.dumps(manifest))
+        assert run.sync(shop.options(), wire=InstantWire()).exit_code == 0
+        return shop
+
+    return make
+
+
+def test_against_the_driver(server: postgres_server.Server, filled: Filled, rows: int, table: Table) -> None:
+    """A model lands in our own tables in hardly more time than the driver takes to fetch it as Arrow."""
+    from adbc_driver_postgresql import dbapi
+
+    filled(rows)
+    there = {**server.output, "dbname": "warehouse"}
+    asked, needs = Relation("warehouse", "main", "people"), frozenset({"id", *NAMES})
+    ours, theirs = [], []
+    for _ in range(3):
+        start = time.perf_counter()
+        with dbapi.connect(uri(there)) as con, con.cursor() as cursor:
+            cursor.execute(f"SELECT id, {', '.join(NAMES)} FROM main.people")
+            assert cursor.fetch_arrow_table().num_rows == rows
+        theirs.append(time.perf_counter() - start)
+        source = LandedSource(lambda: PostgresReader(Profile("bench", "prod", "postgres", there, Path("x"))))
+        start = time.perf_counter()
+        with connect() as own:
+            lockdown(own)
+            found = source.tables(own, [asked], {asked: needs}).found[asked]
+            assert own.execute(f"SELECT count(*) FROM {found.name}").fetchall() == [(rows,)]
+            source.release(own)
+        ours.append(time.perf_counter() - start)
+    note = f"{rows:,} rows, Postgres: {median(ours):.2f} s, {median(theirs):.2f} s"
+    table.add("Arrow read / the driver's own fetch", median(ours) / median(theirs), "<=", 1.2, note)
+
+
+def test_what_leaves(
+    server: postgres_server.Server, filled: Filled, rows: int, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows and bytes that leave the warehouse, for full and incremental reads."""
+    left = [0, 0]
+    plain = landing._Incoming.batches
+
+    def counted(self: landing._Incoming) -> Iterator[object]:
+        for batch in plain(self):
+            left[0] += batch.num_rows
+            left[1] += batch.nbytes
+            yield batch
+
+    monkeypatch.setattr(landing._Incoming, "batches", counted)
+    ways = {"full": "", "incremental, keys": "incremental: true\n", "incremental, leaves full": LEAVES}
+    for way, more in ways.items():
+        shop, there = filled(rows, more), postgres_server.Server(server.port, "warehouse")
+        for share in (0, 1, 10):
+            part = f"('x' || substr(id, 1, 7))::bit(28)::int % 100 < {share}"
+            when = f"timestamptz '2025-01-01' + {share} * interval '1 day'"
+            there.run(f"UPDATE main.people SET city = city || '!', seen_at = {when} WHERE {part}")
+            left[:] = [0, 0]
+            done = run.sync(shop.options(), wire=InstantWire())
+            assert done.exit_code == 0
+            note = f"{left[0]:,} rows, {left[1] / 1e6:.1f} MB, {done.syncs[0].delivered:,} changes"
+            table.add(f"{way}: rows read at {share} % changed / rows", left[0] / rows, note=note)
+
+
+LEAVES = "incremental: {leaves: full, look_back: 0s}\n"
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc")
+def test_memory_is_flat_in_model_size(filled: Filled, rows: int, table: Table) -> None:
+    """An incremental run of a model four times as large takes no more memory."""
+    peaks = []
+    for count in (rows // 4, rows):
+        shop = filled(count, LEAVES)
+        command = [sys.executable, "-c", RUN, str(shop.root)]
+        done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+        peaks.append(int(done.stdout.split()[-1]) / 1024)
+    note = f"{rows // 4:,}: {peaks[0]:.0f} MB, {rows:,}: {peaks[1]:.0f} MB"
+    table.add("incremental: peak memory, four times the rows / once", peaks[1] / peaks[0], "<=", 1.2, note)
+
+
+def test_growth(
+    build: Callable[..., Shop], rows: int, full: bool, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten times the rows take hardly more than ten times as long to compare."""
+    if not full:
+        pytest.skip("needs minutes and gigabytes: REVETL_BENCH_FULL=1")
+    took = []
+    for count in (rows, rows * 10):
+        shop, found = build(count), []
+        synced(shop.options(), wire=InstantWire())
+        for _ in range(3):
+            with monkeypatch.context() as patched:
+                watch = Watch(patched)
+                synced(shop.options(), wire=InstantWire())
+            found.append(watch.seconds["diff"])
+        took.append(median(found))
+    note = f"{rows:,}: {took[0]:.2f} s, {rows * 10:,}: {took[1]:.2f} s"
+    table.add("unchanged: diff of ten times the rows / of the rows", took[1] / took[0], "<=", 12, note)
