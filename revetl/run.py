@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import datetime
@@ -129,6 +130,7 @@ def sync(
         session = stack.enter_context(open_session(workspace, clock=clock))
         places = stack.enter_context(origins(workspace, plans))
         journal = Journal(session.store, run)
+        outbox = Outbox(session.store, run, worker=stack.enter_context(ThreadPoolExecutor(1)))
         line = wire or ThreadWire()
         stack.callback(line.close)
         line, stop = guarded(line, stop, session.lease)
@@ -151,7 +153,7 @@ def sync(
         _hold_first(found, tuple(options.first))
         share, used, now = workspace.config.send.backfill_share, read_usage(session.store), clock().timestamp()
         found.surveys = [trim(s, lines[s.plan.name], session.store, used, share, now) for s in found.surveys]
-        done = executing.execute(session, found, lines, sender, journal, Outbox(session.store, run), on_progress)
+        done = executing.execute(session, found, lines, sender, journal, outbox, on_progress)
         write_usage(session.store, sender.usage())
         return _close(session, found, done, run, started, stop(), facts)
 

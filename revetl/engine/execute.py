@@ -71,7 +71,10 @@ def execute(
             done.errors[name] = error
             continue
         done.sent.append(survey)
-    done.reports = sender.deliver(feeds)
+    try:
+        done.reports = sender.deliver(feeds)
+    finally:
+        outbox.rest()
     return done
 
 

@@ -57,14 +57,14 @@ class SyncFeed:
         ``upsert`` makes of the destination's action the one that is run, but for what is ``implied``.
         """
         self.plan, self.destination, self.settings = plan, line.lane.destination, line.settings
-        self._lane, self._outbox, self._journal = line.lane, outbox, journal
+        self._lane, self._journal = line.lane, journal
         self._prepared = prepared
         self._given: set[Op] = set()
         self._rows = Counter[tuple[Op, str | None]]()
         for count in counts:
             self._rows[count.op, count.cohort] += count.rows
         self._changes = outbox.changes(stage)
-        self._next: Change | None = None
+        self._next: Change | None = None  # did not fit into the batch before
         self._begun = False
         self._after = after
         self._upsert = upsert
@@ -91,32 +91,37 @@ class SyncFeed:
             self._begun = True
             if self._after:
                 self._journal.flush()
-            self._next = next(self._changes, None)
-        if self._next is None:
+        first = self._take()
+        if first is None:
             return None
-        first = self._next
         action = self.destination.actions.get(first.op)
         if action is not None:
             action = action.for_many(self._rows[first.op, first.cohort])
             action = self._implied.sparing(self._upsert(action)) if first.op is Op.UPSERT else action
-        limit = action.room(self.settings) if action else 1
-        changes = [first, *self._more(first, action, limit)]
+        changes = [first] if action is None else [first, *self._more(first, action)]
         return self.refresh(Work(self.batch(changes), action=action))
 
-    def _more(self, first: Change, action: Action | None, limit: int) -> Iterator[Change]:
-        """Yield what fits behind ``first``: same operation and cohort, within count and bytes, no key twice."""
-        seen, count = set(first.tokens), 1
-        size = len(first.body) + (action.overhead if action else 0)
-        while True:
-            change = self._next = next(self._changes, None)
-            if change is None or (change.op, change.cohort) != (first.op, first.cohort) or count >= limit:
+    def _more(self, first: Change, action: Action) -> Iterator[Change]:
+        """Yield what fits behind ``first``: same operation and cohort, within count and bytes, nothing twice."""
+        keys, identities = {first.key}, {first.identity, first.before_identity or first.identity}
+        left = action.max_bytes - len(first.body) - action.overhead
+        for _ in range(action.room(self.settings) - 1):
+            change = self._take()
+            if change is None:
                 return
-            size += len(change.body) + (action.overhead if action else 0)
-            if seen.intersection(change.tokens) or (action and size > action.max_bytes):
+            left -= len(change.body) + action.overhead
+            mine = {change.identity, change.before_identity or change.identity}
+            alike = change.op is first.op and change.cohort == first.cohort
+            if not alike or left < 0 or change.key in keys or not identities.isdisjoint(mine):
+                self._next = change
                 return
-            seen.update(change.tokens)
-            count += 1
+            keys.add(change.key)
+            identities |= mine
             yield change
+
+    def _take(self) -> Change | None:
+        found, self._next = self._next, None
+        return found or self._changes.take()
 
     def batch(self, changes: list[Change]) -> Batch:
         """Return a batch of these changes with the sync's context."""
@@ -131,9 +136,9 @@ class SyncFeed:
         if not self._journal.brought_ids(batch.sync):
             return work
         self._journal.flush()
-        self._implied.learn(self._outbox.store, self._outbox.run, batch)
+        self._implied.learn(self._journal.store, self._journal.run, batch)
         keys = [change.key for change in batch.changes]
-        ids = learnt_ids(self._outbox.store, self._outbox.run, batch.sync, keys)
+        ids = learnt_ids(self._journal.store, self._journal.run, batch.sync, keys)
         changes = [_learnt(change, *ids[change.key]) if change.key in ids else change for change in batch.changes]
         return replace(work, batch=replace(batch, changes=changes))
 

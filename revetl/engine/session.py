@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -107,20 +107,20 @@ def open_session(
     ring = keyring(workspace)
     with worded(), held(workspace, clock().isoformat()) as hold:
         source = _source(workspace) if warehouse else None
-        store = hold.open(clock, crash, anew=anew)
-        if checked and not (anew and not store.chain_end().strip("0")):
-            store.check_head()
-        if source is not None:
-            source.attach(hold.con)
-        lockdown(hold.con, [hold.directory / "ledger", hold.scratch])
-        if pinned:
-            pin(store, ring)
-        settle(store)
-        mask = masking(workspace, ring)
-        session = Session(workspace, store, source, Approvals(store), mask, clock, ring, hold.lease)
-        finish(store)
-        session.close_killed(keep=frozenset(job.run for job in open_jobs(store)))
-        yield session
+        with closing(hold.open(clock, crash, anew=anew)) as store:
+            if checked and not (anew and not store.chain_end().strip("0")):
+                store.check_head()
+            if source is not None:
+                source.attach(hold.con)
+            lockdown(hold.con, [hold.directory / "ledger", hold.scratch])
+            if pinned:
+                pin(store, ring)
+            settle(store)
+            mask = masking(workspace, ring)
+            session = Session(workspace, store, source, Approvals(store), mask, clock, ring, hold.lease)
+            finish(store)
+            session.close_killed(keep=frozenset(job.run for job in open_jobs(store)))
+            yield session
 
 
 def _source(workspace: Workspace) -> Source | None:

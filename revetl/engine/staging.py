@@ -209,66 +209,57 @@ def stage_of(
     """Return the statements that put the numbered changes of a sync into the outbox, chunk by chunk."""
     body, record = _texts(plan, shape, destination, spelt, mask)
     some = "WHERE seq BETWEEN {lo} AND {hi}"
-    changes, ready = f"(FROM {shape.temp('changes')} {some}) c", f"(FROM {shape.temp('ready')} {some}) x"
-    chunk = f"FROM {changes} LEFT JOIN {ready} USING (seq)"
-    name, ks = quote_text(plan.name), ", ".join(shape.ks)
-    local, (columns, joins), joined = _local(shape), _found(shape, run), _joined(shape, some)
-    sent = f"c.verdict IS NULL AND ({local}) IS NULL"
-    names = ", ".join((ks, "m", *shape.fs))
-    okay = "CASE WHEN c.op = 'upsert' THEN x.okay END" if shape.consent is not None else "NULL"
+    chunk = f"FROM {shape.temp('ready')} {some}"
+    name, ks, ms = quote_text(plan.name), ", ".join(shape.ks), ", ".join((*shape.ks, *shape.ms))
+    values, after = ", ".join((*shape.ks, *shape.fs)), shape.table("after")
+    joins = f"; INSERT INTO {after} (seq, {ms}) SELECT seq, {ms} {chunk} AND op = 'join'" if shape.memberships else ""
     return Stage(
         sync=plan.name,
         lo=span[0],
         hi=span[1],
-        # in sending order, so that a chunk reads its own rows and not the whole delta
-        ready=f"CREATE OR REPLACE TEMP TABLE ready_{shape.id} AS SELECT c.seq, x.*{columns} "
-        f"FROM {shape.temp('changes')} c JOIN {shape.temp('delta')} x ON x.key = c.key {joins} "
-        "WHERE c.op IN ('upsert', 'leave') ORDER BY c.seq" + joined.ready,
-        done=f"DROP TABLE {shape.temp('ready')}" + joined.done,
+        ready=_ready(plan, shape, run, body, record),
+        done=f"DROP TABLE {shape.temp('ready')}",
         outbox=_literal(
-            f"INSERT INTO {STATE}.outbox SELECT {quote_text(run)}, c.seq, {name}, c.key, c.op, c.cohort, c.cause, c.m, "
-            f"c.i, c.bm, c.bi, c.remote_id, c.created, {local}, c.digest, CASE WHEN {sent} THEN {body} END, "
-            f"CASE WHEN {sent} THEN {record} END, CASE WHEN {sent} THEN {_links(plan, shape)} END, {okay} "
+            f"INSERT INTO {STATE}.outbox SELECT {quote_text(run)}, seq, {name}, key, op, cohort, cause, m, i, bm, bi, "
+            "remote_id, created, local, digest, body, record, links, okay "
         )
-        + chunk
-        + joined.chunk,
-        after=_literal(
-            f"INSERT INTO {shape.table('after')} (seq, {names}) SELECT c.seq, "
-            f"{', '.join(f'x.{name}' for name in (*shape.ks, 'm', *shape.fs))} "
-        )
-        + chunk
-        + " WHERE c.op = 'upsert'"
-        + joined.after,
+        + chunk,
+        after=f"INSERT INTO {after} (seq, m, {values}) SELECT seq, after_m, {values} {chunk} AND op = 'upsert'{joins}",
         verdicts=_literal(
-            f"INSERT INTO {STATE}.exceptions SELECT {quote_text(run)}, c.seq, c.verdict, c.code, c.reason, now(), "
-            f"NULL, NULL FROM {shape.temp('changes')} c "
+            f"INSERT INTO {STATE}.exceptions SELECT {quote_text(run)}, seq, verdict, code, reason, now(), NULL, NULL "
         )
-        + some
-        + " AND c.verdict IS NOT NULL",
+        + f"{chunk} AND verdict IS NOT NULL",
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Joined:
-    """What memberships that carry fields add to the statements of a stage; nothing where none do."""
+def _ready(plan: SyncPlan, shape: Shape, run: str, body: str, record: str) -> str:
+    """Return the statement that makes all that the outbox keeps of some changes, in sending order.
 
-    ready: str = ""
-    done: str = ""
-    chunk: str = ""
-    after: str = ""
-
-
-def _joined(shape: Shape, some: str) -> _Joined:
-    if not shape.memberships:
-        return _Joined()
-    table, names = f"mready_{shape.id}", ", ".join((*shape.ks, *shape.ms))
-    ready = (
-        f"; CREATE OR REPLACE TEMP TABLE {table} AS SELECT c.seq, y.* FROM {shape.temp('changes')} c "
-        f"JOIN {shape.temp('mchg')} y ON {shape.key_text('y')} = c.key AND y.cohort = c.cohort "
-        "WHERE c.op = 'join' ORDER BY c.seq"
+    A chunk then reads its own rows and not the whole delta, and what is long to plan is planned once for many chunks.
+    """
+    local, (columns, joins) = _local(shape), _found(shape, run)
+    sent = f"c.verdict IS NULL AND ({local}) IS NULL"
+    told = "key", "op", "cohort", "cause", "m", "i", "bm", "bi", "remote_id", "created", "digest", "verdict", "code"
+    names = [f"c.{column}" for column in ("seq", *shape.ks, *told, "reason")]
+    names += [f"x.{f}" for f in shape.fs] + [f"y.{m}" for m in shape.ms]
+    okay = "CASE WHEN c.op = 'upsert' THEN x.okay END" if shape.consent is not None else "NULL"
+    made = {"body": body, "record": record, "links": _links(plan, shape)}
+    members = (
+        f"LEFT JOIN {shape.temp('mchg')} y ON {shape.key_text('y')} = c.key AND y.cohort = c.cohort AND c.op = 'join' "
     )
-    after = f"; INSERT INTO {shape.table('after')} (seq, {names}) SELECT seq, {names} FROM {table} {some}"
-    return _Joined(ready, f"; DROP TABLE {table}", f" LEFT JOIN (FROM {table} {some}) y USING (seq)", after)
+    return (
+        _literal(
+            f"CREATE OR REPLACE TEMP TABLE ready_{shape.id} AS SELECT {', '.join(names)}, x.m AS after_m, "
+            f"{local} AS local, {', '.join(f'CASE WHEN {sent} THEN {sql} END AS {key}' for key, sql in made.items())}, "
+            f"{okay} AS okay FROM (FROM {shape.temp('changes')} "
+        )
+        + "WHERE seq BETWEEN {lo} AND {hi}"
+        + _literal(
+            f") c LEFT JOIN (SELECT x.*{columns} FROM {shape.temp('delta')} x {joins}) x "
+            "ON x.key = c.key AND c.op IN ('upsert', 'leave') "
+            f"{members if shape.memberships else ''}ORDER BY c.seq"
+        )
+    )
 
 
 def _local(shape: Shape) -> str:

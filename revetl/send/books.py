@@ -39,13 +39,13 @@ class Books:
         for outcome in named:
             if not isinstance(outcome, Outcome):
                 raise ContractBroken(f"it returned {type(outcome).__name__} as an outcome")
-            seq = outcome.change.seq
-            known = self.left.get(seq)
-            if known is not outcome.change and known != outcome.change:
+            change = outcome.change
+            known = self.left.get(change.seq)
+            if known is not change and known != change:
                 raise ContractBroken("it returned an outcome for a change that was not open in the batch")
-            if seq in seen:
-                raise ContractBroken("it returned two outcomes for one change")
-            seen.add(seq)
+            seen.add(change.seq)
+        if len(seen) < len(named):
+            raise ContractBroken("it returned two outcomes for one change")
         for seq in seen:
             del self.left[seq]
         where = self._where(reply)
@@ -65,18 +65,14 @@ class Books:
             status, code = Status.UNKNOWN, "RVT-615"
             reason = f"proven by {outcome.proof or 'nothing'}, {self._proof} is declared"
         http_status, request_id = where
-        return Outcome(
-            outcome.change,
-            status,
-            self._scrub(code) if code else "",
-            self._scrub(reason) if reason else "",
-            outcome.proof,
-            outcome.remote_id,
-            outcome.created,
-            http_status if outcome.http_status is None else outcome.http_status,
-            request_id if outcome.request_id is None else outcome.request_id,
-            kept=outcome.kept,
-        )
+        outcome.status = status
+        outcome.code = self._scrub(code) if code else ""
+        outcome.reason = self._scrub(reason) if reason else ""
+        if outcome.http_status is None:
+            outcome.http_status = http_status
+        if outcome.request_id is None:
+            outcome.request_id = request_id
+        return outcome
 
     def _where(self, reply: Reply | None) -> tuple[int | None, str | None]:
         if reply is None:

@@ -7,7 +7,10 @@ from collections.abc import Callable, Sequence
 from revetl.contract import Call
 from revetl.send.order import Order
 from revetl.send.ports import Journal, Lane, Tally
-from revetl.types import Batch, Outcome, Progress
+from revetl.types import Batch, Outcome, Progress, Status
+
+LONGEST = 0.2
+"""Seconds that an outcome may stay unflushed, however slow the disk is."""
 
 BEAT = 0.1
 """Seconds between two beats of progress for one sync."""
@@ -29,6 +32,7 @@ class Clerk:
         self._progress = progress
         self._delay = delay
         self._since: float | None = None  # of the oldest outcome that is not flushed
+        self._slow = 0.0
         self._beats: dict[str, float] = {}
         self._tallies: dict[str, Tally] = {}
 
@@ -40,8 +44,9 @@ class Clerk:
         self._journal.settle(outcomes)
         self._crash("after_settle")
         for outcome in outcomes:
-            self._order.note(outcome)
             tally.outcomes[outcome.status] += 1
+            if outcome.status is not Status.DELIVERED:
+                self._order.note(outcome)
         if self._since is None:
             self._since = self.now
         sync = outcomes[0].change.sync
@@ -50,7 +55,7 @@ class Clerk:
 
     def flush_at(self) -> float | None:
         """Return when the next flush is due, None where there is nothing to flush."""
-        return None if self._since is None else self._since + self._delay
+        return None if self._since is None else self._since + max(self._delay, self._slow)
 
     def flush(self) -> None:
         """Make all outcomes durable."""
@@ -60,6 +65,10 @@ class Clerk:
         self._journal.flush()
         self._since = None
         self._crash("after_flush")
+
+    def took(self, seconds: float) -> None:
+        """Learn how long a flush took: where the disk is slow, they come less often, and take a tenth of the time."""
+        self._slow = min(LONGEST, 10 * seconds)
 
     def finish(self) -> None:
         """Flush, and say where each sync stands at last."""

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from revetl.contract import Call, Http, JobStarted, Pause, PutFile, Reply, Settled, UnreadableReply
 from revetl.errors import RevetlError, TryLater
 from revetl.send.books import ContractBroken
+from revetl.send.order import Tokens
 from revetl.send.ports import Trouble
 from revetl.types import Outcome
 
@@ -80,7 +81,7 @@ class Exchange:
         self.ending = ending
         self.doubt = doubt
         self.in_flight = 0
-        self.tokens: list[tuple[str, ...]] = []
+        self.tokens = Tokens()
         self.closing: Trouble | None = None
         self._steps = steps
         self._flights: list[Flight] = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from revetl.contract import Exchange
 from revetl.send.batches import BatchEnding
 from revetl.send.clerk import Clerk
-from revetl.send.order import Order, Tag, tokens_of
+from revetl.send.order import Order, Tokens, tokens_of
 from revetl.send.parts import Budget, Part
 from revetl.send.ports import Feed, Trouble, Work
 from revetl.types import Outcome, Status
@@ -26,24 +26,21 @@ class FeedState:
         self.feed = feed
         self.finished = False
         self.head: Work | None = None
-        self._blocked_on: Tag | None = None
+        self._tokens: Tokens | None = None  # of ``head``
 
     def take(self, order: Order) -> Part | None:
         """Return the next batch, holding its tokens, or None where there is none or it has to wait."""
-        if self._blocked_on is not None and order.held(self._blocked_on):
-            return None
         work = self.head if self.head is not None else self.feed.next()
         if work is None:
             self.finished = True
             return None
-        tokens = tokens_of(work.batch.changes)
-        taken = order.conflict(tokens)
-        if taken is not None:
-            self.head, self._blocked_on = work, taken
+        tokens = self._tokens or tokens_of(work.batch.changes)
+        if not order.free(tokens):
+            self.head, self._tokens = work, tokens
             return None
         if self.head is not None:
             work = self.feed.refresh(work)
-            self.head = self._blocked_on = None
+            self.head = self._tokens = None
         order.hold(tokens)
         return Part(work.batch, tokens, Budget.of(len(work.batch.changes)), work.job, action=work.action)
 
@@ -78,7 +75,7 @@ class Intake:
 
     def sift(self, part: Part, state: LaneState) -> Part:
         """Return ``part`` without the changes that must not follow a failure; those are *waiting*."""
-        if part.job is not None:
+        if part.job is not None or self._order.unbroken:
             return part
         verdicts = [(change, self._order.blocked(change)) for change in part.batch.changes]
         if not any(why for _, why in verdicts):
@@ -108,7 +105,7 @@ class Intake:
         self._clerk.settle(state.tally(part.batch.sync), outcomes)
         self._order.release(part.tokens)
 
-    def ended(self, ending: BatchEnding, tokens: list[Tag], state: LaneState) -> None:
+    def ended(self, ending: BatchEnding, tokens: Tokens, state: LaneState) -> None:
         """Let the tokens of a batch go, but for those that its halves keep."""
         self._order.release(tokens)
         for part in ending.halves:
@@ -121,7 +118,7 @@ class Intake:
             self.refuse(state.parts.popleft(), state, trouble)
         for feed in state.feeds:
             if feed.head is not None:
-                self.refuse(Part(feed.head.batch, [], Budget(0), feed.head.job), state, trouble)
+                self.refuse(Part(feed.head.batch, Tokens(), Budget(0), feed.head.job), state, trouble)
                 feed.head = None
 
 

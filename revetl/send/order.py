@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from revetl.types import Change, Op, Outcome, Status
+from revetl.types import Change, Op, Outcome
 
-Tag = tuple[str, ...]
+Tag = tuple[str, str]
 
 _RANK = {Op.IDENTITY: 0, Op.UPSERT: 1, Op.JOIN: 2, Op.PART: 2, Op.LEAVE: 3}
 """The order in which the operations of one key build on each other; equal ranks do not."""
+
+
+@dataclass(slots=True)
+class Tokens:
+    """What no two batches of one sync in flight may share: keys, and each identity that is touched."""
+
+    sync: str = ""
+    keys: set[str] = field(default_factory=set)
+    identities: set[str] = field(default_factory=set)
+
+    def meets(self, other: Tokens) -> bool:
+        """Return whether anything stands in both."""
+        return not (self.keys.isdisjoint(other.keys) and self.identities.isdisjoint(other.identities))
 
 
 class Order:
@@ -17,31 +31,35 @@ class Order:
 
     def __init__(self) -> None:
         """Start with nothing in flight."""
-        self._held: set[Tag] = set()
-        self._failed: dict[tuple[str, str], int] = {}  # (sync, key) → lowest rank that was not delivered
-        self._doubtful: dict[tuple[str, str], str] = {}  # (sync, identity) → key whose IDENTITY was not delivered
+        self._held: dict[str, Tokens] = {}
+        self._failed: dict[Tag, int] = {}  # (sync, key) → lowest rank that was not delivered
+        self._doubtful: dict[Tag, str] = {}  # (sync, identity) → key whose IDENTITY was not delivered
 
-    def held(self, token: Tag) -> bool:
-        """Return whether a batch holds ``token``."""
-        return token in self._held
+    @property
+    def unbroken(self) -> bool:
+        """Return whether everything so far was delivered: then nothing is blocked."""
+        return not self._failed
 
-    def conflict(self, tokens: Iterable[Tag]) -> Tag | None:
-        """Return a token that is held, if any."""
-        held = self._held
-        return next((token for token in tokens if token in held), None)
+    def free(self, tokens: Tokens) -> bool:
+        """Return whether no batch holds any of ``tokens``."""
+        held = self._held.get(tokens.sync)
+        return held is None or not held.meets(tokens)
 
-    def hold(self, tokens: Iterable[Tag]) -> None:
+    def hold(self, tokens: Tokens) -> None:
         """Hold tokens, which are free."""
-        self._held.update(tokens)
+        held = self._held.setdefault(tokens.sync, Tokens(tokens.sync))
+        held.keys |= tokens.keys
+        held.identities |= tokens.identities
 
-    def release(self, tokens: Iterable[Tag]) -> None:
+    def release(self, tokens: Tokens) -> None:
         """Let tokens go."""
-        self._held.difference_update(tokens)
+        held = self._held.get(tokens.sync)
+        if held is not None:
+            held.keys -= tokens.keys
+            held.identities -= tokens.identities
 
     def note(self, outcome: Outcome) -> None:
-        """Remember an outcome that later operations of the key, or takers of its identity, must know of."""
-        if outcome.status is Status.DELIVERED:
-            return
+        """Remember a change that was not delivered: its key's later operations, and takers of its identity, must know."""
         change = outcome.change
         at = (change.sync, change.key)
         self._failed[at] = min(self._failed.get(at, 9), _RANK[change.op])
@@ -60,6 +78,8 @@ class Order:
         return None
 
 
-def tokens_of(changes: Iterable[Change]) -> list[Tag]:
-    """Return the tokens of all changes."""
-    return [token for change in changes for token in change.tokens]
+def tokens_of(changes: Sequence[Change]) -> Tokens:
+    """Return the tokens of the changes of one batch."""
+    identities = {change.identity for change in changes}
+    identities.update(change.before_identity for change in changes if change.before_identity is not None)
+    return Tokens(changes[0].sync, {change.key for change in changes}, identities)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from revetl.contract import Action
-from revetl.send.order import Tag
+from revetl.send.order import Tokens
 from revetl.types import Batch
 
 BAD_ROWS = 3
@@ -32,7 +32,7 @@ class Part:
     """A batch ready to start; it holds its tokens. ``lost``: an attempt of the whole that it is half of may land."""
 
     batch: Batch
-    tokens: list[Tag]
+    tokens: Tokens
     budget: Budget
     job: str | None = None
     lost: bool = False

@@ -77,7 +77,7 @@ class Journal(Protocol):
         """Record, durably, that ``job`` (its id) exists at the destination for ``batch``."""
 
     def settle(self, outcomes: Sequence[Outcome]) -> None:
-        """Take outcomes; they need not be durable before :meth:`flush`."""
+        """Take outcomes of one sync; they need not be durable before :meth:`flush`."""
 
     def flush(self) -> None:
         """Make every outcome taken so far durable."""

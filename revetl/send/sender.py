@@ -16,7 +16,7 @@ from revetl.send.ports import Feed, Journal, Lane, LaneReport, Trouble, Usage
 from revetl.send.retry import Policy
 from revetl.send.running import Running
 from revetl.send.scheduler import Scheduler
-from revetl.send.wire import Wire
+from revetl.send.wire import Completion, Wire
 from revetl.types import EMPTY, Progress
 
 T = TypeVar("T")
@@ -114,18 +114,31 @@ class Sender:
 
     def _drive(self, done: Callable[[], bool]) -> None:
         while True:
-            now = self._clerk.now = self._wire.monotonic()
+            now = self._turn()
             self._check_stop(now)
-            for departure in self._scheduler.due(now):
-                self._crash("before_call")
-                self._wire.submit(departure.ticket, departure.lane, departure.call)
-                self._crash("after_call")
+            self._depart(now)
             self._flush_if_due(now)
             if done():
                 return
-            for completion in self._wire.collect(self._pause(now)):
+            for completion in self._collect():
                 self._crash("after_reply")
                 self._scheduler.land(completion, self._turn())
+                self._depart(self._turn())  # what became free is used before the next reply is read
+
+    def _depart(self, now: float) -> None:
+        for departure in self._scheduler.due(now):
+            self._crash("before_call")
+            self._wire.submit(departure.ticket, departure.lane, departure.call)
+            self._crash("after_call")
+
+    def _collect(self) -> list[Completion]:
+        """Return completions; while there are none, make the calls that will follow them."""
+        while True:
+            found = self._wire.collect(0.0)
+            if found:
+                return found
+            if not self._scheduler.prepare(self._turn()):
+                return self._wire.collect(self._pause(self._turn()))
 
     def _turn(self) -> float:
         now = self._clerk.now = self._wire.monotonic()
@@ -144,6 +157,7 @@ class Sender:
         due = self._clerk.flush_at()
         if due is not None and due <= now:
             self._clerk.flush()
+            self._clerk.took(self._wire.monotonic() - now)
 
     def _check_stop(self, now: float) -> None:
         if self._cut_at is not None:

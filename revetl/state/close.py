@@ -26,6 +26,10 @@ from revetl.types import CONSENT, EMPTY
 FIRST_GAP, LAST_GAP = timedelta(hours=1), timedelta(days=7)
 
 
+# What the close must know of a change: all but its bodies, which the ledger takes from the outbox itself.
+KEPT = ("run", "seq", "sync", "key", "op", "cohort", "m", "i", "bi", "local")
+
+
 @dataclass(frozen=True, slots=True)
 class Closing:
     """What the close of a run needs to know beside its outbox."""
@@ -71,7 +75,7 @@ def _final(store: Store, run: str, unsettled: str) -> None:
     """Make ``final``: the run's changes, each with its outcome."""
     store.run_all(
         [
-            f"CREATE OR REPLACE TEMP TABLE final AS SELECT o.*, "
+            f"CREATE OR REPLACE TEMP TABLE final AS SELECT {', '.join(f'o.{column}' for column in KEPT)}, "
             f"coalesce(e.status, CASE WHEN a.hi >= o.seq THEN a.status WHEN o.local IS NOT NULL THEN 'local' END, "
             f"'{unsettled}') AS status, e.code, e.reason, coalesce(e.ts, a.ts, r.started_at) AS ts, "
             "coalesce(e.http_status, CASE WHEN a.hi >= o.seq THEN a.http_status END) AS http_status, "
@@ -135,10 +139,11 @@ def _records(store: Store, sync: StoredSync, done: str) -> None:
             # the identity moved even where the fields' own change was refused
             f"UPDATE {snap} AS s SET m = d.m FROM (SELECT {_keys(sync, 'key')}, arg_max(m, seq) AS m FROM {done} "
             f"WHERE op = 'identity' GROUP BY key) d WHERE {_same(sync, 's', 'd')}",
-            f"CREATE OR REPLACE TEMP TABLE landed AS SELECT a.* FROM {STATE}.after_{sync.id} a "
+            f"CREATE OR REPLACE TEMP TABLE landed AS SELECT a.seq, {ks} FROM {STATE}.after_{sync.id} a "
             f"JOIN {done} d ON d.seq = a.seq AND d.op = 'upsert'",
             f"DELETE FROM {snap} AS s USING landed d WHERE {_same(sync, 's', 'd')}",
-            f"INSERT INTO {snap} ({columns}) SELECT {columns} FROM landed",
+            f"INSERT INTO {snap} ({columns}) SELECT {columns} FROM {STATE}.after_{sync.id} "
+            "SEMI JOIN landed USING (seq)",
             f"DELETE FROM {snap} AS s USING (SELECT {_keys(sync, 'key')} FROM {done} WHERE op = 'leave') d "
             f"WHERE {_same(sync, 's', 'd')}",
         ]
@@ -246,6 +251,11 @@ def _rejected(store: Store, run: str, sync: StoredSync, name: str) -> None:
     )
     version = sync.flow.replace("'", "''")
     same = "r.sync = f.sync AND r.key = f.key AND r.op = f.op AND r.cohort IS NOT DISTINCT FROM f.cohort"
+    if not store.one(
+        f"SELECT count(*) FILTER (WHERE status = 'rejected') + (SELECT count(*) FROM {STATE}.rejected "
+        f"WHERE sync = '{name}') FROM final WHERE sync = '{name}'"
+    ):
+        return
     gap, last = int(FIRST_GAP.total_seconds()), int(LAST_GAP.total_seconds())
     store.run_all(
         [

@@ -52,19 +52,19 @@ def write_file(store: Store, run: str, identity: Callable[[str], str] = str, sea
     """
     if seal is not None:
         _seal(store, run, seal)
-    said = "coalesce(record, body)"
+    said = "coalesce(o.record, o.body)"
     if seal is not None:
-        said = f"coalesce((SELECT any_value(s.text) FROM sealed s WHERE s.seq = final.seq), {said})"
+        said = f"coalesce((SELECT any_value(s.text) FROM sealed s WHERE s.seq = o.seq), {said})"
     select = (
-        f"SELECT run, seq, ts AS time, sync, key, op, cause, cohort, "
-        f"{identity('i')} AS identity, {identity('bi')} AS before_identity, "
-        f"CASE WHEN kept IS NULL THEN {said} ELSE CAST(json_merge_patch({said}, kept) AS VARCHAR) END "
+        f"SELECT f.run, f.seq, f.ts AS time, f.sync, f.key, f.op, o.cause, f.cohort, "
+        f"{identity('f.i')} AS identity, {identity('f.bi')} AS before_identity, "
+        f"CASE WHEN f.kept IS NULL THEN {said} ELSE CAST(json_merge_patch({said}, f.kept) AS VARCHAR) END "
         'AS "values", '
-        "status AS outcome, code, reason, http_status, request_id "
-        f"FROM final WHERE run = '{run}' AND local IS DISTINCT FROM 'quiet' "
-        "AND coalesce(code, '') NOT IN ('PREDECESSOR', 'IMPLIED') "
+        "f.status AS outcome, f.code, f.reason, f.http_status, f.request_id "
+        f"FROM {STATE}.outbox o JOIN final f ON f.seq = o.seq WHERE o.run = '{run}' "
+        "AND f.local IS DISTINCT FROM 'quiet' AND coalesce(f.code, '') NOT IN ('PREDECESSOR', 'IMPLIED') "
     )
-    if not store.one(f"SELECT count(*) FROM ({select})"):
+    if not store.one(f"SELECT 1 FROM ({select}) LIMIT 1"):
         return None
     directory = store.ledger
     if directory is None:
@@ -94,7 +94,10 @@ def put_file(store: Store, directory: Path, run: str, select: str) -> str:
 def _seal(store: Store, run: str, seal: Seal) -> None:
     """Make ``sealed``: the records whose personal values are kept encrypted, too."""
     store.con.execute("CREATE OR REPLACE TEMP TABLE sealed (seq BIGINT, text VARCHAR)")
-    some = "SELECT seq, record, body FROM final WHERE run = ? AND contains(record, '\"hmac\"') AND seq > ? ORDER BY seq"
+    some = (
+        f"SELECT seq, record, body FROM {STATE}.outbox WHERE run = ? AND contains(record, '\"hmac\"') AND seq > ? "
+        "ORDER BY seq"
+    )
     last = -1
     while rows := store.rows(f"{some} LIMIT {SEALED_AT_ONCE}", [run, last]):
         insert_rows(store, "temp.main.sealed", [(seq, seal(record, body)) for seq, record, body in rows])

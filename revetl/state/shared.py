@@ -61,6 +61,15 @@ class SharedStore(Store):
         self.head = Head(run, self.last_seq(), self.chain_end())
         self.copy.advance({"run": run, "seq": str(self.head.seq), "chain": self.head.chain})
 
+    @property
+    def parallel(self) -> bool:
+        """Return False: what a transaction writes is captured in order, so there is one connection and one thread."""
+        return False
+
+    def beside(self) -> Store:
+        """Return this store itself: what another connection wrote would not reach the owner."""
+        return self
+
     def keep_file(self, path: Path) -> None:
         """Give a ledger file to the owner, with the next commit; or to the place that was named for it."""
         if self.place is not None:

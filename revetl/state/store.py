@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,7 @@ class Store:
             TryLater: RVT-511 another process reads or writes it.
         """
         self.con = con
+        self._beside: list[duckdb.DuckDBPyConnection] = []
         self.directory = directory
         self.clock = clock
         self.crash = crash
@@ -188,6 +190,23 @@ class Store:
             self.con.execute("ROLLBACK")
             raise
         self.con.execute("COMMIT")
+
+    @property
+    def parallel(self) -> bool:
+        """Return whether :meth:`beside` gives a second connection, which another thread may use meanwhile."""
+        return True
+
+    def beside(self) -> Store:
+        """Return this store on a connection of its own: what it commits waits for no statement of the other."""
+        other = copy(self)
+        other.con = self.con.cursor()
+        self._beside.append(other.con)
+        return other
+
+    def close(self) -> None:
+        """Close all its connections: an open one keeps the file."""
+        for con in (*self._beside, self.con):
+            con.close()
 
     def last_seq(self) -> int:
         """Return the last sequence number that was ever given to a change."""

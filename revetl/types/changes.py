@@ -71,18 +71,10 @@ class Change:
         parsed: dict[str, JSON] = parse(self.body)
         return parsed
 
-    @cached_property
-    def tokens(self) -> tuple[tuple[str, ...], ...]:
-        """Return what no two calls in flight may share: the key, and each identity it touches."""
-        found = [("key", self.sync, self.key), ("identity", self.sync, self.identity)]
-        if self.before_identity is not None:
-            found.append(("identity", self.sync, self.before_identity))
-        return tuple(found)
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
-    """What became of one change."""
+    """What became of one change. The sender completes what it is given: one object a row, not frozen, for speed."""
 
     change: Change
     status: Status

@@ -22,6 +22,8 @@ _CLOSED = {
     "python_enable_replacements": "false",
     "python_scan_all_frames": "false",
 }
+# Intents are written and deleted again within a run: folding them into the file every 16 MB would be for nothing.
+_WAL = "256MB"
 
 
 def connect(memory_limit: str | None = None, temp_directory: Path | None = None) -> duckdb.DuckDBPyConnection:
@@ -30,7 +32,7 @@ def connect(memory_limit: str | None = None, temp_directory: Path | None = None)
     Raises:
         ConfigError: RVT-416, a setting is refused.
     """
-    config: dict[str, str | bool | int | float | list[str]] = {**_CLOSED}
+    config: dict[str, str | bool | int | float | list[str]] = {**_CLOSED, "checkpoint_threshold": _WAL}
     if memory_limit is not None:
         config["memory_limit"] = share_of(memory_limit)
     if temp_directory is not None:

@@ -61,21 +61,24 @@ def authorise(settings: HubSpotSettings, _: Token | None, call: Http) -> Http:
     return replace(call, headers=(*call.headers, ("authorization", f"Bearer {token}")))
 
 
+_LATER = {423: 2.0, 477: 60.0}  # seconds to wait at least
+
+
 def diagnose(reply: Reply) -> Diagnosis | None:
     """Return what a reply means beyond its rows.
 
     429 names its policy; 423 asks for two seconds and 477 (the account is being moved) for what Retry-After says:
     https://developers.hubspot.com/docs/api-reference/error-handling
     """
+    if reply.ok:
+        return None
     code, reason = refusal(reply)
     if reply.status == 429:
         if problem(reply).get("policyName") == "DAILY":
             return Diagnosis(Fault.QUOTA, reason, "DAILY")
         return Diagnosis(Fault.THROTTLED, reason, code, after=_retry_after(reply, 10.0))
-    if reply.status == 423:
-        return Diagnosis(Fault.THROTTLED, reason, code, after=_retry_after(reply, 2.0))
-    if reply.status == 477:
-        return Diagnosis(Fault.THROTTLED, reason, code, after=_retry_after(reply, 60.0))
+    if reply.status in _LATER:
+        return Diagnosis(Fault.THROTTLED, reason, code, after=_retry_after(reply, _LATER[reply.status]))
     if reply.status in (401, 403):
         return Diagnosis(Fault.FATAL, reason, code)
     return None

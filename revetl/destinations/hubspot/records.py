@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
+import orjson
+
 from revetl.contract import BatchRejected, Exchange, Http, Reply
 from revetl.destinations.hubspot import api
 from revetl.types import JSON, Batch, Change, Mode, Outcome
@@ -76,7 +78,11 @@ def _trace(change: Change) -> str:
     return str(change.seq)
 
 
-def _properties(batch: Batch, change: Change) -> dict[str, JSON]:
+def _properties(batch: Batch, change: Change) -> JSON:
+    """Return the record with its identity: the body as it is where that has it, which no value's own text can mimic."""
+    named = orjson.dumps({batch.match_field: change.match})[1:-1]
+    if change.body.startswith(b"{" + named) or b"," + named in change.body:
+        return orjson.Fragment(change.body)
     return {**change.fields, batch.match_field: change.match}
 
 

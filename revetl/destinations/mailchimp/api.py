@@ -68,6 +68,8 @@ def diagnose(reply: Reply) -> Diagnosis | None:
     Heavy abuse is answered by a bare 403 without JSON, and there are no rate headers at all:
     https://mailchimp.com/developer/marketing/docs/fundamentals/#throttling
     """
+    if reply.ok:
+        return None
     code, reason = refusal(reply)
     if reply.status == 429:
         return Diagnosis(Fault.BUSY, reason, code)

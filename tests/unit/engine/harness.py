@@ -283,6 +283,8 @@ class Rig:
         lines = {one.name: Line(lane, Settings(), ()) for one in self.plans}
         done = executing.execute(session, found, lines, sender, journal, Outbox(session.store, run, 4), lambda _: None)
         assert not done.errors, done.errors
+        bodies = "SELECT seq, cause, body, bm FROM revetl_state.outbox WHERE run = ?"
+        self.con.execute(f"CREATE OR REPLACE TEMP TABLE staged AS {bodies}", [run])
         close_run(session.store, run, session.closing())
         changes = self._final()
         executing.settle(session, done, run, canary=bool(options.get("limit") or options.get("keys")))
@@ -290,7 +292,8 @@ class Rig:
 
     def _final(self) -> list[Did]:
         rows = self.con.execute(
-            "SELECT seq, key, op, cohort, cause, status, local, code, body, m, bm FROM final ORDER BY seq"
+            "SELECT seq, key, op, cohort, cause, status, local, code, body, m, bm FROM final "
+            "JOIN staged USING (seq) ORDER BY seq"
         ).fetchall()
         return [
             Did(seq, key, op, cohort, cause, status, local, code, json.loads(body) if body else None, m, bm)
