@@ -210,7 +210,7 @@ def stage_of(
     body, record = _texts(plan, shape, destination, spelt, mask)
     some = "WHERE seq BETWEEN {lo} AND {hi}"
     chunk = f"FROM {shape.temp('ready')} {some}"
-    name, ks, ms = quote_text(plan.name), ", ".join(shape.ks), ", ".join((*shape.ks, *shape.ms))
+    name, ms = quote_text(plan.name), ", ".join((*shape.ks, *shape.ms))
     values, after = ", ".join((*shape.ks, *shape.fs)), shape.table("after")
     joins = f"; INSERT INTO {after} (seq, {ms}) SELECT seq, {ms} {chunk} AND op = 'join'" if shape.memberships else ""
     return Stage(

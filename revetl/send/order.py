@@ -59,7 +59,7 @@ class Order:
             held.identities -= tokens.identities
 
     def note(self, outcome: Outcome) -> None:
-        """Remember a change that was not delivered: its key's later operations, and takers of its identity, must know."""
+        """Remember a change that was not delivered, for later ones of its key and takers of its identity."""
         change = outcome.change
         at = (change.sync, change.key)
         self._failed[at] = min(self._failed.get(at, 9), _RANK[change.op])

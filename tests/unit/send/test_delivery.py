@@ -227,8 +227,8 @@ def test_an_absurd_retry_after_stops_the_account(make: Any) -> None:
     feed = ListFeed(lane(max_in_flight=1), batches(50))
     report = bench.run(feed)["shop"]
     assert len(bench.seen) == 1
-    assert bench.journal.statuses() == {1: Status.WAITING}
-    assert feed.pulled == 1
+    assert bench.journal.statuses() == {1: Status.WAITING, 2: Status.WAITING}  # one batch was made ahead
+    assert feed.pulled == 2
     assert (report.stopped.code, report.stopped.later) == ("RVT-621", True)
     assert report.stopped.until == pytest.approx(bench.seen[0][0] + 86_400, abs=1)
 
@@ -258,8 +258,9 @@ def test_quota_stops_the_account_without_draining(make: Any) -> None:
     bench = make([OK, Reply(429, b"{}")])
     feed = ListFeed(lane(to, max_in_flight=1), batches(500))
     report = bench.run(feed)["shop"]
-    assert bench.journal.statuses() == {1: Status.DELIVERED, 2: Status.WAITING}
-    assert feed.pulled == 2
+    assert len(bench.seen) == 2
+    assert bench.journal.statuses() == {1: Status.DELIVERED, 2: Status.WAITING, 3: Status.WAITING}  # 3: made ahead
+    assert feed.pulled == 3
     assert (report.stopped.code, report.stopped.until) == ("RVT-602", 1_750_009_999.0)
 
 
@@ -590,8 +591,9 @@ def test_the_deadline_ends_the_run(make: Any) -> None:
     report = bench.run(feed)["shop"]
     statuses = bench.journal.statuses()
     assert statuses.pop(1) is Status.UNKNOWN
+    assert statuses.pop(max(statuses)) is Status.WAITING  # it was made ahead, and never left
     assert set(statuses.values()) == {Status.DELIVERED}
-    assert len(statuses) == feed.pulled - 1
+    assert len(statuses) == feed.pulled - 2 == len(bench.seen) - 1
     assert max(bench.times()) <= 10.5
     assert bench.clock.monotonic() - 1_000.0 <= 15.0
     assert report.stopped is None
@@ -670,3 +672,19 @@ def test_a_single_refused_row_needs_no_second_call(make: Any) -> None:
     bench.run(ListFeed(lane(destination(run)), batches(1)))
     assert (bench.journal.of(1).status, bench.journal.of(1).code) == (Status.REJECTED, "INVALID_EMAIL")
     assert len(bench.seen) == 1
+
+
+def test_the_next_batch_is_made_while_calls_are_out(make: Any) -> None:
+    """A call that comes back is followed at once by one that is ready; only a few are made ahead."""
+    bench = make(lambda lane, call, now: (1.0 + len(bench.seen) / 100, OK))  # no two come back together
+    out = []
+
+    class Watched(ListFeed):
+        def next(self) -> Any:
+            out.append((bench.wire.in_flight, self.pulled - len(bench.seen)))
+            return super().next()
+
+    bench.run(Watched(lane(max_in_flight=4), batches(40)))
+    assert set(bench.journal.statuses().values()) == {Status.DELIVERED}
+    assert {flying for flying, _ in out[4:]} == {4}  # nothing is made only once a slot is free
+    assert max(ahead for _, ahead in out) <= 1
