@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from random import Random
 
 from revetl.contract import Fault, Http, Reply
@@ -20,6 +21,21 @@ _DOWN = frozenset({"RVT-600", "RVT-603", "RVT-604", "RVT-605"})
 _VOID = Failure("RVT-605", "nothing came back")
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A flight that came back, and what that means."""
+
+    state: LaneState
+    flight: Flight
+    reply: Reply | None
+    verdict: Verdict
+
+    @property
+    def plain(self) -> bool:
+        """Return whether it is an answer for its exchange and nothing else."""
+        return self.verdict.do is Do.FINAL
+
+
 class Landing:
     """Decides about completions. ``now`` and ``deadline`` are monotonic seconds."""
 
@@ -30,10 +46,14 @@ class Landing:
         self._random = random
         self._deadline = deadline
 
-    def land(self, state: LaneState, flight: Flight, completion: Completion, now: float) -> None:
-        """Take the completion of a flight that was under way."""
+    def arrive(self, state: LaneState, flight: Flight, completion: Completion, now: float) -> Arrival:
+        """Take the completion of a flight that was under way: count it, and see what it means."""
         self._count(state, flight, completion, now)
-        verdict = self._judge(state, flight, completion)
+        return Arrival(state, flight, completion.reply, self._judge(state, flight, completion))
+
+    def land(self, arrival: Arrival, now: float) -> None:
+        """Do what follows from an arrival; until then its exchange counts the call as in flight."""
+        state, flight, verdict = arrival.state, arrival.flight, arrival.verdict
         exchange = flight.exchange
         exchange.in_flight -= 1
         if verdict.doubt and flight.call.effect is not Effect.READ:
@@ -47,7 +67,7 @@ class Landing:
             self._stops(state, verdict, now)
             self._running.abandon(state, exchange, exchange.closing, now)
         else:
-            self._act(state, flight, verdict, completion.reply, now)
+            self._act(state, flight, verdict, arrival.reply, now)
 
     def _count(self, state: LaneState, flight: Flight, completion: Completion, now: float) -> None:
         account, reply = state.account, completion.reply

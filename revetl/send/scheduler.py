@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from revetl.contract import Call
 from revetl.send.clerk import Clerk
 from revetl.send.exchange import Flight
-from revetl.send.landing import Landing
+from revetl.send.landing import Arrival, Landing
 from revetl.send.lanes import Account, LaneState
 from revetl.send.origin import NotAllowed
 from revetl.send.ports import Lane, Trouble
@@ -62,15 +62,18 @@ class Scheduler:
                     return True
         return False
 
-    def land(self, completion: Completion, now: float) -> None:
-        """Take a completion."""
-        found = self._out.pop(completion.ticket, None)
-        if found is None:
-            return  # it was cut off before
-        state, flight = found
-        status = completion.reply.status if completion.reply is not None else None
-        self._clerk.call(state.lane, flight.call, status, completion.seconds)
-        self._landing.land(state, flight, completion, now)
+    def arrive(self, completions: Iterable[Completion], now: float) -> list[Arrival]:
+        """Take completions that came together: what they say of limits holds before anything else leaves.
+
+        Return them to be landed in this order: first what is no plain answer, for it may stop or slow the account.
+        """
+        found = [(self._out.pop(completion.ticket, None), completion) for completion in completions]
+        arrivals = [self._arrive(*out, completion, now) for out, completion in found if out is not None]
+        return sorted(arrivals, key=lambda arrival: arrival.plain)
+
+    def land(self, arrival: Arrival, now: float) -> None:
+        """Let what has arrived have its effect."""
+        self._landing.land(arrival, now)
 
     def cut(self, trouble: Trouble, now: float) -> None:
         """Stop waiting for calls in flight: nobody knows what became of them."""
@@ -81,6 +84,11 @@ class Scheduler:
             flight.exchange.doubt |= flight.call.effect is not Effect.READ
         for state, flight in flying:
             self._running.abandon(state, flight.exchange, trouble, now)
+
+    def _arrive(self, state: LaneState, flight: Flight, completion: Completion, now: float) -> Arrival:
+        status = completion.reply.status if completion.reply is not None else None
+        self._clerk.call(state.lane, flight.call, status, completion.seconds)
+        return self._landing.arrive(state, flight, completion, now)
 
     def _due(self, account: Account, now: float) -> Iterator[Departure]:
         account.wake = None

@@ -114,18 +114,20 @@ class Sender:
 
     def _drive(self, done: Callable[[], bool]) -> None:
         while True:
-            now = self._turn()
-            self._check_stop(now)
-            self._depart(now)
-            self._flush_if_due(now)
+            self._depart()
+            self._flush_if_due(self._turn())
             if done():
                 return
-            for completion in self._collect():
+            found = self._collect()
+            for arrival in self._scheduler.arrive(found, self._turn()):
                 self._crash("after_reply")
-                self._scheduler.land(completion, self._turn())
-                self._depart(self._turn())  # what became free is used before the next reply is read
+                if arrival.plain:
+                    self._depart()  # what is ready leaves before the reply is read
+                self._scheduler.land(arrival, self._turn())
 
-    def _depart(self, now: float) -> None:
+    def _depart(self) -> None:
+        now = self._turn()
+        self._check_stop(now)
         for departure in self._scheduler.due(now):
             self._crash("before_call")
             self._wire.submit(departure.ticket, departure.lane, departure.call)

@@ -676,7 +676,7 @@ def test_a_single_refused_row_needs_no_second_call(make: Any) -> None:
 
 def test_the_next_batch_is_made_while_calls_are_out(make: Any) -> None:
     """A call that comes back is followed at once by one that is ready; only a few are made ahead."""
-    bench = make(lambda lane, call, now: (1.0 + len(bench.seen) / 100, OK))  # no two come back together
+    bench: Any = make(lambda lane, call, now: (1.0 + len(bench.seen) / 100, OK))  # no two come back together
     out = []
 
     class Watched(ListFeed):
@@ -688,3 +688,25 @@ def test_the_next_batch_is_made_while_calls_are_out(make: Any) -> None:
     assert set(bench.journal.statuses().values()) == {Status.DELIVERED}
     assert {flying for flying, _ in out[4:]} == {4}  # nothing is made only once a slot is free
     assert max(ahead for _, ahead in out) <= 1
+
+
+def test_what_comes_together_is_heeded_together(make: Any) -> None:
+    """Of two replies of one moment the second asks to wait: no call leaves on account of the first."""
+    turned_away = Reply(429, b"", {"retry-after": "9"})
+    bench: Any = make(lambda lane, call, now: turned_away if call.content == b"k2" and len(bench.seen) == 2 else OK)
+    bench.run(ListFeed(lane(max_in_flight=2), batches(8)))
+    assert set(bench.journal.statuses().values()) == {Status.DELIVERED}
+    assert bench.times()[:2] == [0.0, 0.0]
+    assert bench.times()[2] >= 9.0
+
+
+def test_a_signal_between_two_replies_lets_nothing_leave(make: Any) -> None:
+    """A signal that comes while replies of one moment are read is heeded before the next call leaves."""
+    stops: list[str] = []
+    bench = make(stop=lambda: stops[0] if stops else None)
+    bench.sender._crash = lambda point: stops.append("SIGTERM") if point == "after_reply" else None
+    bench.run(ListFeed(lane(max_in_flight=4), batches(20)))
+    assert len(bench.seen) == 4
+    statuses = bench.journal.statuses()
+    assert [statuses[n] for n in range(1, 5)] == [Status.DELIVERED] * 4
+    assert set(statuses.values()) <= {Status.DELIVERED, Status.WAITING}
