@@ -24,6 +24,7 @@ from revetl.engine.debugging import PATIENCE, Silent
 from revetl.engine.durations import timed
 from revetl.engine.execute import Executed, first_sync
 from revetl.engine.fitting import Ask, PlanFields
+from revetl.engine.heap import rarely_collected
 from revetl.engine.inspect import Inspection, Remote, inspect
 from revetl.engine.lanes import Line, guarded, line_of
 from revetl.engine.leftovers import orphaned
@@ -127,6 +128,7 @@ def sync(
     _known(options.first, workspace)
     started, run = clock(), new_run(clock())
     with ExitStack() as stack:
+        stack.enter_context(rarely_collected())
         session = stack.enter_context(open_session(workspace, clock=clock))
         places = stack.enter_context(origins(workspace, plans))
         journal = Journal(session.store, run)

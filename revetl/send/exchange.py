@@ -170,12 +170,14 @@ class Exchange:
         return self._flights
 
     def _returned(self, value: Any) -> None:
+        self._flights = []  # which hold the exchange: all of it is dropped with its last use, not at some collection
         try:
             self.ending.returned(value, self._last)
         except ContractBroken as broken:
             self._fail(Trouble("RVT-618", str(broken)))
 
     def _fail(self, trouble: Trouble, *, refused: bool = False) -> None:
+        self._flights = []
         self.ending.failed(trouble, self._last, doubt=self.doubt, refused=refused)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 from math import ceil, log2
 from typing import Any
@@ -710,3 +712,27 @@ def test_a_signal_between_two_replies_lets_nothing_leave(make: Any) -> None:
     statuses = bench.journal.statuses()
     assert [statuses[n] for n in range(1, 5)] == [Status.DELIVERED] * 4
     assert set(statuses.values()) <= {Status.DELIVERED, Status.WAITING}
+
+
+def test_a_batch_that_is_through_is_dropped_at_once(make: Any) -> None:
+    """Nothing of a batch holds itself: its memory is free with its last use, however rarely cycles are looked for."""
+    gone: list[int] = []
+
+    class Traced(list[Any]):
+        """The changes of a batch."""
+
+    def works() -> Any:
+        for work in batches(3):
+            changes = Traced(work.batch.changes)
+            weakref.finalize(changes, gone.append, len(gone))
+            yield replace(work, batch=replace(work.batch, changes=changes))
+
+    gc.disable()
+    try:
+        feed = ListFeed(lane(), list(works()))
+        bench = make()
+        bench.run(feed)
+        feed.works.clear()
+        assert len(gone) == 3
+    finally:
+        gc.enable()
