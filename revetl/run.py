@@ -132,7 +132,8 @@ def sync(
         session = stack.enter_context(open_session(workspace, clock=clock))
         places = stack.enter_context(origins(workspace, plans))
         journal = Journal(session.store, run)
-        outbox = Outbox(session.store, run, worker=stack.enter_context(ThreadPoolExecutor(1)))
+        worker = stack.enter_context(ThreadPoolExecutor(1)) if session.store.parallel else None
+        outbox = Outbox(session.store, run, worker=worker)
         line = wire or ThreadWire()
         stack.callback(line.close)
         line, stop = guarded(line, stop, session.lease)
