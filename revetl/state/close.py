@@ -10,13 +10,14 @@ The same close runs at the next start for a run that was killed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from revetl.sqltext import quote_text
 from revetl.state import ledger, optouts
 from revetl.state.journal import REPEATED
-from revetl.state.layout import StoredSync, load_sync
+from revetl.state.layout import StoredField, StoredSync, load_sync
 from revetl.state.outbox import leave_running
 from revetl.state.schema import STATE
 from revetl.state.store import Store
@@ -107,8 +108,8 @@ def _apply(store: Store, run: str, sync: StoredSync, late_apply: float) -> None:
     """Move one sync's snapshot forward by what was delivered, and remember what was not."""
     name = sync.sync.replace("'", "''")
     done = f"(SELECT * FROM final WHERE sync = '{name}' AND status IN ('delivered', 'local'))"
-    _records(store, sync, done)
-    _members(store, sync, done)
+    _records(store, run, sync, done)
+    _members(store, run, sync, done)
     _remote(store, name, done)
     _pending(store, run, sync, name, late_apply)
     _rejected(store, run, sync, name)
@@ -130,10 +131,11 @@ def _same(sync: StoredSync, left: str, right: str) -> str:
     return " AND ".join(f"{left}.k{n} = {right}.k{n}" for n in range(len(sync.keys)))
 
 
-def _records(store: Store, sync: StoredSync, done: str) -> None:
+def _records(store: Store, run: str, sync: StoredSync, done: str) -> None:
     snap, ks = f"{STATE}.snap_{sync.id}", ", ".join(f"k{n}" for n in range(len(sync.keys)))
     match_slots = [f.ordinal for f in sync.fields if not f.orphan]
-    columns = ", ".join([ks, "m", *(f"f{n}" for n in sorted(match_slots))])
+    columns = ["m", *(f"f{n}" for n in sorted(match_slots))]
+    orphans = [f"f{f.ordinal}" for f in sync.fields if f.orphan]
     store.run_all(
         [
             # the identity moved even where the fields' own change was refused
@@ -141,24 +143,42 @@ def _records(store: Store, sync: StoredSync, done: str) -> None:
             f"WHERE op = 'identity' GROUP BY key) d WHERE {_same(sync, 's', 'd')}",
             f"CREATE OR REPLACE TEMP TABLE landed AS SELECT a.seq, {ks} FROM {STATE}.after_{sync.id} a "
             f"JOIN {done} d ON d.seq = a.seq AND d.op = 'upsert'",
+            _orphaned(run, sync.fields, ks, f"{snap} JOIN landed d USING ({ks})"),
             f"DELETE FROM {snap} AS s USING landed d WHERE {_same(sync, 's', 'd')}",
-            f"INSERT INTO {snap} ({columns}) SELECT {columns} FROM {STATE}.after_{sync.id} "
-            "SEMI JOIN landed USING (seq)",
+            f"INSERT INTO {snap} ({', '.join([ks, *columns, *orphans])}) SELECT {ks}, "
+            f"{', '.join([*(f'a.{c}' for c in columns), *(f'o.{c}' for c in orphans)])} FROM {STATE}.after_{sync.id} a "
+            f"SEMI JOIN landed USING (seq) LEFT JOIN orphaned o USING ({ks})",
             f"DELETE FROM {snap} AS s USING (SELECT {_keys(sync, 'key')} FROM {done} WHERE op = 'leave') d "
             f"WHERE {_same(sync, 's', 'd')}",
         ]
     )
 
 
-def _members(store: Store, sync: StoredSync, done: str) -> None:
+def _orphaned(run: str, fields: Sequence[StoredField], keys: str, rows: str) -> str:
+    """Return the statement that keeps what fields hold that are mapped no more, but for what this run cleared."""
+    names = "json_keys(coalesce(b.body, '{}')) || json_keys(coalesce(b.links, '{}'))"
+    held = "".join(
+        f", CASE WHEN NOT list_contains({names}, {quote_text(field.field)}) THEN f{field.ordinal} END f{field.ordinal}"
+        for field in fields
+        if field.orphan
+    )
+    outbox = f" JOIN {STATE}.outbox b ON b.run = {quote_text(run)} AND b.seq = d.seq" if held else ""
+    return f"CREATE OR REPLACE TEMP TABLE orphaned AS SELECT {keys}{held} FROM {rows}{outbox}"
+
+
+def _members(store: Store, run: str, sync: StoredSync, done: str) -> None:
     members, ks = f"{STATE}.members_{sync.id}", ", ".join(f"k{n}" for n in range(len(sync.keys)))
     moved = f"(SELECT {_keys(sync, 'key')}, cohort, op, seq FROM {done} WHERE op IN ('join', 'part'))"
     fields = "".join(f", f{field.ordinal}" for field in sync.memberships if not field.orphan)
-    carried = f"LEFT JOIN (SELECT seq{fields} FROM {STATE}.after_{sync.id}) a ON a.seq = d.seq" if fields else ""
+    orphans = "".join(f", f{field.ordinal}" for field in sync.memberships if field.orphan)
+    carried = f"LEFT JOIN (SELECT seq{fields} FROM {STATE}.after_{sync.id}) a ON a.seq = d.seq " if fields else ""
+    carried += f"LEFT JOIN orphaned o USING ({ks}, cohort)" if orphans else ""
     store.run_all(
         [
+            _orphaned(run, sync.memberships, f"{ks}, cohort", f"{members} JOIN {moved} d USING ({ks}, cohort)"),
             f"DELETE FROM {members} AS s USING {moved} d WHERE {_same(sync, 's', 'd')} AND s.cohort = d.cohort",
-            f"INSERT INTO {members} ({ks}, cohort{fields}) SELECT {ks}, cohort{fields} FROM {moved} d {carried} "
+            f"INSERT INTO {members} ({ks}, cohort{fields}{orphans}) SELECT {ks}, cohort{fields}{orphans} "
+            f"FROM {moved} d {carried} "
             "WHERE op = 'join'",
             f"DELETE FROM {members} AS s USING (SELECT {_keys(sync, 'key')} FROM {done} WHERE op = 'leave') d "
             f"WHERE {_same(sync, 's', 'd')} AND NOT starts_with(s.cohort, '{CONSENT}')",  # a no outlasts the record

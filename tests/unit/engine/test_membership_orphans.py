@@ -10,7 +10,7 @@ from revetl.engine.retiring import clearable, retire
 from revetl.plan import orphans
 from revetl.state.layout import StoredField, add_field, load_sync
 from revetl.types import CohortPlan, FieldPlan, SyncPlan
-from tests.unit.engine.harness import NAME, OFF, Rig, plan, ref
+from tests.unit.engine.harness import NAME, OFF, Rig, fields, plan, ref
 from tests.unit.engine.shopping import mapped, shop
 from tests.unit.engine.shopping import plan as shop_plan
 from tests.unit.state.written import MAIL, Sent
@@ -73,3 +73,19 @@ def test_it_is_forgotten(tmp_path: Path) -> None:
         assert sync is not None
         assert sync.memberships == ()
         assert store.rows("SELECT cohort FROM revetl_state.members_1") == [("vip",)]
+
+
+def test_what_stands_there_stays_known_through_other_changes() -> None:
+    """A record and a membership that change keep what their orphans hold, so that clearing still reaches it."""
+    rig = Rig(replace(carrying("level", "rank"), fields=fields("email", "a", "b")))
+    rig.model("people", "id VARCHAR, email VARCHAR, a VARCHAR, b VARCHAR", ("a", A, "x", "old"))
+    rig.model("gold", "id VARCHAR, level VARCHAR, rank VARCHAR", ("a", "1", "2"))
+    rig.run()
+    rig.plan = carrying("level")
+    rig.model("people", "id VARCHAR, email VARCHAR, a VARCHAR, b VARCHAR", ("a", A, "y", "old"))
+    rig.model("gold", "id VARCHAR, level VARCHAR, rank VARCHAR", ("a", "3", "2"))
+    assert sorted(rig.run().sent) == ["a join gold", "a upsert"]
+    done = rig.run(clear=(f"{NAME}.b", f"{NAME}.gold.rank"))
+    assert done.body("a upsert") == {"b": None}
+    assert done.body("a join gold") == {"level": "3", "rank": None}
+    assert rig.run(clear=(f"{NAME}.b", f"{NAME}.gold.rank")).changes == []
