@@ -82,6 +82,7 @@ class SyncEntry:
     last: str = ""
     records: int | None = None
     rejected: int | None = None
+    lag: str = ""  # of the last sync, from the build of its models to the acknowledgement
 
 
 @dataclass(frozen=True, slots=True)

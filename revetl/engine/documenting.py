@@ -15,7 +15,7 @@ from revetl.engine.workspace import Workspace
 from revetl.errors import RevetlError
 from revetl.plan.complaints import file_of, model_name
 from revetl.state.history import Sizes, cohort_sizes
-from revetl.types import CONSENT, FieldPlan, LinkPlan, Node, OnNull, SyncPlan, Write
+from revetl.types import CONSENT, FieldPlan, Lag, LinkPlan, Node, OnNull, SyncPlan, Write
 
 
 def document(workspace: Workspace, clock: Clock = utc_now) -> str:
@@ -129,9 +129,15 @@ def _sync(workspace: Workspace, plan: SyncPlan, known: SyncStatus | None) -> Syn
         cohorts=tuple(cohort.name for cohort in plan.cohorts),
         limits=_limits(destination),
         last=known.last_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC") if known and known.last_at else "",
+        lag=_lag(known.lag) if known and known.lag else "",
         records=backlog.records if backlog else None,
         rejected=backlog.rejected if backlog else None,
     )
+
+
+def _lag(lag: Lag) -> str:
+    half, most = (f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s" for seconds in (lag.p50, lag.p95))
+    return f"{half} for half of its changes, {most} for 95 of 100"
 
 
 def _facts(plan: SyncPlan) -> Iterator[tuple[str, str]]:

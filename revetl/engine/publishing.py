@@ -10,7 +10,7 @@ from revetl.engine.holding import local_only
 from revetl.engine.session import Clock, Session, open_session, utc_now
 from revetl.engine.workspace import Workspace
 from revetl.errors import ConfigError, UsageError
-from revetl.sqltext import quote_identifier, quote_text
+from revetl.sqltext import quote_text
 from revetl.state.published import FLOWS, SELECTS, SNAPSHOTS, TABLES, Part, parts, snapshot_rows, table_rows
 from revetl.warehouse.publishing import Publisher, create, open_publisher
 
@@ -52,10 +52,12 @@ def publish(workspace: Workspace, schema: str = DEFAULT, *, clock: Clock = utc_n
 
 
 def _bring(session: Session, there: Publisher, schema: str) -> Published:
-    own = quote_identifier(schema)
+    own = there.name(schema)
     there.execute(f"CREATE SCHEMA IF NOT EXISTS {own}")
     for table, columns in TABLES.items():
-        there.execute(create(columns, schema, table))
+        for statement in create(there, columns, schema, table):
+            there.execute(statement)
+    there.begin()
     known: Mapping[str, str] = dict(there.rows(f"SELECT run_id, sha256 FROM {own}.files"))
     now = {part.run: part for part in parts(session.store)}
     gone = [run for run in known if run not in now]

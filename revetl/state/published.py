@@ -15,8 +15,8 @@ from revetl.state.schema import STATE
 from revetl.state.store import Store
 
 FLOWS = "flows"
-_T, _I, _AT = "text", "bigint", "timestamp with time zone"
-# table → column → its type, in words that DuckDB and Postgres share
+_T, _I, _AT, _S = "text", "bigint", "timestamp with time zone", "double precision"
+# table → column → its type, in words that DuckDB, Postgres and Snowflake share
 TABLES: Mapping[str, Mapping[str, str]] = {
     "files": {"run_id": _T, "sha256": _T},
     FLOWS: {
@@ -30,7 +30,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "flows_hash": _T,
     },
     "syncs": {"sync": _T, "destination": _T, "records": _I, "memberships": _I, "in_doubt": _I, "rejected": _I,
-              "unmatched": _I, "read_at": _AT},
+              "unmatched": _I, "lag_p50": _S, "lag_p95": _S, "read_at": _AT},
 }  # fmt: skip
 _FILE = "read_parquet({file}, union_by_name = true)"
 # tables that are brought up to date run by run, and the SELECT of one run's rows
@@ -78,6 +78,7 @@ def snapshot_rows(store: Store, table: str) -> pa.Table:
             f"dbt_invocation AS dbt_invocation_id, flows_hash FROM {STATE}.runs WHERE closed_at IS NOT NULL"
         )
         return _fitted(table, store.con.sql(asked).to_arrow_table())
+    lags = _lags(store)
     rows = [
         {
             "sync": sync.sync,
@@ -87,6 +88,8 @@ def snapshot_rows(store: Store, table: str) -> pa.Table:
             "in_doubt": store.one(f"SELECT count(*) FROM {STATE}.pending WHERE sync = ?", [sync.sync]),
             "rejected": store.one(f"SELECT count(*) FROM {STATE}.rejected WHERE sync = ?", [sync.sync]),
             "unmatched": store.one(f"SELECT count(*) FROM {STATE}.unmatched WHERE sync = ?", [sync.sync]),
+            "lag_p50": lags.get(sync.sync, (None, None))[0],
+            "lag_p95": lags.get(sync.sync, (None, None))[1],
             "read_at": store.clock(),
         }
         for sync in known_syncs(store)
@@ -94,7 +97,18 @@ def snapshot_rows(store: Store, table: str) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=_schema(table))
 
 
-_ARROW = {_T: pa.string(), _I: pa.int64(), _AT: pa.timestamp("us", "UTC"), "boolean": pa.bool_()}
+def _lags(store: Store) -> Mapping[str, tuple[float, float]]:
+    """Return seconds from build to acknowledgement (median, 95 of 100) of the last run that delivered, by sync."""
+    rows = store.rows(
+        "SELECT s->>'$.sync', CAST(s->>'$.lag.p50' AS DOUBLE), CAST(s->>'$.lag.p95' AS DOUBLE) FROM (SELECT run, "
+        f"unnest(CAST(json_extract(summary, '$.syncs') AS JSON[])) AS s FROM {STATE}.runs "
+        "WHERE closed_at IS NOT NULL AND json_valid(summary)) WHERE s->>'$.lag.p50' IS NOT NULL "
+        "QUALIFY row_number() OVER (PARTITION BY s->>'$.sync' ORDER BY run DESC) = 1"
+    )
+    return {sync: (half, most) for sync, half, most in rows}
+
+
+_ARROW = {_T: pa.string(), _I: pa.int64(), _S: pa.float64(), _AT: pa.timestamp("us", "UTC"), "boolean": pa.bool_()}
 
 
 def _schema(table: str) -> pa.Schema:

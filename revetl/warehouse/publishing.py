@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,15 +17,25 @@ from revetl.warehouse.connection import first_line
 from revetl.warehouse.databases import databases
 from revetl.warehouse.postgres import uri
 from revetl.warehouse.profiles import Profile
+from revetl.warehouse.sfaccess import parameters
 
 _HELD = ("Could not set lock", "Conflicting lock", "already attached", "used by another process", "different config")
 
 
 class Publisher(Protocol):
-    """Runs statements in the warehouse's own dialect and appends Arrow tables; all or nothing of it is committed."""
+    """Runs statements in the warehouse's own dialect and appends Arrow tables; all or nothing of it is committed.
+
+    Tables are made before :meth:`begin`: in Snowflake a definition commits what was begun.
+    """
+
+    def name(self, identifier: str) -> str:
+        """Return an identifier, quoted as dbt finds it there without quotes."""
 
     def rows(self, sql: str) -> Sequence[tuple[Any, ...]]:
         """Return the rows of a SELECT."""
+
+    def begin(self) -> None:
+        """From here on it is all or nothing."""
 
     def execute(self, sql: str) -> None:
         """Run a statement."""
@@ -47,6 +58,9 @@ def open_publisher(profile: Profile, project_dir: Path) -> Iterator[Publisher]:
     elif profile.type == "postgres":
         with _postgres(profile) as found:
             yield found
+    elif profile.type == "snowflake":
+        with _snowflake(profile) as found:
+            yield found
     else:
         what = f"target {profile.target} is a {profile.type} warehouse, to which revetl cannot publish yet"
         raise ConfigError("RVT-404", what, hint="revetl log --export FILE, and load the file")
@@ -56,8 +70,14 @@ class _DuckDB:
     def __init__(self, con: duckdb.DuckDBPyConnection, database: str) -> None:
         self._con, self._database = con, database
 
+    def name(self, identifier: str) -> str:
+        return quote_identifier(identifier)
+
     def rows(self, sql: str) -> Sequence[tuple[Any, ...]]:
         return self._con.execute(sql).fetchall()
+
+    def begin(self) -> None:
+        """Begun when it was opened."""
 
     def execute(self, sql: str) -> None:
         self._con.execute(sql)
@@ -104,10 +124,16 @@ class _Postgres:
     def __init__(self, con: Any) -> None:
         self._con = con
 
+    def name(self, identifier: str) -> str:
+        return quote_identifier(identifier)
+
     def rows(self, sql: str) -> Sequence[tuple[Any, ...]]:
         with self._con.cursor() as cursor:
             cursor.execute(sql)
             return list(cursor.fetchall())
+
+    def begin(self) -> None:
+        """Begun when it was opened."""
 
     def execute(self, sql: str) -> None:
         with self._con.cursor() as cursor:
@@ -143,7 +169,69 @@ def _postgres(profile: Profile) -> Iterator[_Postgres]:
         con.close()
 
 
-def create(columns: Mapping[str, str], schema: str, table: str) -> str:
-    """Return the statement that makes a table where it is not there, in words that both dialects share."""
-    listed = ", ".join(f"{quote_identifier(name)} {kind}" for name, kind in columns.items())
-    return f"CREATE TABLE IF NOT EXISTS {quote_identifier(schema)}.{quote_identifier(table)} ({listed})"
+class _Snowflake:
+    def __init__(self, con: Any) -> None:
+        self._con = con
+
+    def name(self, identifier: str) -> str:
+        return quote_identifier(identifier.upper())
+
+    def rows(self, sql: str) -> Sequence[tuple[Any, ...]]:
+        with self._con.cursor() as cursor:
+            return list(cursor.execute(sql).fetchall())
+
+    def begin(self) -> None:
+        self.execute("BEGIN")
+
+    def execute(self, sql: str) -> None:
+        with self._con.cursor() as cursor:
+            cursor.execute(sql)
+
+    def append(self, schema: str, table: str, rows: pa.Table) -> None:
+        columns, marks = ", ".join(map(self.name, rows.column_names)), ", ".join(["%s"] * rows.num_columns)
+        insert = f"INSERT INTO {self.name(schema)}.{self.name(table)} ({columns}) VALUES ({marks})"
+        with self._con.cursor() as cursor:
+            for batch in rows.to_batches(max_chunksize=_ROWS):
+                values = [tuple(row.values()) for row in batch.to_pylist()]
+                if values:
+                    cursor.executemany(insert, values)
+
+
+_ROWS = 10_000  # of one INSERT: https://docs.snowflake.com/en/sql-reference/sql/insert allows 16,384
+
+
+@contextmanager
+def _snowflake(profile: Profile) -> Iterator[_Snowflake]:
+    try:
+        from snowflake import connector
+    except ImportError:
+        what = "writing to Snowflake needs its connector, which is not installed"
+        raise ConfigError("RVT-417", what, hint="pip install 'revetl[snowflake]'") from None
+    given = parameters(profile)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # its defaults to come are no concern of the user's
+            con = connector.connect(**given)
+    except connector.errors.Error:
+        what = f"Snowflake of target {profile.target} cannot be reached, or refuses the credentials"
+        raise TryLater("RVT-419", what, kept="nothing was published", hint="dbt debug") from None
+    try:
+        yield _Snowflake(con)
+        con.commit()
+    except connector.errors.Error as error:
+        con.rollback()
+        raise _refused(f"error {getattr(error, 'errno', None) or 'unknown'}") from None
+    except RevetlError:
+        con.rollback()
+        raise
+    finally:
+        con.close()
+
+
+def create(there: Publisher, columns: Mapping[str, str], schema: str, table: str) -> Iterator[str]:
+    """Yield the statements that make a table with these columns, in words that all dialects share."""
+    name = f"{there.name(schema)}.{there.name(table)}"
+    listed = ", ".join(f"{there.name(column)} {kind}" for column, kind in columns.items())
+    yield f"CREATE TABLE IF NOT EXISTS {name} ({listed})"
+    for column, kind in columns.items():  # an earlier version may have made it with fewer
+        yield f"ALTER TABLE {name} ADD COLUMN IF NOT EXISTS {there.name(column)} {kind}"

@@ -11,11 +11,13 @@ import pytest
 from revetl.engine.publishing import Published, publish
 from revetl.engine.workspace import Workspace
 from revetl.errors import ConfigError, TryLater, UsageError
+from revetl.state.published import TABLES
 from revetl.warehouse.profiles import Profile
 from revetl.warehouse.publishing import open_publisher
 from tests.unit.engine.shopping import build, shop
 from tests.unit.state.written import MAIL, Sent, Written
 from tests.warehouse.postgres_server import Server
+from tests.warehouse.snowflake_server import Server as SnowflakeServer
 
 FULL: dict[str, object] = {"email_address": "a@example.org", "LTV_BAND": "low"}
 COLUMNS = "run_id, seq, sync, key, operation, outcome, code"
@@ -54,6 +56,7 @@ def test_to_duckdb(tmp_path: Path) -> None:
 def fail_after(profile: Profile, statement: str) -> None:
     """Do something, then something that cannot be done."""
     with open_publisher(profile, Path()) as one:
+        one.begin()
         one.execute(statement)
         one.execute("SELECT * FROM pub.nothing")
 
@@ -76,9 +79,30 @@ def test_to_postgres(postgres: Server, tmp_path: Path) -> None:
         assert one.rows("SELECT count(*) FROM pub.flows")[0][0] == 4
 
 
+@pytest.mark.xdist_group("snowflake")
+def test_to_snowflake(snowflake: SnowflakeServer, tmp_path: Path) -> None:
+    """Through the real connector to a local server: the same rows, under names that dbt finds without quotes."""
+    workspace, state = kept(tmp_path)
+    profile = Profile("shop", "dev", "snowflake", snowflake.output, tmp_path / "profiles.yml")
+    there = replace(workspace, profile=profile)
+    assert publish(there, "pub") == Published("pub", 2, 0, 0, 3)
+    publish(workspace, "pub")
+    state.run("r3", Sent('["c1"]', body=FULL))
+    assert publish(there, "pub") == Published("pub", 1, 0, 0, 1)
+    publish(workspace, "pub")
+    with open_publisher(profile, tmp_path) as one, duckdb.connect(str(tmp_path / "shop.duckdb")) as con:
+        for table, columns in TABLES.items():
+            asked = f"SELECT {', '.join(name for name in columns if name != 'read_at')} FROM pub.{table} ORDER BY 1, 2"
+            assert [tuple(row) for row in one.rows(asked)] == con.execute(asked).fetchall(), table
+    with pytest.raises(ConfigError):
+        fail_after(profile, "DELETE FROM pub.flows")
+    with open_publisher(profile, tmp_path) as one:
+        assert one.rows("SELECT count(*) FROM pub.flows")[0][0] == 4
+
+
 def test_elsewhere(tmp_path: Path) -> None:
     """A warehouse that cannot be written to is named."""
-    profile = Profile("shop", "dev", "snowflake", {}, tmp_path / "profiles.yml")
+    profile = Profile("shop", "dev", "bigquery", {}, tmp_path / "profiles.yml")
     with pytest.raises(ConfigError) as no, open_publisher(profile, tmp_path):
         raise AssertionError(MAIL)
     assert no.value.code == "RVT-404"
