@@ -1,6 +1,6 @@
 """Random schedules of faults over the real state and the real engine, and the planted bugs that they must catch.
 
-``pytest tests/faults --seed N`` replays one schedule. ``REVETL_SCHEDULES`` says how many are played (CI: 2,000).
+``pytest tests/faults --seed N`` replays one schedule. ``REVETL_SCHEDULES`` says how many are played (CI: 240).
 """
 
 from __future__ import annotations
