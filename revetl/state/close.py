@@ -143,27 +143,29 @@ def _records(store: Store, run: str, sync: StoredSync, done: str) -> None:
             f"WHERE op = 'identity' GROUP BY key) d WHERE {_same(sync, 's', 'd')}",
             f"CREATE OR REPLACE TEMP TABLE landed AS SELECT a.seq, {ks} FROM {STATE}.after_{sync.id} a "
             f"JOIN {done} d ON d.seq = a.seq AND d.op = 'upsert'",
-            _orphaned(run, sync.fields, ks, f"{snap} JOIN landed d USING ({ks})"),
+            *_orphaned(run, sync.fields, ks, f"{snap} JOIN landed d USING ({ks})"),
             f"DELETE FROM {snap} AS s USING landed d WHERE {_same(sync, 's', 'd')}",
             f"INSERT INTO {snap} ({', '.join([ks, *columns, *orphans])}) SELECT {ks}, "
             f"{', '.join([*(f'a.{c}' for c in columns), *(f'o.{c}' for c in orphans)])} FROM {STATE}.after_{sync.id} a "
-            f"SEMI JOIN landed USING (seq) LEFT JOIN orphaned o USING ({ks})",
+            f"SEMI JOIN landed USING (seq){f' LEFT JOIN orphaned o USING ({ks})' if orphans else ''}",
             f"DELETE FROM {snap} AS s USING (SELECT {_keys(sync, 'key')} FROM {done} WHERE op = 'leave') d "
             f"WHERE {_same(sync, 's', 'd')}",
         ]
     )
 
 
-def _orphaned(run: str, fields: Sequence[StoredField], keys: str, rows: str) -> str:
+def _orphaned(run: str, fields: Sequence[StoredField], keys: str, rows: str) -> list[str]:
     """Return the statement that keeps what fields hold that are mapped no more, but for what this run cleared."""
+    orphans = [field for field in fields if field.orphan]
+    if not orphans:
+        return []
     names = "json_keys(coalesce(b.body, '{}')) || json_keys(coalesce(b.links, '{}'))"
     held = "".join(
         f", CASE WHEN NOT list_contains({names}, {quote_text(field.field)}) THEN f{field.ordinal} END f{field.ordinal}"
-        for field in fields
-        if field.orphan
+        for field in orphans
     )
-    outbox = f" JOIN {STATE}.outbox b ON b.run = {quote_text(run)} AND b.seq = d.seq" if held else ""
-    return f"CREATE OR REPLACE TEMP TABLE orphaned AS SELECT {keys}{held} FROM {rows}{outbox}"
+    outbox = f"JOIN {STATE}.outbox b ON b.run = {quote_text(run)} AND b.seq = d.seq"
+    return [f"CREATE OR REPLACE TEMP TABLE orphaned AS SELECT {keys}{held} FROM {rows} {outbox}"]
 
 
 def _members(store: Store, run: str, sync: StoredSync, done: str) -> None:
@@ -175,7 +177,7 @@ def _members(store: Store, run: str, sync: StoredSync, done: str) -> None:
     carried += f"LEFT JOIN orphaned o USING ({ks}, cohort)" if orphans else ""
     store.run_all(
         [
-            _orphaned(run, sync.memberships, f"{ks}, cohort", f"{members} JOIN {moved} d USING ({ks}, cohort)"),
+            *_orphaned(run, sync.memberships, f"{ks}, cohort", f"{members} JOIN {moved} d USING ({ks}, cohort)"),
             f"DELETE FROM {members} AS s USING {moved} d WHERE {_same(sync, 's', 'd')} AND s.cohort = d.cohort",
             f"INSERT INTO {members} ({ks}, cohort{fields}{orphans}) SELECT {ks}, cohort{fields}{orphans} "
             f"FROM {moved} d {carried} "
