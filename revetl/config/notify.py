@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from revetl.config.guards import Span
-from revetl.config.schema import Strict, wrong
+from revetl.config.schema import Strict, one_or_many, wrong
 from revetl.config.secrets import variables
 from revetl.types import JSON, Freshness
 
@@ -18,10 +18,6 @@ def _secret(value: str) -> str:
     if not variables(value):
         raise wrong("a secret must not stand here itself", "write \"{{ env_var('NAME') }}\"")
     return value
-
-
-def _list(value: JSON) -> JSON:
-    return [value] if isinstance(value, str) else value
 
 
 def _ordered(value: float | None, info: ValidationInfo) -> float | None:
@@ -54,7 +50,7 @@ class FreshnessSpec(Strict):
 
 
 class _Channel(Strict):
-    on: Annotated[tuple[What, ...], BeforeValidator(_list)] = ("failing", "held", "rejected", "quota", "stale")
+    on: Annotated[tuple[What, ...], BeforeValidator(one_or_many)] = ("failing", "held", "rejected", "quota", "stale")
 
 
 class SlackSpec(_Channel):
@@ -82,7 +78,7 @@ class EmailSpec(_Channel):
     user: str | None = None
     password: Secret | None = None
     sender: str
-    to: Annotated[tuple[str, ...], BeforeValidator(_list), Field(min_length=1)]
+    to: Annotated[tuple[str, ...], BeforeValidator(one_or_many), Field(min_length=1)]
 
 
 Channel = Annotated[SlackSpec | WebhookSpec | EmailSpec, Field(discriminator="type")]

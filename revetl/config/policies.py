@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from revetl.config.schema import Strict, wrong
+from revetl.config.schema import Strict, one_or_many, wrong
 from revetl.types import JSON
 
 _ARROW = re.compile(r"\s*(?:→|->)\s*")
@@ -47,23 +47,19 @@ def _subject(value: str) -> str:
     return value
 
 
-def _list(value: JSON) -> JSON:
-    return [value] if isinstance(value, str) else value
-
-
 Access = Literal["public", "protected", "private"]
 Subject = Annotated[str, BeforeValidator(lambda value: _subject(value) if isinstance(value, str) else value)]
-Texts = Annotated[tuple[str, ...], BeforeValidator(_list)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(one_or_many)]
 
 
 class PoliciesSpec(Strict):
     """What the whole project holds itself to; a sync that breaks a policy does not run."""
 
-    deny: Annotated[tuple[Annotated[Rule, BeforeValidator(_rule)], ...], BeforeValidator(_list)] = ()
+    deny: Annotated[tuple[Annotated[Rule, BeforeValidator(_rule)], ...], BeforeValidator(one_or_many)] = ()
     only: dict[Subject, Texts] = Field(default_factory=dict)  # kind of data → where alone it may go
     require_description: bool = False
     require_owner: bool = False
     require_tests_on_key: bool = False
     require_contract: bool = False
-    access: Annotated[tuple[Access, ...], BeforeValidator(_list)] = ()  # none: any
+    access: Annotated[tuple[Access, ...], BeforeValidator(one_or_many)] = ()  # none: any
     max_new_fields: int | None = Field(default=None, ge=0)

@@ -22,6 +22,11 @@ class Strict(BaseModel):
     not_yet: ClassVar[frozenset[str]] = frozenset()
 
 
+def one_or_many(value: JSON) -> JSON:
+    """Return a text that stands alone as the list that it means."""
+    return [value] if isinstance(value, str) else value
+
+
 M = TypeVar("M", bound=Strict)
 
 

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, mod
 from revetl.config.guards import GuardsSpec, Span
 from revetl.config.notify import FreshnessSpec, NotifySpec, TelemetrySpec
 from revetl.config.policies import PoliciesSpec
-from revetl.config.schema import Strict, wrong
+from revetl.config.schema import Strict, one_or_many, wrong
 from revetl.config.secrets import variables
 from revetl.types import JSON, Mode, OnLeave, Write
 
@@ -32,10 +32,6 @@ def is_name(text: str) -> bool:
 def is_target(text: str) -> bool:
     """Return whether ``text`` may name a target, which becomes a directory."""
     return _TARGET.match(text) is not None
-
-
-def _list(value: JSON) -> JSON:
-    return [value] if isinstance(value, str) else value
 
 
 def _off(value: JSON) -> JSON:
@@ -96,7 +92,7 @@ def _beside(values: str, info: ValidationInfo) -> str:
     return values
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_list)]
+Names = Annotated[tuple[str, ...], BeforeValidator(one_or_many)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Reference = Annotated[str, AfterValidator(_reference)]
 RequireTests = Annotated[Literal["failed", "all", "off"], BeforeValidator(_off)]

@@ -23,7 +23,7 @@ from revetl.errors import ConfigError
 from revetl.send import notices
 from revetl.state.schema import STATE
 from revetl.state.store import Store
-from revetl.state.usage import Used, read_usage
+from revetl.state.usage import Used, read_usage, spent
 from revetl.types import JSON, Problem, RunResult, Severity, SyncPlan, SyncResult
 
 SCHEMA_VERSION = 1
@@ -198,11 +198,9 @@ def _spent(workspace: Workspace, plan: SyncPlan, used: Used, now: float) -> Iter
         line = line_of(workspace, plan, destination, None)
     except ConfigError:  # it could not run either, which is told as failing
         return
-    spent = used.get(line.lane.account, {})
     for limit in destination.limits(line.settings):
         if limit.kind == "quota":
-            units = sum(units for at, units in spent.get(limit.name, ()) if at > now - limit.seconds)
-            yield limit.name, units / limit.allowance
+            yield limit.name, spent(used, line.lane.account, limit, now) / limit.allowance
 
 
 # --- channels --------------------------------------------------------------------------------------------------------

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
-from revetl.contract import Limit
 from revetl.diff.verdicts import RANKS
 from revetl.engine.lanes import Line
 from revetl.engine.survey import Survey
 from revetl.state.store import Store
-from revetl.state.usage import Used
+from revetl.state.usage import Used, spent
 from revetl.types import Cause, Op
 
 
@@ -24,7 +22,7 @@ def trim(survey: Survey, line: Line, store: Store, used: Used, share: float, now
     action = survey.destination.actions.get(Op.UPSERT)
     if not quotas or action is None:
         return survey
-    left = min(_left(limit, used.get(line.lane.account, {}).get(limit.name, ()), now) for limit in quotas)
+    left = min(limit.allowance - spent(used, line.lane.account, limit, now) for limit in quotas)
     action = action.for_many(survey.preview.changes)
     rows = int(left * share / action.calls(action.max_records)) * action.max_records
     table, last = survey.shape.temp("changes"), RANKS[Cause.MAPPING]
@@ -36,7 +34,3 @@ def trim(survey: Survey, line: Line, store: Store, used: Used, share: float, now
     note = f"{gone} changes of the backfill wait: it may take {share:.0%} of the quota that is left today"
     preview = replace(survey.preview, notes=(*survey.preview.notes, note))
     return replace(survey, preview=preview, span=(survey.span[0], cut - 1), trimmed=gone)
-
-
-def _left(limit: Limit, used: Sequence[tuple[float, int]], now: float) -> int:
-    return limit.allowance - sum(units for at, units in used if at > now - limit.seconds)

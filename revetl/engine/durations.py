@@ -10,7 +10,7 @@ from revetl.engine.counting import lasting
 from revetl.engine.lanes import line_of
 from revetl.engine.workspace import Workspace
 from revetl.errors import ConfigError
-from revetl.state.usage import Used
+from revetl.state.usage import Used, spent
 from revetl.types import SyncPlan, SyncPreview
 
 IN_FLIGHT = 64  # calls at once that a lane is content with by itself
@@ -37,11 +37,7 @@ def _seconds(workspace: Workspace, plan: SyncPlan, calls: int, used: Used, now: 
     except ConfigError:  # secrets are not here: a usual account's limits
         return lasting(_usual(destination), calls, at_once)
     limits = destination.limits(line.settings)
-    spent = used.get(line.lane.account, {})
-    counted = {
-        limit.name: sum(units for at, units in spent.get(limit.name, ()) if at > now - limit.seconds)
-        for limit in limits
-    }
+    counted = {limit.name: spent(used, line.lane.account, limit, now) for limit in limits}
     return lasting(limits, calls, at_once, counted)
 
 

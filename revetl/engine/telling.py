@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from revetl.engine.workspace import Workspace
 from revetl.send.telemetry import Flow, Place, Ran, openlineage, opentelemetry
-from revetl.types import Problem, Relation, RunResult, Severity, SyncPlan, SyncResult
+from revetl.types import Problem, RunResult, Severity, SyncPlan, SyncResult
 
 OPENLINEAGE = ("OPENLINEAGE_URL", "OPENLINEAGE_API_KEY")  # https://openlineage.io/docs/client/python
 OTLP = "OTEL_EXPORTER_OTLP_ENDPOINT"  # https://opentelemetry.io/docs/specs/otel/protocol/exporter/
@@ -49,7 +49,7 @@ def _ran(workspace: Workspace, result: RunResult) -> Ran:
 
 
 def _flow(workspace: Workspace, plan: SyncPlan, one: SyncResult) -> Flow:
-    places = {ref.unique_id: (_namespace(workspace), _name(ref.relation)) for ref in plan.models}
+    places = {ref.unique_id: (_namespace(workspace), str(ref.relation)) for ref in plan.models}
     return Flow(
         sync=plan.name,
         inputs=tuple(places.values()),
@@ -68,10 +68,6 @@ def _columns(plan: SyncPlan, places: dict[str, Place]) -> Iterator[tuple[str, tu
     for field in plan.fields:
         if field.model in places:
             yield field.field, (places[field.model], field.property)
-
-
-def _name(relation: Relation) -> str:
-    return ".".join(part for part in (relation.database, relation.schema, relation.identifier) if part)
 
 
 def _namespace(workspace: Workspace) -> str:

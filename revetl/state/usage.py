@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from revetl.contract import Limit
 from revetl.state.schema import STATE
 from revetl.state.store import Store
 
@@ -20,6 +21,12 @@ def read_usage(store: Store) -> Used:
         account: {name: tuple((float(at), int(units)) for at, units in used) for name, used in limits.items()}
         for account, limits in known.items()
     }
+
+
+def spent(used: Used, account: str, limit: Limit, now: float) -> int:
+    """Return the units of ``limit`` that still count at ``now`` (UTC epoch seconds)."""
+    known = used.get(account, {}).get(limit.name, ())
+    return sum(units for at, units in known if at > now - limit.seconds)
 
 
 def write_usage(store: Store, used: Used) -> None:

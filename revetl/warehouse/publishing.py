@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -120,24 +120,44 @@ def _refused(words: str) -> ConfigError:
     return ConfigError("RVT-433", what, kept="nothing was published", hint="grant CREATE on the database to the user")
 
 
-class _Postgres:
+class _Session:
+    """A connection as PEP 249 has it (https://peps.python.org/pep-0249/)."""
+
     def __init__(self, con: Any) -> None:
         self._con = con
-
-    def name(self, identifier: str) -> str:
-        return quote_identifier(identifier)
 
     def rows(self, sql: str) -> Sequence[tuple[Any, ...]]:
         with self._con.cursor() as cursor:
             cursor.execute(sql)
             return list(cursor.fetchall())
 
-    def begin(self) -> None:
-        """Begun when it was opened."""
-
     def execute(self, sql: str) -> None:
         with self._con.cursor() as cursor:
             cursor.execute(sql)
+
+
+@contextmanager
+def _whole(con: Any, failed: type[Exception], told: Callable[[Any], str]) -> Iterator[None]:
+    """Commit what the block does or nothing of it, and close; ``told`` says why the warehouse ``failed``."""
+    try:
+        yield
+        con.commit()
+    except failed as error:
+        con.rollback()
+        raise _refused(told(error)) from None
+    except RevetlError:
+        con.rollback()
+        raise
+    finally:
+        con.close()
+
+
+class _Postgres(_Session):
+    def name(self, identifier: str) -> str:
+        return quote_identifier(identifier)
+
+    def begin(self) -> None:
+        """Begun when it was opened."""
 
     def append(self, schema: str, table: str, rows: pa.Table) -> None:
         with self._con.cursor() as cursor:
@@ -156,36 +176,16 @@ def _postgres(profile: Profile) -> Iterator[_Postgres]:
     except dbapi.Error:
         what = f"Postgres of target {profile.target} cannot be reached, or refuses the credentials"
         raise TryLater("RVT-419", what, kept="nothing was published", hint="dbt debug") from None
-    try:
+    with _whole(con, dbapi.Error, lambda error: f"SQLSTATE {getattr(error, 'sqlstate', None) or 'unknown'}"):
         yield _Postgres(con)
-        con.commit()
-    except dbapi.Error as error:
-        con.rollback()
-        raise _refused(f"SQLSTATE {getattr(error, 'sqlstate', None) or 'unknown'}") from None
-    except RevetlError:
-        con.rollback()
-        raise
-    finally:
-        con.close()
 
 
-class _Snowflake:
-    def __init__(self, con: Any) -> None:
-        self._con = con
-
+class _Snowflake(_Session):
     def name(self, identifier: str) -> str:
         return quote_identifier(identifier.upper())
 
-    def rows(self, sql: str) -> Sequence[tuple[Any, ...]]:
-        with self._con.cursor() as cursor:
-            return list(cursor.execute(sql).fetchall())
-
     def begin(self) -> None:
         self.execute("BEGIN")
-
-    def execute(self, sql: str) -> None:
-        with self._con.cursor() as cursor:
-            cursor.execute(sql)
 
     def append(self, schema: str, table: str, rows: pa.Table) -> None:
         columns, marks = ", ".join(map(self.name, rows.column_names)), ", ".join(["%s"] * rows.num_columns)
@@ -215,17 +215,8 @@ def _snowflake(profile: Profile) -> Iterator[_Snowflake]:
     except connector.errors.Error:
         what = f"Snowflake of target {profile.target} cannot be reached, or refuses the credentials"
         raise TryLater("RVT-419", what, kept="nothing was published", hint="dbt debug") from None
-    try:
+    with _whole(con, connector.errors.Error, lambda error: f"error {getattr(error, 'errno', None) or 'unknown'}"):
         yield _Snowflake(con)
-        con.commit()
-    except connector.errors.Error as error:
-        con.rollback()
-        raise _refused(f"error {getattr(error, 'errno', None) or 'unknown'}") from None
-    except RevetlError:
-        con.rollback()
-        raise
-    finally:
-        con.close()
 
 
 def create(there: Publisher, columns: Mapping[str, str], schema: str, table: str) -> Iterator[str]:
