@@ -1,4 +1,4 @@
-"""The flow, on one page: manifest → plan → warehouse → diff → guards → send → record.
+"""The flow, on one page: manifest → mapping → warehouse → diff → guards → send → record.
 
 ``plan`` and ``sync`` are the same flow; ``plan`` stops before anything is staged.
 """

@@ -18,8 +18,8 @@ from dbt_project import generate
 from revetl.config.load import load_config
 from revetl.destinations import registry
 from revetl.manifest.project import read_manifest
-from revetl.plan import build
-from revetl.plan.build import Resolved
+from revetl.mapping import build
+from revetl.mapping.build import Resolved
 from tests.shared import ROOT
 
 Connection = duckdb.DuckDBPyConnection

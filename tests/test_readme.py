@@ -20,8 +20,8 @@ from revetl.config.policies import PoliciesSpec
 from revetl.config.schema import Strict, validate
 from revetl.config.specs import LedgerConfig, RootSpec, SendConfig, SyncConfig
 from revetl.destinations import registry
-from revetl.plan.items import _CODES as META_CODES
-from revetl.plan.meta import ColumnSpec, FieldOptions, ItemSpec
+from revetl.mapping.items import _CODES as META_CODES
+from revetl.mapping.meta import ColumnSpec, FieldOptions, ItemSpec
 from tests.shared import ROOT
 
 README = ROOT / "README.md"

@@ -21,7 +21,7 @@ from revetl.types import JSON, Problem, Severity
 
 if TYPE_CHECKING:
     from revetl.engine.checking import Checked
-    from revetl.plan.flowdiff import FlowChange
+    from revetl.mapping.flowdiff import FlowChange
 
 MOST = 200  # rows of a table: a comment on GitHub has 65,536 characters
 _ENDINGS = {".md": "markdown", ".sarif": "sarif", ".xml": "junit", ".json": "json"}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from revetl.engine.checking import Checked
     from revetl.engine.debugging import DebugFinding
     from revetl.engine.estimating import Estimate
-    from revetl.plan.flowdiff import FlowChange
+    from revetl.mapping.flowdiff import FlowChange
 
 
 def checked(found: Checked) -> Iterator[RenderableType]:

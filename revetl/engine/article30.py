@@ -8,7 +8,7 @@ from datetime import datetime
 
 from revetl.engine.glimpse import glimpse
 from revetl.engine.workspace import Workspace
-from revetl.plan.build import Resolved
+from revetl.mapping.build import Resolved
 from revetl.state.backlog import Backlog, backlog, last_results
 from revetl.types import FieldPlan, SyncPlan
 

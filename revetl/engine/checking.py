@@ -9,13 +9,13 @@ from pathlib import Path
 
 import orjson
 
-from revetl import plan
+from revetl import mapping
 from revetl.engine.estimating import Estimate, estimates
 from revetl.engine.workspace import FLOWS, Options, Workspace, load, read_project, read_types
 from revetl.errors import ManifestError, UsageError
-from revetl.plan.flowdiff import FlowChange, FlowKind, diff_flows
-from revetl.plan.flows import SCHEMA_VERSION, whole
-from revetl.plan.orphans import Orphan
+from revetl.mapping.flowdiff import FlowChange, FlowKind, diff_flows
+from revetl.mapping.flows import SCHEMA_VERSION, whole
+from revetl.mapping.orphans import Orphan
 from revetl.types import JSON, Problem, Severity, SyncPlan
 
 _NEW = frozenset({FlowKind.FIELD_ADDED, FlowKind.LINK_ADDED, FlowKind.MEMBERSHIP_ADDED, FlowKind.CONSTANT_ADDED})
@@ -111,7 +111,7 @@ def _before(workspace: Workspace) -> tuple[dict[str, JSON], str]:
             kept="nothing was compared", hint="--state DIR, where DIR is the target directory of another build",
         )  # fmt: skip
     project = read_project(path)
-    old = plan.build(project, workspace.config, workspace.target, workspace.registry)
+    old = mapping.build(project, workspace.config, workspace.target, workspace.registry)
     told = whole(project, (*old.syncs, *old.refused), workspace.registry, read_types(directory, project))
     return told, f"{path} with today's revetl.yml"
 

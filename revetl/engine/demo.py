@@ -16,7 +16,7 @@ from revetl.engine.checking import check
 from revetl.engine.shop import FIELD, Day, Shop
 from revetl.engine.why import Answer, why
 from revetl.engine.workspace import Options, load
-from revetl.plan.flowdiff import FlowKind
+from revetl.mapping.flowdiff import FlowKind
 from revetl.sandbox import Sandbox, make, statefile
 from revetl.sandbox.server import serve
 from revetl.types import RunResult

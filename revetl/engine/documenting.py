@@ -13,7 +13,7 @@ from revetl.engine.session import Clock, utc_now
 from revetl.engine.statuses import SyncStatus, status
 from revetl.engine.workspace import Workspace
 from revetl.errors import RevetlError
-from revetl.plan.complaints import file_of, model_name
+from revetl.mapping.complaints import file_of, model_name
 from revetl.state.history import Sizes, cohort_sizes
 from revetl.types import CONSENT, FieldPlan, Lag, LinkPlan, Node, OnNull, SyncPlan, Write
 

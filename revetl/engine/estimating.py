@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from revetl.config.schema import as_mapping
 from revetl.contract import Destination
 from revetl.engine.counting import calls, waiting
-from revetl.plan.flowdiff import FlowChange
+from revetl.mapping.flowdiff import FlowChange
 from revetl.types import JSON, Cause, Count, Op, SyncPlan
 
 

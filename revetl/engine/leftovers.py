@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from revetl.engine.workspace import Workspace
-from revetl.plan.orphans import KnownSync, Orphan, orphans
+from revetl.mapping.orphans import KnownSync, Orphan, orphans
 from revetl.state.layout import known_syncs
 from revetl.state.reading import Reads
 from revetl.state.schema import STATE

@@ -12,7 +12,7 @@ from revetl.diff.shape import Shape
 from revetl.engine import creating
 from revetl.engine.lanes import Line
 from revetl.errors import ConfigError
-from revetl.plan.flows import flow_hash
+from revetl.mapping.flows import flow_hash
 from revetl.send.sender import Sender
 from revetl.state.layout import StoredSync, load_sync, set_cohort, set_sync
 from revetl.state.schema import STATE

@@ -17,7 +17,7 @@ from revetl.engine.session import Session
 from revetl.engine.survey import Survey
 from revetl.engine.workspace import Workspace
 from revetl.errors import RevetlError
-from revetl.plan.flows import flows
+from revetl.mapping.flows import flows
 from revetl.send.ports import LaneReport
 from revetl.state.files import replace_file
 from revetl.state.store import Store

@@ -10,7 +10,7 @@ from revetl.engine.leftovers import full_name, leftovers
 from revetl.engine.session import Clock, Session, open_session, utc_now
 from revetl.engine.workspace import Workspace
 from revetl.errors import UsageError
-from revetl.plan.orphans import Orphan
+from revetl.mapping.orphans import Orphan
 from revetl.state.layout import StoredSync, drop_sync, load_sync
 from revetl.state.schema import STATE
 

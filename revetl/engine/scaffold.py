@@ -11,7 +11,7 @@ from typing import get_args
 from pydantic import SecretStr
 
 from revetl.contract import Destination
-from revetl.plan.complaints import file_of
+from revetl.mapping.complaints import file_of
 from revetl.types import Node, Project
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")

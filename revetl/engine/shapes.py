@@ -12,7 +12,7 @@ from revetl.diff.shape import Pointer, Shape, Slot
 from revetl.encode import DIGEST, digest
 from revetl.engine.keyed import Asked
 from revetl.errors import ConfigError, RevetlError
-from revetl.plan.flows import flow_hash
+from revetl.mapping.flows import flow_hash
 from revetl.sqltext import quote_identifier
 from revetl.state.layout import (
     StoredField,

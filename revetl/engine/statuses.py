@@ -12,7 +12,7 @@ from revetl.engine.glimpse import glimpse
 from revetl.engine.leftovers import leftovers
 from revetl.engine.session import Clock, utc_now
 from revetl.engine.workspace import Workspace
-from revetl.plan.orphans import Orphan
+from revetl.mapping.orphans import Orphan
 from revetl.state.backlog import Backlog, RunRow, backlog, held, last_results, recent_runs
 from revetl.state.schema import STATE
 from revetl.state.views import View

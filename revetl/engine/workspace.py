@@ -13,15 +13,15 @@ from pathlib import Path
 import orjson
 
 from revetl import config as configuration
-from revetl import manifest, plan
+from revetl import manifest, mapping
 from revetl.config import Config, resolve_text
 from revetl.contract import Destination
 from revetl.destinations import registry
 from revetl.errors import ConfigError, ManifestError
-from revetl.plan.build import Resolved
-from revetl.plan.flows import whole as whole_flows
-from revetl.plan.lineage import Types
-from revetl.plan.select import select_syncs
+from revetl.mapping.build import Resolved
+from revetl.mapping.flows import whole as whole_flows
+from revetl.mapping.lineage import Types
+from revetl.mapping.select import select_syncs
 from revetl.state.files import replace_file
 from revetl.types import EMPTY, JSON, BuildResult, Project, SyncPlan
 from revetl.warehouse.dbt_project import DbtProject, read_dbt_project
@@ -205,7 +205,7 @@ def load(options: Options, *, profile: bool = True, catalog: bool = False) -> Wo
         config = read_config(options.config_path or root / "revetl.yml")
         known = registry()
         types = read_types(target_dir, project) if catalog else EMPTY
-        resolved = plan.build(project, config, target, known, catalog=types)
+        resolved = mapping.build(project, config, target, known, catalog=types)
     resolved = _rehearsed(resolved) if options.sandbox else resolved
     return Workspace(
         options, dbt, target, project, config, resolved, known, _results(options, target_dir), found, types

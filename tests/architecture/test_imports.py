@@ -22,7 +22,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
     "contract": frozenset({"types", "errors"}),
     "config": BASE,
     "manifest": BASE,
-    "plan": BASE | {"config"},
+    "mapping": BASE | {"config"},
     "warehouse": BASE,
     "diff": BASE,
     "encode": BASE,
@@ -59,7 +59,7 @@ OPTIONAL = frozenset(
     }
 )
 
-PURE = frozenset({"types", "contract", "manifest", "plan", "diff", "encode", "destinations"})
+PURE = frozenset({"types", "contract", "manifest", "mapping", "diff", "encode", "destinations"})
 IMPURE_MODULES = frozenset(
     {
         "asyncio",
@@ -178,7 +178,7 @@ def test_what_is_imported_is_declared() -> None:
         ("send/x.py", "from revetl.cli import main", wrong_rooms),
         ("run.py", "def f():\n    import revetl.cli.sync", wrong_rooms),
         ("types.py", "from revetl import errors", wrong_rooms),
-        ("plan/x.py", "from .build import build", wrong_rooms),
+        ("mapping/x.py", "from .build import build", wrong_rooms),
         ("engine/x.py", "from revetl.testing.clock import FakeClock", wrong_rooms),
         ("destinations/x.py", "import httpx", wrong_packages),
         ("contract.py", "import httpx", wrong_packages),

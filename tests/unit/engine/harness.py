@@ -19,7 +19,7 @@ from revetl.engine.session import Session
 from revetl.engine.staging import Masking
 from revetl.engine.workspace import Options, Workspace
 from revetl.errors import ConfigError, RevetlError
-from revetl.plan.build import Resolved
+from revetl.mapping.build import Resolved
 from revetl.send.ports import Lane
 from revetl.send.sender import Sender
 from revetl.send.wire import Failure

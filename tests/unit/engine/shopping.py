@@ -12,7 +12,7 @@ import duckdb
 from revetl.config import load_config
 from revetl.destinations import registry
 from revetl.engine.workspace import Options, Workspace
-from revetl.plan.build import Resolved
+from revetl.mapping.build import Resolved
 from revetl.types import CohortPlan, FieldPlan, ModelRef, Project, Relation, SyncPlan
 from revetl.warehouse.dbt_project import DbtProject
 from revetl.warehouse.profiles import Profile

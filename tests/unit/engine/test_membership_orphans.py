@@ -7,7 +7,7 @@ from pathlib import Path
 
 from revetl.engine.leftovers import known
 from revetl.engine.retiring import clearable, retire
-from revetl.plan import orphans
+from revetl.mapping import orphans
 from revetl.state.layout import StoredField, add_field, load_sync
 from revetl.types import CohortPlan, FieldPlan, SyncPlan
 from tests.unit.engine.harness import NAME, OFF, Rig, fields, plan, ref

@@ -19,7 +19,7 @@ from revetl.engine.lanes import Line
 from revetl.engine.resuming import resume_jobs
 from revetl.engine.session import Session
 from revetl.engine.staging import Masking
-from revetl.plan.build import Resolved
+from revetl.mapping.build import Resolved
 from revetl.sandbox import make
 from revetl.send.ports import Lane
 from revetl.send.sender import Sender
