@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import datetime
+from os import PathLike
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -32,7 +34,7 @@ from revetl.engine.rehearsal import origins
 from revetl.engine.resuming import resume_jobs
 from revetl.engine.session import Clock, Session, new_run, open_session, utc_now
 from revetl.engine.telling import report
-from revetl.engine.workspace import Options, Workspace, git_commit, load
+from revetl.engine.workspace import Options, Plan, Workspace, git_commit, load
 from revetl.errors import RevetlError, UsageError
 from revetl.send.ports import Lane
 from revetl.send.sender import Sender
@@ -42,15 +44,16 @@ from revetl.state.close import close_run
 from revetl.state.journal import Journal
 from revetl.state.outbox import Outbox, begin_run, note_models, staged_rows
 from revetl.state.usage import read_usage, write_usage
-from revetl.types import Plan, Progress, RemoteField, RunResult, SyncPlan, SyncPreview
+from revetl.types import Event, Finished, Guarded, RemoteField, RunResult, SyncPlan, SyncPreview
 
-__all__ = ["Options", "plan", "sync"]
+__all__ = ["Options", "Plan", "plan", "sync"]
 
 READ_BACK_ROWS = 10_000  # a plan reads no more than that back by itself
-Watch = Callable[[Progress], None]
+Watch = Callable[[Event], None]
+Asked = Options | str | PathLike[str]
 
 
-def _quiet(_: Progress) -> None:
+def _quiet(_: Event) -> None:
     """Show nothing."""
 
 
@@ -59,24 +62,39 @@ def _never() -> str | None:
     return None
 
 
-def plan(options: Options, *, on_progress: Watch = _quiet, clock: Clock = utc_now, wire: Wire | None = None) -> Plan:
+def _options(asked: Asked | Plan) -> Options:
+    """Return what is asked for; a path alone is a project's directory."""
+    if isinstance(asked, Plan):
+        return asked.options
+    return asked if isinstance(asked, Options) else Options(project_dir=Path(asked))
+
+
+def plan(project: Asked = "", *, on_event: Watch = _quiet, clock: Clock = utc_now, wire: Wire | None = None) -> Plan:
     """Return what a run would do; nothing is written anywhere and nothing is staged.
 
+    Args:
+        project: the project's directory, or :class:`Options` with it and whatever else is asked for.
+        on_event: is told, on the calling thread, how far it is (:class:`Progress`).
+        clock: gives the time of day, aware, in UTC; for tests.
+        wire: performs the calls; for tests.
+
     Raises:
-        RevetlError: the project, the state or the warehouse cannot be used.
+        RevetlError: the project, the state or the warehouse cannot be used; ``code`` and ``exit_code`` say why and
+            what to do about it.
     """
+    options = _options(project)
     workspace = load(options)
     plans = workspace.syncs
     with open_session(workspace, clock=clock) as session:
         with ExitStack() as stack:
             fields = PlanFields(session, None if options.offline else _questions(stack, wire))
-            found = inspect(session, plans, fields, on_progress)
+            found = inspect(session, plans, fields, on_event)
         found.notes |= {name: (*found.notes.get(name, ()), *notes) for name, notes in fields.notes.items()}
         previews = timed(workspace, found.previews(), read_usage(session.store), clock().timestamp())
         problems = (*workspace.resolved.problems, *orphaned(workspace, session.store))
     if not options.offline:
-        previews = tuple(_met(workspace, preview, on_progress, clock, wire) for preview in previews)
-    return Plan(workspace.target, plans, previews, problems)
+        previews = tuple(_met(workspace, preview, on_event, clock, wire) for preview in previews)
+    return Plan(workspace.target, plans, previews, problems, options)
 
 
 def _questions(stack: ExitStack, wire: Wire | None) -> Ask:
@@ -92,9 +110,7 @@ def _questions(stack: ExitStack, wire: Wire | None) -> Ask:
     return ask
 
 
-def _met(
-    workspace: Workspace, preview: SyncPreview, on_progress: Watch, clock: Clock, wire: Wire | None
-) -> SyncPreview:
+def _met(workspace: Workspace, preview: SyncPreview, on_event: Watch, clock: Clock, wire: Wire | None) -> SyncPreview:
     """Return a first sync's preview with what it would meet there: create, same, overwrite; nothing is written."""
     name = preview.sync
     reads = {p.name: workspace.registry[p.type].read_back for p in workspace.resolved.syncs}
@@ -104,25 +120,44 @@ def _met(
         return replace(
             preview, notes=(*preview.notes, f"{preview.rows} rows: compare with `revetl adopt --dry-run {name}`")
         )
-    found = adopt(workspace.options, (name,), on_progress=on_progress, clock=clock, wire=wire, keep=False)[0]
+    found = adopt(workspace.options, (name,), on_progress=on_event, clock=clock, wire=wire, keep=False)[0]
     if found.error:
         return replace(preview, notes=(*preview.notes, f"it could not be read back: {found.error}"))
     return replace(preview, remote={"create": found.missing, "same": found.same, "overwrite": found.differing})
 
 
 def sync(
-    options: Options,
+    project: Asked | Plan = "",
     *,
-    on_progress: Watch = _quiet,
+    on_event: Watch = _quiet,
     stop: Callable[[], str | None] = _never,
     clock: Clock = utc_now,
     wire: Wire | None = None,
 ) -> RunResult:
     """Make every selected destination agree with its models; return what became of each change.
 
+    The models are read when it runs: it sends what is true then, and all guards look at it, also where a plan was made
+    before. A run that is ended in any way, by an exception of ``on_event`` too, is continued by the next one.
+
+    Args:
+        project: a plan, or what :func:`plan` takes.
+        on_event: is told, on the calling thread, how far it is (:class:`Progress`), what a guard holds
+            (:class:`Guarded`), what was answered (:class:`Delivery`) and the end (:class:`Finished`).
+        stop: is asked between calls; a word (``SIGTERM``, "a person") ends the run in order, and stands in its result.
+        clock: gives the time of day, aware, in UTC; for tests.
+        wire: performs the calls; for tests.
+
     Raises:
         RevetlError: the project, the state or the warehouse cannot be used. What concerns one sync is in its result.
     """
+    result = _run(_options(project), on_event, stop, clock, wire)
+    on_event(Finished(result))
+    return result
+
+
+def _run(
+    options: Options, on_event: Watch, stop: Callable[[], str | None], clock: Clock, wire: Wire | None
+) -> RunResult:
     workspace = load(options)
     plans = workspace.syncs
     _known(options.first, workspace)
@@ -143,7 +178,7 @@ def sync(
             jitter = Random(run)  # noqa: S311 - no secret
             limit = _deadline(workspace, line)
             usage = read_usage(session.store)
-            return Sender(line, book, random=jitter, deadline=limit, stop=stop, on_progress=on_progress, usage=usage)
+            return Sender(line, book, random=jitter, deadline=limit, stop=stop, on_event=on_event, usage=usage)
 
         resume_jobs(session, {p.name: p for p in plans}, lines, sender_for)
         sender = sender_for(journal)
@@ -151,14 +186,22 @@ def sync(
         begin_run(session.store, run, facts)
         note_models(session.store, run, _models(workspace, plans))
         plans = tuple(p for p in plans if p.name in lines)
-        found = inspect(session, plans, _asked(session, lines, sender), on_progress)
+        found = inspect(session, plans, _asked(session, lines, sender), on_event)
         found.errors.update(errors)
         _hold_first(found, tuple(options.first))
         share, used, now = workspace.config.send.backfill_share, read_usage(session.store), clock().timestamp()
+        _announce(found, on_event)
         found.surveys = [trim(s, lines[s.plan.name], session.store, used, share, now) for s in found.surveys]
-        done = executing.execute(session, found, lines, sender, journal, outbox, on_progress)
+        done = executing.execute(session, found, lines, sender, journal, outbox, on_event)
         write_usage(session.store, sender.usage())
         return _close(session, found, done, run, started, stop(), facts)
+
+
+def _announce(found: Inspection, on_event: Watch) -> None:
+    """Tell what is held before anything is sent."""
+    verdicts = [held for survey in found.surveys for held in survey.preview.held]
+    for held in (*verdicts, *found.stopped.values()):
+        on_event(Guarded(held))
 
 
 def _known(first: Sequence[str], workspace: Workspace) -> None:

@@ -8,7 +8,6 @@ import click
 
 from revetl.cli.canary import canary
 from revetl.cli.common import Call, common
-from revetl.types import Plan, Severity
 
 
 @click.command("plan")
@@ -24,18 +23,10 @@ def command(call: Call, **given: Any) -> int:
     from revetl.cli.progress import watching
 
     with watching(call.screen) as watch:
-        found = run.plan(call.options(**given), on_progress=watch)
-    code = exit_code(found)
+        found = run.plan(call.options(**given), on_event=watch)
     call.screen.show(*render_run.plan(found))
     call.screen.document(
-        "plan", target=found.target, syncs=found.previews, problems=found.problems, exit_code=code,
-        changes=sum(preview.changes for preview in found.previews),
+        "plan", target=found.target, syncs=found.previews, problems=found.problems, exit_code=found.exit_code,
+        changes=found.changes,
     )  # fmt: skip
-    return code
-
-
-def exit_code(found: Plan) -> int:
-    """Return 2 where a sync cannot run, else 3 where something would be held, else 0."""
-    if any(problem.severity is Severity.ERROR for problem in found.problems):
-        return 2
-    return 3 if any(preview.held for preview in found.previews) else 0
+    return found.exit_code

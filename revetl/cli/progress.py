@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from revetl.cli.screen import Screen
 from revetl.cli.words import clean, span
+from revetl.types import Event
 from revetl.types import Progress as Beat
 
 EVERY = 10.0  # seconds between plain lines of one phase
@@ -18,13 +19,17 @@ _PHASES = {"read": "reading", "diff": "comparing", "stage": "writing down", "sen
 
 
 @contextmanager
-def watching(screen: Screen, clock: Callable[[], float] = time.monotonic) -> Iterator[Callable[[Beat], None]]:
-    """Yield what takes the beats of a run."""
+def watching(screen: Screen, clock: Callable[[], float] = time.monotonic) -> Iterator[Callable[[Event], None]]:
+    """Yield what takes the events of a run, and shows its beats."""
     if screen.err.is_terminal and not screen.quiet and screen.log_format == "text":
         with Bars(screen).shown() as bars:
-            yield bars.take
+            yield _beats(bars.take)
     else:
-        yield Lines(screen, clock).take
+        yield _beats(Lines(screen, clock).take)
+
+
+def _beats(take: Callable[[Beat], None]) -> Callable[[Event], None]:
+    return lambda event: take(event) if isinstance(event, Beat) else None
 
 
 class Bars:

@@ -18,7 +18,8 @@ from revetl.engine.checking import Checked
 from revetl.engine.demo import Proof, Scene, Turn
 from revetl.engine.shop import Build
 from revetl.engine.why import Answer
-from revetl.types import Plan, RunResult
+from revetl.engine.workspace import Plan
+from revetl.types import RunResult
 
 
 def opening(root: Path) -> Iterator[RenderableType]:

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from revetl.cli.render import CAUSES, OPS, held, indented, note, problem, row, table, tally, title
 from revetl.cli.words import clean, many, span
-from revetl.types import CONSENT, Plan, RunResult, Sample, SyncPreview, SyncResult
+from revetl.engine.workspace import Plan
+from revetl.types import CONSENT, RunResult, Sample, SyncPreview, SyncResult
 
 _VALUE = 60  # characters of a value that a sample shows
 _SAMPLES = 2  # of each operation, cause and cohort
@@ -24,9 +25,9 @@ def plan(found: Plan) -> Iterator[RenderableType]:
     yield previews(found)
     for preview in found.previews:
         yield from details(preview)
-    total = sum(preview.changes for preview in found.previews)
     calls = sum(preview.calls for preview in found.previews)
-    words = f"would send {many(total, 'change')} in about {many(calls, 'call')}" if total else "nothing to send"
+    words = f"would send {many(found.changes, 'change')} in about {many(calls, 'call')}"
+    words = words if found.changes else "nothing to send"
     yield Text.assemble((words, "bold"), f" · {tally(found.problems)}")
 
 

@@ -35,7 +35,7 @@ def perform(call: Call, **given: Any) -> int:
     from revetl.cli.signals import stopping
 
     with stopping(call.screen.line) as stop, watching(call.screen) as watch:
-        result = run.sync(call.options(**given), on_progress=watch, stop=stop)
+        result = run.sync(call.options(**given), on_event=watch, stop=stop)
     code = exit_code(result)
     call.screen.show(*render_run.result(result))
     title = f"revetl sync: target {result.target}, exit {code}"

@@ -23,7 +23,7 @@ from revetl.mapping.flows import whole as whole_flows
 from revetl.mapping.lineage import Types
 from revetl.mapping.select import select_syncs
 from revetl.state.files import replace_file
-from revetl.types import EMPTY, JSON, BuildResult, Project, SyncPlan
+from revetl.types import EMPTY, JSON, BuildResult, Problem, Project, Severity, SyncPlan, SyncPreview
 from revetl.warehouse.dbt_project import DbtProject, read_dbt_project
 from revetl.warehouse.profiles import Profile, load_profile
 
@@ -32,14 +32,17 @@ FLOWS = "revetl_flows.json"  # in dbt's target directory
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line, or a caller in Python, asked for."""
+    """What the command line, or a caller in Python, asked for; all of it may be left out.
+
+    ``env`` is this process's environment where nothing else is given: it is what ``env_var`` reads.
+    """
 
     project_dir: Path = Path()
     profiles_dir: Path | None = None
     profile: str | None = None
     target: str | None = None
     variables: Mapping[str, JSON] = EMPTY
-    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     config_path: Path | None = None
     manifest_path: Path | None = None
     select: Sequence[str] = ()
@@ -59,6 +62,29 @@ class Options:
     rebase_relations: bool = False
     results: Sequence[Path] = ()  # run_results.json files beside target/run_results.json
     deadline: float | None = None  # seconds
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would do, over all its syncs, and what was asked for; ``sync`` takes it as it is."""
+
+    target: str
+    syncs: tuple[SyncPlan, ...]
+    previews: tuple[SyncPreview, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    options: Options = field(default_factory=Options, repr=False)
+
+    @property
+    def changes(self) -> int:
+        """Return how many changes would leave."""
+        return sum(preview.changes for preview in self.previews)
+
+    @property
+    def exit_code(self) -> int:
+        """Return 2 where a sync cannot run, else 3 where a guard would hold something, else 0."""
+        if any(problem.severity is Severity.ERROR for problem in self.problems):
+            return 2
+        return 3 if any(preview.held for preview in self.previews) else 0
 
 
 @dataclass(frozen=True)

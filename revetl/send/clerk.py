@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from revetl.contract import Call
 from revetl.send.order import Order
 from revetl.send.ports import Journal, Lane, Tally
-from revetl.types import Batch, Outcome, Progress, Status
+from revetl.types import Batch, Delivery, Event, Outcome, Progress, Status
 
 LONGEST = 0.2
 """Seconds that an outcome may stay unflushed, however slow the disk is."""
@@ -22,14 +23,14 @@ class Clerk:
     """The only one who writes into the journal. Times are monotonic seconds."""
 
     def __init__(
-        self, journal: Journal, order: Order, crash: Crash, progress: Callable[[Progress], None], delay: float
+        self, journal: Journal, order: Order, crash: Crash, tell: Callable[[Event], None], delay: float
     ) -> None:
         """Flush at most ``delay`` seconds after an outcome came."""
         self.now = 0.0  # set by the coordinator at each of its turns
         self._journal = journal
         self._order = order
         self._crash = crash
-        self._progress = progress
+        self._tell = tell
         self._delay = delay
         self._since: float | None = None  # of the oldest outcome that is not flushed
         self._slow = 0.0
@@ -43,14 +44,17 @@ class Clerk:
         self._crash("before_settle")
         self._journal.settle(outcomes)
         self._crash("after_settle")
+        counts = Counter(outcome.status for outcome in outcomes)
+        for status, count in counts.items():
+            tally.outcomes[status] += count
         for outcome in outcomes:
-            tally.outcomes[outcome.status] += 1
             if outcome.status is not Status.DELIVERED:
                 self._order.note(outcome)
         if self._since is None:
             self._since = self.now
         sync = outcomes[0].change.sync
         self._tallies[sync] = tally
+        self._tell(Delivery(sync, **{status.value: count for status, count in counts.items()}))
         self._beat(sync, tally.done)
 
     def flush_at(self) -> float | None:
@@ -74,7 +78,7 @@ class Clerk:
         """Flush, and say where each sync stands at last."""
         self.flush()
         for sync, tally in self._tallies.items():
-            self._progress(Progress(sync, "send", tally.done))
+            self._tell(Progress(sync, "send", tally.done))
 
     def started(self, batch: Batch) -> None:
         """Record that a call leaves which must not be repeated."""
@@ -95,4 +99,4 @@ class Clerk:
     def _beat(self, sync: str, done: int) -> None:
         if self.now - self._beats.get(sync, -BEAT) >= BEAT:
             self._beats[sync] = self.now
-            self._progress(Progress(sync, "send", done))
+            self._tell(Progress(sync, "send", done))

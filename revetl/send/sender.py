@@ -17,7 +17,7 @@ from revetl.send.retry import Policy
 from revetl.send.running import Running
 from revetl.send.scheduler import Scheduler
 from revetl.send.wire import Completion, Wire
-from revetl.types import EMPTY, Progress
+from revetl.types import EMPTY, Event
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ class Sender:
         random: Random,
         deadline: float | None = None,
         stop: Callable[[], str | None] = lambda: None,
-        on_progress: Callable[[Progress], None] = _nothing,
+        on_event: Callable[[Event], None] = _nothing,
         crash: Crash = _nothing,
         usage: Mapping[str, Usage] = EMPTY,
         policy: Policy = Policy(),  # noqa: B008  frozen
@@ -50,7 +50,7 @@ class Sender:
             random: jitter.
             deadline: on the wire's monotonic clock; nothing leaves after it.
             stop: names the signal that asked to stop, once there was one.
-            on_progress: takes beats.
+            on_event: takes beats, and the outcomes of each batch in numbers.
             crash: called at the points where the fault tests end the process.
             usage: what earlier runs used of each account's quotas.
             policy: how patient to be.
@@ -63,7 +63,7 @@ class Sender:
         self._usage = usage
         self._offset = wire.now() - wire.monotonic()
         order = Order()
-        self._clerk = Clerk(journal, order, crash, on_progress, policy.flush)
+        self._clerk = Clerk(journal, order, crash, on_event, policy.flush)
         self._running = Running(Intake(order, self._clerk), self._offset)
         self._scheduler = Scheduler(self._running, Landing(self._running, policy, random, deadline), self._clerk)
         self._cut_at: float | None = None

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from revetl.types.base import EMPTY, JSON
 from revetl.types.changes import Batch, Change, Cohort, Erased, Link, Outcome, Person, RemoteField, RemoteRecord
+from revetl.types.events import Delivery, Event, Finished, Guarded, Progress
 from revetl.types.project import BuildResult, Check, Column, Node, Problem, Project, Relation
-from revetl.types.results import Count, Held, Lag, Plan, Progress, RunResult, Sample, SyncPreview, SyncResult
+from revetl.types.results import Count, Held, Lag, RunResult, Sample, SyncPreview, SyncResult
 from revetl.types.syncs import (
     CONSENT,
     CohortPlan,
@@ -41,10 +42,14 @@ __all__ = [
     "ConsentPlan",
     "Constant",
     "Count",
+    "Delivery",
     "Effect",
     "Erased",
+    "Event",
     "FieldPlan",
+    "Finished",
     "Freshness",
+    "Guarded",
     "Guards",
     "Hash",
     "Held",
@@ -60,7 +65,6 @@ __all__ = [
     "Op",
     "Outcome",
     "Person",
-    "Plan",
     "Problem",
     "Progress",
     "Project",

@@ -8,7 +8,6 @@ from datetime import datetime
 
 from revetl.types.base import EMPTY
 from revetl.types.project import Problem
-from revetl.types.syncs import SyncPlan
 from revetl.types.words import Cause, Op
 
 
@@ -77,16 +76,6 @@ class SyncPreview:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What a run would do, over all its syncs; the object that ``sync`` executes and ``plan`` prints."""
-
-    target: str
-    syncs: tuple[SyncPlan, ...]
-    previews: tuple[SyncPreview, ...] = ()
-    problems: tuple[Problem, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Lag:
     """Seconds from the build of a sync's models to the acknowledgement of what a run delivered: median, 95 of 100."""
 
@@ -130,14 +119,3 @@ class RunResult:
     dbt_invocation: str | None = None
     git_commit: str | None = None
     interrupted: str | None = None  # SIGINT, SIGTERM
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """One beat of a running sync, for progress bars and logs."""
-
-    sync: str
-    phase: str  # read | diff | stage | send | record
-    done: int = 0
-    total: int | None = None
-    message: str = ""

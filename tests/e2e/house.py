@@ -19,10 +19,10 @@ import pytest
 
 from revetl import run
 from revetl.engine.session import utc_now
-from revetl.engine.workspace import Options
+from revetl.engine.workspace import Options, Plan
 from revetl.sandbox import Sandbox, make
 from revetl.sandbox.server import serve
-from revetl.types import Plan, RunResult, SyncResult
+from revetl.types import RunResult, SyncResult
 
 MAIL, CRM = "mailchimp.customer", "hubspot.customer"
 BOXES = ("hubspot", "mailchimp")

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from revetl import run
+from revetl.engine.workspace import Plan
 from revetl.types import (
     Cause,
     Count,
     Held,
     Op,
-    Plan,
     Problem,
     Progress,
     RunResult,
@@ -60,10 +60,10 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     box: dict[str, Any] = {"plan": Plan("dev", (), (PREVIEW,)), "sync": RESULT, "beats": ()}
 
     def answer(name: str) -> Any:
-        def flow(options: Any, *, on_progress: Any, stop: Any = None) -> Any:
+        def flow(options: Any, *, on_event: Any, stop: Any = None) -> Any:
             box["options"], box["stop"] = options, stop
             for beat in box["beats"]:
-                on_progress(beat)
+                on_event(beat)
             return box[name]
 
         return flow
