@@ -8,20 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from revetl.diff import differing
+from revetl.diff.differing import snapshot
 from revetl.diff.shape import STATE, Shape, Slot
 from revetl.sqltext import quote_text
-
-
-def snapshot(shape: Shape) -> str:
-    """Return a SELECT of the snapshot with every column of the shape, nulls where none is stored yet."""
-    keys = [k if shape.stored else f"CAST(NULL AS {kind}) AS {k}" for k, kind in zip(shape.ks, shape.keys, strict=True)]
-    match = ["m"] if shape.stored else ["CAST(NULL AS VARCHAR) AS m"]
-    fields = [
-        f"f{slot.ordinal}" if slot.stored and shape.stored else f"CAST(NULL AS {slot.type}) AS f{slot.ordinal}"
-        for slot in shape.slots
-    ]
-    source = f"FROM {shape.table('snap')}" if shape.stored else "WHERE false"
-    return f"SELECT {', '.join(keys + match + fields)} {source}"
 
 
 def pending(shape: Shape) -> list[str]:
@@ -46,17 +36,13 @@ def pending(shape: Shape) -> list[str]:
 
 def changed(shape: Shape, *, doubt: bool) -> list[str]:
     """Return statements that make ``changed``: the keys that differ, and (``doubt``) those in doubt."""
-    ks, columns = ", ".join(shape.ks), ", ".join(("m", *shape.fs))
     both = ", ".join(f"coalesce(d.{k}, s.{k}) AS {k}" for k in shape.ks)
     k0 = shape.ks[0]
-    differs = "true" if shape.resend else "d.h IS DISTINCT FROM s.h"
-    awaited, nothing = "".join(f", {w}" for w in shape.ws), ", CAST(NULL AS VARCHAR)" * len(shape.ws)
+    known = f"({snapshot(shape)}) z{shape.within('z')}"
     found = [
         f"CREATE OR REPLACE TEMP TABLE changed_{shape.id} AS "
         f"SELECT {both}, d.{k0} IS NOT NULL AS wanted, s.{k0} IS NOT NULL AS known "
-        f"FROM (SELECT {ks}, hash({columns}{awaited}) AS h FROM {shape.temp('desired')}) d "
-        f"FULL JOIN (SELECT {ks}, hash({columns}{nothing}) AS h FROM ({snapshot(shape)}) z{shape.within('z')}) s "
-        f"ON {shape.same_key('d', 's')} WHERE {differs}"
+        f"{differing.records(shape, shape.temp('desired'), known)}"
     ]
     if not doubt:
         return found
@@ -143,26 +129,15 @@ def member_changes(shape: Shape, *, doubt: bool) -> list[str]:
     """Return statements that make ``mchg``: memberships to begin (``wish``), to end, and (``doubt``) in doubt."""
     k0 = shape.ks[0]
     both = ", ".join(f"coalesce(d.{k}, s.{k}) AS {k}" for k in shape.ks)
-    mapped = ", ".join(quote_text(cohort) for cohort in shape.cohorts) or "NULL"
-    # of a cohort that is mapped no more, nobody is parted: what is there stays until it is retired
-    held = ", ".join(
-        (
-            *shape.ks,
-            "cohort",
-            *(m if slot.stored else f"CAST(NULL AS {slot.type}) AS {m}" for slot, m in _members(shape)),
-        )
-    )
-    known = f"SELECT {held} FROM {shape.table('members')} z{shape.within('z')} WHERE cohort IN ({mapped})"
+    known = f"SELECT * FROM ({differing.memberships(shape)}) z{shape.within('z')}"
     if not shape.stored:
         known = f"SELECT {', '.join((*shape.ks, 'cohort', *shape.ms))} FROM {shape.temp('mwish')} WHERE false"
-    pair = f"{shape.same_key('d', 's')} AND d.cohort = s.cohort"
     found = [
         f"CREATE OR REPLACE TEMP TABLE mchg_{shape.id} AS "
         f"SELECT {both}, coalesce(d.cohort, s.cohort) AS cohort, d.{k0} IS NOT NULL AS wish, false AS pend, "
         f"CAST(NULL AS STRUCT(m VARCHAR, i VARCHAR)[]) AS tried, s.{k0} IS NOT NULL AS member, "
         f"CAST([] AS INTEGER[]) AS touched{''.join(f', d.{m}, s.{m} AS b{m[1:]}' for m in shape.ms)} "
-        f"FROM {shape.temp('mwish')} d FULL JOIN ({known}) s ON {pair} "
-        f"WHERE {' OR '.join([f'd.{k0} IS NULL', f's.{k0} IS NULL', *_other(shape)])}",
+        f"{differing.members(shape, shape.temp('mwish'), known)}",
         _taken_over(shape),
     ]
     if not doubt:
@@ -228,13 +203,6 @@ def _carried_there(shape: Shape, *, doubt: bool) -> list[str]:
 
 def _members(shape: Shape) -> list[tuple[Slot, str]]:
     return list(zip(shape.memberships, shape.ms, strict=True))
-
-
-def _other(shape: Shape) -> list[str]:
-    """Return conditions under which a membership that stands is asserted again: what it carries is another."""
-    carrying = ", ".join(sorted({quote_text(slot.cohort or "") for slot in shape.memberships}))
-    again = [f"d.cohort IN ({carrying})"] if shape.resend and carrying else []
-    return [*(f"d.{m} IS DISTINCT FROM s.{m}" for m in shape.ms), *again]
 
 
 def _members_nearby(shape: Shape) -> list[str]:

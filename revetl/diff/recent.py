@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from revetl.diff import desired
-from revetl.diff.delta import snapshot
+from revetl.diff.differing import snapshot
 from revetl.diff.shape import STATE, Shape
 from revetl.sqltext import quote_identifier, quote_text
 from revetl.types import ModelRef, SyncPlan

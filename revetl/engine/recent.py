@@ -141,7 +141,7 @@ def _asked(session: Session, plan: SyncPlan, tables: Tables, number: int, settin
     since = {ref.unique_id: _since(marks.at.get(ref.unique_id, 0), settings) for ref in dated(plan)}
     table = f"temp.main.asked_{number}"
     try:
-        rows, nulls = store.rows(desired.base_health(plan, names))[0]
+        rows, nulls = store.rows(desired.health(plan.base, names[plan.base.unique_id]))[0]
         if nulls or (every and rows < max(plan.guards.min_rows, 1)):
             return Recent(why="the base model looks broken")
         store.run_all(sql.statements(plan, names, shape, since, table, by_keys=every))

@@ -65,7 +65,7 @@ def read(plan: SyncPlan, shaped: Shaped, store: Store, *, few: bool = False) -> 
     Return the number of desired records, or the verdict that stops the sync, if its model or its key is broken.
     ``few``: somebody approved that the model has fewer rows than ``min_rows``.
     """
-    rows, nulls = store.rows(desired.base_health(plan, shaped.names))[0]
+    rows, nulls = store.rows(desired.health(plan.base, shaped.names[plan.base.unique_id]))[0]
     if rows < max(plan.guards.min_rows, 1) and not few and not shaped.shape.asked:
         what = "is empty" if rows == 0 else f"has {rows} rows, fewer than min_rows ({plan.guards.min_rows})"
         return stop(plan, "min_rows", f"{plan.base.model} {what}", rows)
