@@ -13,12 +13,23 @@ from revetl.types import CONSENT, OnLeave, OnNull, SyncPlan, Write
 
 COLUMNS = "op, cohort, cause, m, i, bm, bi, remote_id, created, local, verdict, code, reason"
 MATCHED = "x.m IS NOT NULL AND trim(x.m) <> ''"
+_STANDS = "x.known AND NOT x.pend AND NOT x.over AND x.m IS NOT DISTINCT FROM x.sm"
 COMING = "temp.main.coming"  # sync, key: records that this run means to write, judged before those that link to them
 
 
 def full(shape: Shape) -> str:
     """Return SQL: whether an UPSERT of delta row ``x`` carries every field, not only the changed ones."""
-    return "true" if shape.resend or not shape.partial else "(NOT x.known OR x.pend OR x.over)"
+    if shape.resend:
+        return "true"
+    return "(NOT x.known OR x.pend OR x.over)" if shape.partial else f"NOT {links_alone(shape)}"
+
+
+def links_alone(shape: Shape) -> str:
+    """Return SQL: whether nothing of delta row ``x`` differs but links, which are no part of a record."""
+    if not shape.links or shape.resend:
+        return "false"
+    same = [f"x.f{s.ordinal} IS NOT DISTINCT FROM x.b{s.ordinal}" for s in shape.slots if s.link is None]
+    return f"({' AND '.join([_STANDS, *same])})"
 
 
 def sends(slot: Slot, shape: Shape) -> str:
@@ -61,8 +72,7 @@ def hopes(shape: Shape) -> str:
 def _idle(shape: Shape) -> str:
     """Return SQL: whether delta row ``x`` is there only because a link of it waits, for nothing of this run."""
     same = " AND ".join(f"x.f{s.ordinal} IS NOT DISTINCT FROM x.b{s.ordinal}" for s in shape.slots)
-    still = f"x.known AND NOT x.pend AND NOT x.over AND x.m IS NOT DISTINCT FROM x.sm AND {same}"
-    return f"({still} AND NOT ({hopes(shape)}))" if shape.links and not shape.resend else "false"
+    return f"({_STANDS} AND {same} AND NOT ({hopes(shape)}))" if shape.links and not shape.resend else "false"
 
 
 def _cause(shape: Shape) -> str:

@@ -60,7 +60,8 @@ class Change:
     remote_id: str | None = None
     created: bool | None = None  # True: revetl created the record; None: revetl never wrote it
     body: bytes = b"{}"
-    # link's name at the destination → ids; of UPSERT, only links that must be written; of LEAVE, those to be cleared
+    # link's name at the destination → ids; of UPSERT, only links that must be written; of LEAVE, those to be cleared.
+    # An UPSERT of links alone has an empty body, even where records can only be written whole
     links: Mapping[str, Link] = EMPTY
     consent: bool | None = None  # of UPSERT, where the sync has a consent column: False: a new record starts opted out
 

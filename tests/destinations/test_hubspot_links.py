@@ -14,7 +14,7 @@ from revetl.sandbox import make
 from revetl.testing.conformance import stand_in
 from revetl.testing.drive import Driven, drive
 from revetl.testing.seeds import batch, change
-from revetl.types import Change, Link, OnLeave, Op, Status
+from revetl.types import Cause, Change, Link, OnLeave, Op, Status
 
 SETTINGS = HubSpotSettings.model_validate({"access_token": "sandbox"})
 WRITE = "POST /crm/v3/objects/contacts/batch/upsert"
@@ -93,6 +93,39 @@ def test_refused_batch_is_halved_as_before() -> None:
     """A batch refused for some row in it makes no link."""
     script = Script((WRITE, 400, {"category": "VALIDATION_ERROR", "message": "no"}))
     assert isinstance(run([linked(1, "21"), change(2)], script).value, BatchRejected)
+
+
+KNOWN: dict[str, Any] = {"remote_id": "11", "created": True}
+
+
+def test_a_link_alone_writes_no_record() -> None:
+    """Who is known and gets nothing but another company costs the two calls of the link; the others are written."""
+    script = Script(
+        (WRITE, 200, written((2, "12"))),
+        (END, 204, b""),
+        (MAKE, 201, made(("11", "21"), ("12", "22"))),
+    )
+    seen = run([linked(1, "21", "20", **KNOWN), linked(2, "22", fields={"firstname": "B"})], script)
+    assert [row["id"] for row in script.bodies[0]["inputs"]] == ["c2@example.org"]
+    assert {o.change.seq: (o.status, o.remote_id) for o in seen.outcomes} == {
+        1: (Status.DELIVERED, "11"), 2: (Status.DELIVERED, "12"),
+    }  # fmt: skip
+
+
+def test_a_record_in_doubt_is_written_before_its_link() -> None:
+    """What is sent again is written, though its body be empty: it may not be there any more."""
+    update = "POST /crm/v3/objects/contacts/batch/update"
+    script = Script((update, 200, written((1, "11"))), (MAKE, 201, made(("11", "21"))))
+    assert [o.status for o in run([linked(1, "21", cause=Cause.RETRY, **KNOWN)], script).outcomes] == [Status.DELIVERED]
+    assert script.left == []
+
+
+def test_a_record_that_vanished_meanwhile_is_in_doubt() -> None:
+    """Where a link alone finds no record, or no company, the next run sends the record whole."""
+    gone = {"category": "OBJECT_NOT_FOUND", "message": "11 does not exist", "context": {"fromObjectId": ["11"]}}
+    script = Script((MAKE, 207, made(numErrors=1, errors=[gone])))
+    (outcome,) = run([linked(1, "21", **KNOWN)], script).outcomes
+    assert (outcome.status, outcome.code) == (Status.UNKNOWN, "OBJECT_NOT_FOUND")
 
 
 def test_before_the_stand_in() -> None:

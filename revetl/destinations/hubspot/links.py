@@ -7,13 +7,14 @@ companies is the primary company; an archive takes every association between two
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from revetl.contract import BatchRejected, Exchange, Http, Reply, Settled
 from revetl.destinations.hubspot import api, records
-from revetl.types import JSON, Batch, Change, Outcome, Status
+from revetl.types import JSON, Batch, Cause, Change, Outcome, Status
 
 PRIMARY = "associatedcompanyid"  # what HubSpot calls the property that shows it
 _TYPE = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 1}
@@ -21,15 +22,26 @@ _ROOT = "/crm/v4/associations/contacts/companies/batch"
 
 
 def upsert(batch: Batch) -> Exchange:
-    """Write records, then the links of those that have some: such a record is delivered with its link, not before."""
+    """Write records, then the links of those that have some: such a record is delivered with its link, not before.
+
+    A record of which nothing but a link changed is not written, only linked.
+    """
     if not any(change.links for change in batch.changes):
         return (yield from records.upsert(batch))
-    return (yield from linked(records.upsert(batch)))
+    stands = [Outcome.delivered(c, remote_id=c.remote_id) for c in batch.changes if _stands(c)]
+    rest = tuple(c for c in batch.changes if not _stands(c))
+    return (yield from linked(records.upsert(replace(batch, changes=rest)), stands))
 
 
-def linked(steps: Exchange) -> Exchange:
-    """Run an exchange, keeping back the deliveries whose links are still to be written."""
-    held: list[Outcome] = []
+def _stands(change: Change) -> bool:
+    """Return whether a record is known to stand there as it should but for a link; what is in doubt is written."""
+    alone = bool(change.links) and change.body == b"{}"
+    return alone and change.remote_id is not None and change.cause is not Cause.RETRY
+
+
+def linked(steps: Exchange, stands: Sequence[Outcome] = ()) -> Exchange:
+    """Run an exchange, keeping back the deliveries whose links are still to be written, as are those of ``stands``."""
+    held = list(stands)
     given: Any = None
     try:
         while True:
@@ -89,7 +101,13 @@ def _refused(reply: Reply, held: Sequence[Outcome], ids: dict[int, str], wanted:
     errors = document.get("errors") or [{}]
     code, reason = str(errors[0].get("category") or "LINK"), str(errors[0].get("message") or "the link was not made")
     lacking = [o for o in held if o.change.seq in wanted and (ids[o.change.seq], wanted[o.change.seq]) not in made]
-    return {o.change.seq: Outcome.rejected(o.change, code=code, reason=reason, remote_id=o.remote_id) for o in lacking}
+    return {
+        # a record that was not written may be what is missing: it is sent again, whole
+        o.change.seq: Outcome.unknown(o.change, code=code, reason=reason)
+        if _stands(o.change)
+        else Outcome.rejected(o.change, code=code, reason=reason, remote_id=o.remote_id)
+        for o in lacking
+    }
 
 
 def _lost(outcome: Outcome, reply: Reply) -> Outcome:

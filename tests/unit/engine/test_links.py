@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from revetl.contract import Diagnosis, Fault, Reply
 from revetl.engine.linking import targets_first
-from revetl.types import FieldPlan, LinkPlan, OnLeave, OnNull, SyncPlan
+from revetl.types import Constant, FieldPlan, LinkPlan, OnLeave, OnNull, SyncPlan, Write
+from tests.faults.vendor import WHOLE
 from tests.unit.engine.harness import OFF, Rig, plan, ref
 
 WIDE = "id VARCHAR, email VARCHAR, a VARCHAR, firm VARCHAR"
@@ -84,6 +85,27 @@ def test_linked_when_only_the_firm_is_new() -> None:
     assert held(made, A) == {"two@example.net"}
     assert waiting(made) == []
     assert made.run().changes == []
+
+
+def test_a_link_alone_carries_no_record() -> None:
+    """Where records go whole only, one of which but a link changed has an empty body; in doubt it goes whole."""
+    made = rig(constants=(Constant("source", "dbt", Write.ALWAYS),))
+    made.destination = WHOLE
+    made.model("firms", "id VARCHAR, email VARCHAR", ("f1", "one@example.net"), ("f2", "two@example.net"))
+    made.people(("a", A, "x", "f1"), columns=WIDE)
+    assert made.run().body("a upsert") == {"email": A, "a": "x", "source": "dbt"}
+    made.vendor.lose = {A}
+    made.people(("a", A, "x", "f2"), columns=WIDE)
+    done = made.run()
+    assert (done.body("a upsert"), done.status) == ({}, {"a upsert": "unknown"})
+    made.vendor.lose = set()
+    assert made.run().body("a upsert") == {"email": A, "a": "x", "source": "dbt"}
+    assert held(made, A) == {"two@example.net"}
+    made.later(hours=1)
+    made.run()
+    made.people(("a", A, "y", "f1"), columns=WIDE)
+    assert made.run().body("a upsert") == {"email": A, "a": "y", "source": "dbt"}
+    assert held(made, A) == {"one@example.net"}
 
 
 def test_hope_that_fails() -> None:
