@@ -16,6 +16,7 @@ NINE = (
 LINKED = frozenset({"hubspot", "intercom", "pipedrive", "salesforce"})
 READERS = "email is not null and customer_id in (from newsletter_subscribers) and customer_id not in (from employees)"
 CALLED = f"{READERS} and customer_id in (from high_value_customers)"
+COHORTS = {"High value": "high_value_customers", "Churn risk": "churn_risk_customers"}
 _READS = ("/search", "/batch/read", "/token")  # of what is not a GET
 Record = Mapping[str, Any]
 
@@ -41,26 +42,28 @@ def person(one: Record, names: tuple[str, str, str, str], cohorts: Iterable[str]
     return Person(str(first), value, subscriber, ordered_on, frozenset(cohorts), company)
 
 
-def wanted(house: House, service: str) -> People:
-    """Return what the models say, spelt as ``service`` spells it."""
-    value, truth, day = SPELT[service]
-    labels = {"High value": "high_value_customers", "Churn risk": "churn_risk_customers"}
-    inside = {label: {row[0] for row in house.rows(f"from {model}")} for label, model in labels.items()}
+def wanted(house: House) -> dict[str, People]:
+    """Return service → what the models say, spelt as that service spells it."""
+    inside = {label: f"customer_id in (from {model})" for label, model in COHORTS.items()}
     rows = house.rows(
-        "select customer_id, email, first_name, lifetime_value, is_subscriber, last_order_on, company_id "
-        "from customers "
-        f"left join customer_engagement using (customer_id) where {CALLED if service == 'pipedrive' else READERS}"
+        "select email, first_name, lifetime_value, is_subscriber, last_order_on, company_id, "
+        f"{', '.join(inside.values())}, coalesce({CALLED}, false) from customers "
+        f"left join customer_engagement using (customer_id) where {READERS}"
     )
     return {
-        email: Person(
-            name,
-            value(worth),
-            truth(subscriber),
-            None if ordered is None else day(ordered),
-            frozenset(label for label, members in inside.items() if number in members),
-            str(company) if company is not None and service in LINKED else None,
-        )
-        for number, email, name, worth, subscriber, ordered, company in rows
+        service: {
+            email: Person(
+                name,
+                value(worth),
+                truth(subscriber),
+                None if ordered is None else day(ordered),
+                frozenset(label for label, member in zip(inside, members, strict=True) if member),
+                str(company) if company is not None and service in LINKED else None,
+            )
+            for email, name, worth, subscriber, ordered, company, *members, called in rows
+            if called or service != "pipedrive"
+        }
+        for service, (value, truth, day) in SPELT.items()
     }
 
 
