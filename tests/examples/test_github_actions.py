@@ -7,7 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,14 @@ MAPPED = "      - name: favourite_category\n        config: {meta: {revetl: {to:
 GH = (
     '#!/bin/sh\n[ "$1 $2 $4" = "pr comment --body-file" ] && [ -n "$GH_TOKEN" ] && (echo "$3"; cat "$5") > ../comment\n'
 )
+# A `dbt` that parses the same files once: it is most of the time of these tests. All else is dbt's own doing.
+DBT = """#!/bin/sh
+[ "$1" = parse ] || exec {dbt} "$@"
+files=$(find dbt_project.yml profiles.yml macros models seeds -type f | LC_ALL=C sort | xargs sha256sum)
+kept={kept}/$(echo "$DBT_TARGET $* $files" | sha256sum | cut -c -64)
+if [ -d "$kept" ]; then rm -rf target && cp -r "$kept" target && exit; fi
+{dbt} "$@" && cp -r target "$kept.$$" && mv -T "$kept.$$" "$kept"
+"""
 Done = subprocess.CompletedProcess[str]
 
 
@@ -62,10 +70,11 @@ def act(root: Path, env: Mapping[str, str], **given: str) -> Done:
 
 
 @pytest.fixture
-def env(tmp_path: Path) -> dict[str, str]:
+def env(tmp_path: Path, once: Callable[..., Path]) -> dict[str, str]:
     """Return a runner's environment: revetl and dbt at hand, pip installs nothing."""
-    tools = tmp_path / "bin"
+    tools, kept = tmp_path / "bin", once("parsed", Path.mkdir)
     tools.mkdir()
+    (tools / "dbt").write_text(DBT.format(dbt=Path(sys.executable).parent / "dbt", kept=kept), encoding="utf-8")
     (tools / "pip").write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
     words = f'#!/bin/sh\nexec "{sys.executable}" -c "from revetl.cli import main; main()" "$@"\n'
     (tools / "revetl").write_text(words, encoding="utf-8")
