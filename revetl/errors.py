@@ -48,6 +48,10 @@ CATALOG: dict[str, str] = {
     "RVT-123": "A group names something that is no destination",
     "RVT-124": "A destination has an unknown type",
     "RVT-125": "No destination names the target",
+    "RVT-130": "A file of cases cannot be used",
+    "RVT-131": "A value in a case does not fit its column",
+    "RVT-132": "There is no case to try",
+    "RVT-133": "The project that cases are about has errors",
     # 2xx dbt artefacts
     "RVT-200": "manifest.json is missing",
     "RVT-201": "A dbt artefact cannot be read",

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from revetl.cli import cli
+from revetl.config.cases import load_cases
 from revetl.config.guards import GuardsSpec
 from revetl.config.load import load_config
 from revetl.config.notify import NotifySpec, TelemetrySpec
@@ -25,7 +26,12 @@ from revetl.mapping.meta import ColumnSpec, FieldOptions, ItemSpec
 from tests.shared import ROOT
 
 README = ROOT / "README.md"
-PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "examples").rglob("*.md"))]
+PAGES = [
+    README,
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "examples").rglob("*.md")),
+]
 YAML = [*sorted((ROOT / "examples").rglob("*.yml")), *(p for p in PAGES if "```yaml" in p.read_text(encoding="utf-8"))]
 
 
@@ -81,12 +87,16 @@ def test_yaml_is_valid(path: Path) -> None:
         if "version" in data and "destinations" in data:
             assert load_config(text, path=path.name).problems == ()
             seen += 1
+        if "cases" in data:
+            assert load_cases(text, path=path.name)
+            seen += 1
         for model in data.get("models", ()):
             seen += 1
             assert valid(ItemSpec, model["config"]["meta"]["revetl"])
             metas = [column["config"]["meta"]["revetl"] for column in model.get("columns", ()) if "config" in column]
             assert all(valid(ColumnSpec, meta) for meta in metas)
-    assert seen or data.keys() & {"jobs", "runs", "repos"}  # a workflow, an action, hooks
+    # a workflow, an action, hooks; a part of revetl.yml
+    assert seen or data.keys() & {"jobs", "runs", "repos"} or data.keys() <= RootSpec.model_fields.keys()
 
 
 def valid(spec: type[Strict], data: Any) -> bool:

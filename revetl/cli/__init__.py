@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "debug": "Test project, warehouse, credentials and accounts.",
     "ls": "List syncs, properties and cohorts.",
     "check": "Validate meta and revetl.yml; --state shows what newly leaves.",
+    "test": "Try cases: given these rows, these records and calls.",
     "plan": "Show what a sync would send.",
     "sync": "Send what changed to every destination.",
     "status": "Show last runs, backlog, what is held, rejected, orphaned.",

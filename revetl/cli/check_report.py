@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 import orjson
 
 from revetl import __version__
+from revetl.cli import junit
 from revetl.cli.github import cell, place, table
 from revetl.cli.render_check import effect, estimated, turn, what
 from revetl.cli.screen import SCHEMA_VERSION, plain
@@ -153,27 +154,18 @@ def _junit(found: Checked) -> str:
     failures = 0
     for problem in found.problems:
         about = ".".join(part for part in (problem.model, problem.column) if part)
-        case = _case(suite, problem.sync or problem.file or "project", f"{problem.code} {about}".strip())
+        case = junit.case(suite, problem.sync or problem.file or "project", f"{problem.code} {about}".strip())
         words = "\n".join(part for part in (problem.message, problem.remedy) if part)
         if problem.severity is Severity.ERROR:
             failures += 1
-            ET.SubElement(case, "failure", type=problem.code, message=_xml(problem.message)).text = _xml(words)
+            ET.SubElement(case, "failure", type=problem.code, message=junit.xml(problem.message)).text = junit.xml(
+                words
+            )
         else:
-            ET.SubElement(case, "system-out").text = _xml(f"{problem.severity}: {words}")
+            ET.SubElement(case, "system-out").text = junit.xml(f"{problem.severity}: {words}")
     changes = {sync.name: [n.message for n in notices(found.changes) if n.sync == sync.name] for sync in found.syncs}
     for sync, said in changes.items():
-        case = _case(suite, sync, "data flows")
+        case = junit.case(suite, sync, "data flows")
         if said:
-            ET.SubElement(case, "system-out").text = "\n".join(_xml(line) for line in said)
-    suite.set("tests", str(len(suite)))
-    suite.set("failures", str(failures))
-    return ET.tostring(suite, encoding="unicode", xml_declaration=False) + "\n"
-
-
-def _case(suite: ET.Element, group: str, name: str) -> ET.Element:
-    return ET.SubElement(suite, "testcase", classname=_xml(group), name=_xml(name))
-
-
-def _xml(text: str) -> str:
-    """Return text without what XML 1.0 has no characters for: https://www.w3.org/TR/xml/#charsets."""
-    return "".join(c for c in clean(text) if c not in "\ufffe\uffff")
+            ET.SubElement(case, "system-out").text = "\n".join(junit.xml(line) for line in said)
+    return junit.written(suite, failures)

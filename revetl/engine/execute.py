@@ -71,6 +71,8 @@ def execute(
             done.errors[name] = error
             continue
         done.sent.append(survey)
+    for survey in done.sent:
+        on_progress(Progress(survey.plan.name, "send", 0, survey.preview.changes))
     try:
         done.reports = sender.deliver(feeds)
     finally:

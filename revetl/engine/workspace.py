@@ -62,6 +62,7 @@ class Options:
     rebase_relations: bool = False
     results: Sequence[Path] = ()  # run_results.json files beside target/run_results.json
     deadline: float | None = None  # seconds
+    home: Path | None = None  # where .revetl/ lies; None: in the project
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ class Workspace:
     @property
     def state_dir(self) -> Path:
         """Return the directory of this target's state; a rehearsal has one of its own."""
-        home = self.options.project_dir.absolute() / ".revetl"
+        home = (self.options.home or self.options.project_dir).absolute() / ".revetl"
         if self.options.sandbox or self.config.state is None or self.config.state.url is None:
             return home / self.state_name
         url = resolve_text(self.config.state.url, self.options.env, where="state")

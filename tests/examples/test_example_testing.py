@@ -1,0 +1,87 @@
+"""examples/testing: its cases and its pytest module, on the shop; and that neither passes where it must not."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import orjson
+import pytest
+
+from tests.e2e.house import environment, revetl
+from tests.shared import ROOT
+
+EXAMPLE = ROOT / "examples" / "testing"
+
+
+@pytest.fixture
+def project(shop: Path, tmp_path: Path) -> Path:
+    """Return the shop with the example's files beside dbt_project.yml."""
+    root = tmp_path / "shop"
+    shutil.copytree(shop, root)
+    shutil.copytree(EXAMPLE, root, dirs_exist_ok=True)
+    return root
+
+
+def test_cases_pass_without_profile_and_warehouse(project: Path) -> None:
+    """All cases of the example pass where there is a manifest and nothing else; JUnit has one case each."""
+    (project / "profiles.yml").unlink()
+    (project / "shop.duckdb").unlink()
+    done = revetl(project, "test", "--junit", "out/junit.xml", env=environment())
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 passed, 0 failed" in done.stdout
+    suite = ET.parse(project / "out" / "junit.xml").getroot()
+    assert (suite.get("tests"), suite.get("failures")) == ("3", "0")
+    assert not (project / ".revetl").exists()
+
+
+def test_a_change_of_the_mapping_fails_the_case_that_speaks_of_it(project: Path) -> None:
+    """A field that goes elsewhere fails one case with a diff, and exit 1; the others pass."""
+    manifest = project / "target" / "manifest.json"
+    data = orjson.loads(manifest.read_bytes())
+    phone = data["nodes"]["model.shop.customers"]["columns"]["phone"]
+    for meta in (phone["meta"], phone["config"]["meta"]):
+        meta["revetl"]["to"] = {"hubspot": "mobilephone"}
+    manifest.write_bytes(orjson.dumps(data))
+    done = revetl(project, "test", "--output", "json", env=environment())
+    assert done.returncode == 1, done.stderr
+    cases = orjson.loads(done.stdout)["cases"]
+    assert [case["passed"] for case in cases] == [True, False, True]
+    changed = {line.strip() for line in cases[1]["diff"]}
+    assert {"-          phone: '+15550000003'", "+          mobilephone: '+15550000003'"} <= changed
+
+
+def test_what_is_asked_for_alone_is_tried(project: Path) -> None:
+    """``--case`` takes names, ``--select`` syncs; where nothing is left the command says so, and exits 2."""
+    assert "1 passed" in revetl(project, "test", "--case", "what is*", env=environment()).stdout
+    done = revetl(project, "test", "--select", "exports", env=environment())
+    assert (done.returncode, "error[RVT-132]" in done.stderr) == (2, True)
+
+
+def test_a_case_that_expects_nothing_shows_what_came(project: Path) -> None:
+    """It fails, and what it shows passes once it is pasted; a column that is none is named with the nearest."""
+    row = "{customer_id: 5, email: five@post.example.net, lifetime_value_band: mid}"
+    case = f"cases:\n  - name: new\n    given:\n      customers: [{row}]\n"
+    path = project / "new.yml"
+    path.write_text(case)
+    done = revetl(project, "test", "new.yml", "--output", "json", env=environment())
+    assert done.returncode == 1
+    (tried,) = orjson.loads(done.stdout)["cases"]
+    pasted = "".join(f"      {line}\n" for line in tried["found"].splitlines())
+    path.write_text(f"{case}    expect:\n{pasted}")
+    assert revetl(project, "test", "new.yml", env=environment()).returncode == 0
+    path.write_text(case.replace("email:", "emial:"))
+    assert "did you mean 'email'?" in revetl(project, "test", "new.yml", env=environment()).stdout.replace("\n", " ")
+
+
+def test_the_pytest_module_passes_as_it_is(project: Path) -> None:
+    """The example's tests pass in a pytest of their own, and leave nothing in the project."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_rehearsal.py"]
+    env = environment(PYTHONPATH=str(ROOT))
+    done = subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 passed" in done.stdout
+    assert not (project / ".revetl").exists()
