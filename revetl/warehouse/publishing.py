@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 import duckdb
 import pyarrow as pa
 
-from revetl.errors import ConfigError, RevetlError, TryLater
+from revetl.errors import ConfigError, TryLater
 from revetl.sqltext import quote_identifier, quote_text
 from revetl.warehouse.connection import first_line
 from revetl.warehouse.databases import databases
 from revetl.warehouse.postgres import uri
 from revetl.warehouse.profiles import Profile
-from revetl.warehouse.sfaccess import parameters
+from revetl.warehouse.sfsession import Session, words
 
 _HELD = ("Could not set lock", "Conflicting lock", "already attached", "used by another process", "different config")
 
@@ -137,16 +136,14 @@ class _Session:
 
 
 @contextmanager
-def _whole(con: Any, failed: type[Exception], told: Callable[[Any], str]) -> Iterator[None]:
-    """Commit what the block does or nothing of it, and close; ``told`` says why the warehouse ``failed``."""
+def _whole(con: Any) -> Iterator[None]:
+    """Commit what the block does, or nothing of it, and close."""
     try:
         yield
         con.commit()
-    except failed as error:
-        con.rollback()
-        raise _refused(told(error)) from None
-    except RevetlError:
-        con.rollback()
+    except BaseException:
+        with suppress(Exception):  # closing it undoes the same; what failed first is told
+            con.rollback()
         raise
     finally:
         con.close()
@@ -176,8 +173,11 @@ def _postgres(profile: Profile) -> Iterator[_Postgres]:
     except dbapi.Error:
         what = f"Postgres of target {profile.target} cannot be reached, or refuses the credentials"
         raise TryLater("RVT-419", what, kept="nothing was published", hint="dbt debug") from None
-    with _whole(con, dbapi.Error, lambda error: f"SQLSTATE {getattr(error, 'sqlstate', None) or 'unknown'}"):
-        yield _Postgres(con)
+    try:
+        with _whole(con):
+            yield _Postgres(con)
+    except dbapi.Error as error:
+        raise _refused(f"SQLSTATE {getattr(error, 'sqlstate', None) or 'unknown'}") from None
 
 
 class _Snowflake(_Session):
@@ -202,21 +202,10 @@ _ROWS = 10_000  # of one INSERT: https://docs.snowflake.com/en/sql-reference/sql
 
 @contextmanager
 def _snowflake(profile: Profile) -> Iterator[_Snowflake]:
-    try:
-        from snowflake import connector
-    except ImportError:
-        what = "writing to Snowflake needs its connector, which is not installed"
-        raise ConfigError("RVT-417", what, hint="pip install 'revetl[snowflake]'") from None
-    given = parameters(profile)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # its defaults to come are no concern of the user's
-            con = connector.connect(**given)
-    except connector.errors.Error:
-        what = f"Snowflake of target {profile.target} cannot be reached, or refuses the credentials"
-        raise TryLater("RVT-419", what, kept="nothing was published", hint="dbt debug") from None
-    with _whole(con, connector.errors.Error, lambda error: f"error {getattr(error, 'errno', None) or 'unknown'}"):
-        yield _Snowflake(con)
+    failed = words(profile.target, "nothing was published", lambda number, _: _refused(f"error {number or 'unknown'}"))
+    session = Session(profile, failed)
+    with _whole(session):
+        yield _Snowflake(session)
 
 
 def create(there: Publisher, columns: Mapping[str, str], schema: str, table: str) -> Iterator[str]:

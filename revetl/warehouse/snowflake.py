@@ -6,7 +6,6 @@ https://docs.getdbt.com/docs/core/connect-data-platform/snowflake-setup
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -14,21 +13,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from revetl.errors import ConfigError, RevetlError, TryLater
+from revetl.errors import ConfigError, RevetlError
 from revetl.sqltext import quote_identifier, quote_text
 from revetl.types import Relation
 from revetl.warehouse.landing import Described, Kind, not_there, selected
 from revetl.warehouse.profiles import Profile
-from revetl.warehouse.sfaccess import parameters
+from revetl.warehouse.sfsession import Session, words
 from revetl.warehouse.sftypes import arrow_schema, kind_of
-
-# what the login service refuses (https://docs.snowflake.com/en/user-guide/key-pair-auth-troubleshooting)
-_REFUSED = range(390100, 390500)
-# of these, what was valid and is so no more: a session, and tokens of sessions, browsers and OAuth (constants of the
-# connector's network module)
-_EXPIRED = frozenset({390110, 390112, 390114, 390318})
-_NO_RIGHT = 3001  # insufficient privileges
-_NO_WAREHOUSE = frozenset({606, 90073, 90064})  # none selected, suspended, out of credit: somebody may resume it
 
 
 class SnowflakeReader:
@@ -41,20 +32,8 @@ class SnowflakeReader:
             ConfigError: RVT-417, the connector is not installed; RVT-418, Snowflake refuses the credentials.
             TryLater: RVT-419, it is out of reach.
         """
-        try:
-            from snowflake import connector
-        except ImportError:
-            what = "reading Snowflake needs its connector, which is not installed"
-            raise ConfigError("RVT-417", what, hint="pip install 'revetl[snowflake]'") from None
-        self._error: type[Exception] = connector.errors.Error
         self._profile = profile
-        given = parameters(profile)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", FutureWarning)  # its defaults to come are no concern of the user's
-                self._con: Any = connector.connect(**given)
-        except self._error as error:
-            raise self._failed(error) from None
+        self._session = Session(profile, words(profile.target, "Nothing was sent.", _unreadable))
 
     def describe(self, relations: Sequence[Relation]) -> Mapping[Relation, Described | RevetlError]:
         """Return each relation's columns, or why it cannot be read; what a role may not see is not there for it."""
@@ -77,7 +56,7 @@ class SnowflakeReader:
     def batches(self, name: str, columns: Mapping[str, Kind], where: str = "") -> Iterator[pa.RecordBatchReader]:
         """Yield these columns of a relation. Batches differ in their integer widths: all are brought to one schema."""
         schema = arrow_schema(columns)
-        with self._cursor() as cursor:
+        with self._session.cursor() as cursor:
             cursor.execute(selected(name, columns, where))
             batches = (_fitted(table, schema).to_batches() for table in cursor.fetch_arrow_batches())
             yield pa.RecordBatchReader.from_batches(schema, chain.from_iterable(batches))
@@ -88,7 +67,7 @@ class SnowflakeReader:
 
     def close(self) -> None:
         """Let go of the session."""
-        self._con.close()
+        self._session.close()
 
     def _place(self, relation: Relation) -> tuple[str, str, str]:
         """Return the parts of a relation's name as Snowflake knows them: without quotes they are upper case."""
@@ -121,35 +100,13 @@ class SnowflakeReader:
             return []
 
     def _rows(self, sql: str) -> list[tuple[Any, ...]]:
-        with self._cursor() as cursor:
+        with self._session.cursor() as cursor:
             return list(cursor.execute(sql).fetchall())
 
-    @contextmanager
-    def _cursor(self) -> Iterator[Any]:
-        try:
-            with self._con.cursor() as cursor:
-                yield cursor
-        except self._error as error:
-            raise self._failed(error) from None
 
-    def _failed(self, error: Any) -> RevetlError:
-        """Return what an error of the connector means; its words may hold values of the query, so few are shown."""
-        number, state, target = error.errno or 0, str(error.sqlstate or ""), self._profile.target
-        words = str(error)
-        if number in _EXPIRED:
-            what = f"the login of target {target} has expired ({number})"
-            return TryLater("RVT-419", what, kept="Nothing was sent.", hint="repeat it, or renew the token")
-        if number in _REFUSED or any(f"{code}" in words[:40] for code in ("390100", "390144", "394304")):
-            what = f"Snowflake refuses target {target} ({number}): check account, user, role and credentials"
-            return ConfigError("RVT-418", what, hint="dbt debug")
-        if number in _NO_WAREHOUSE:
-            what = f"the Snowflake warehouse of target {target} is suspended or not to be used ({number})"
-            return TryLater("RVT-419", what, kept="Nothing was sent.", hint="resume it, or name another in the profile")
-        if number == _NO_RIGHT or state in {"42501", "42S02", "02000"} or state.startswith(("42", "22")):
-            what = f"a model cannot be read (Snowflake error {number}, SQLSTATE {state})"
-            return ConfigError("RVT-414", what, hint="GRANT SELECT on it to the profile's role, or run `dbt build`")
-        what = f"Snowflake cannot be reached, or its answer broke off ({number})"
-        return TryLater("RVT-419", what, kept="Nothing was sent.", hint="try later")
+def _unreadable(number: int, state: str) -> RevetlError:
+    what = f"a model cannot be read (Snowflake error {number}, SQLSTATE {state})"
+    return ConfigError("RVT-414", what, hint="GRANT SELECT on it to the profile's role, or run `dbt build`")
 
 
 def _fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
