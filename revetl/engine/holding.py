@@ -162,5 +162,10 @@ def _warehouse(workspace: Workspace, reading: bool) -> Dialect:  # noqa: FBT001 
         from revetl.warehouse.postgres import uri
 
         return Postgres(uri(profile.fields), reading=reading)
+    if profile.type == "snowflake":
+        from revetl.state.snowflake import OPTIONS, Snowflake, failed
+        from revetl.warehouse.sfsession import Session
+
+        return Snowflake(lambda: Session(profile, failed, **OPTIONS))
     what = f"a {profile.type} warehouse cannot hold the state"
     raise ConfigError("RVT-516", what, hint="remove `state:`, or name a database: `state: postgresql://…`")

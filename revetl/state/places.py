@@ -15,7 +15,7 @@ from revetl.state.owner import Delete, Insert, Owner, Step
 
 TABLE = "ledger_files"
 COLUMNS: Mapping[str, str] = {"file": "VARCHAR", "part": "INTEGER", "data": "VARCHAR"}
-PART = 1 << 20  # bytes of a file in one row
+PART = 1 << 19  # bytes of a file in one row
 
 
 class Place(Protocol):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import groupby
 from typing import Protocol
 
 from revetl.errors import StateError
 from revetl.sqltext import quote_identifier
+from revetl.state.early import Early
 from revetl.state.owner import Columns, Delete, Drop, Forward, Holder, Insert, Make, Row, Step
 
-LEASE, CATALOGUE, BATCH, TRIES = "revetl_lease", "revetl_columns", 20_000, 3
+LEASE, CATALOGUE, BATCH, TRIES = "revetl_lease", "revetl_columns", 10_000, 3
 # one row; until is in seconds of the engine's own clock, so that no machine's clock counts
 _FIRST = (
     "CREATE TABLE IF NOT EXISTS {lease} AS SELECT CAST(0 AS BIGINT) AS fence, CAST('' AS {text}) AS token, "
@@ -26,7 +27,7 @@ class Dialect(Protocol):
 
     text: str  # its type of any text
     now: str  # its clock in seconds, as a number
-    early: bool  # definitions end a transaction, so they go before it
+    early: bool  # definitions end a transaction: see revetl.state.early; ``native`` is ``text`` for all types then
 
     def native(self, kind: str) -> str:
         """Return the type that holds every value of a DuckDB type exactly, ``text`` where there is none."""
@@ -65,6 +66,7 @@ class SqlOwner:
         self._schema = schema
         self._tables: dict[str, Columns] = {}
         self._beat: Dialect | None = None
+        self._early = Early(dialect, schema) if dialect.early else None
 
     def name(self, table: str) -> str:
         """Return a table's quoted name."""
@@ -107,7 +109,7 @@ class SqlOwner:
         if keys is None:
             yield from self._dialect.stream(f"SELECT {listed} FROM {self.name(table)} t")
             return
-        for condition, relation, parameters in self._matching(keys):
+        for condition, relation, parameters in self._matching(keys, "t"):
             yield from self._dialect.stream(
                 f"SELECT {listed} FROM {self.name(table)} t JOIN {relation} ON {condition}", parameters
             )
@@ -122,9 +124,11 @@ class SqlOwner:
 
     def write(self, token: str, steps: Sequence[Step], head: Mapping[str, str]) -> bool:
         """Apply steps in one transaction under the lease."""
-        if self._dialect.early:
-            for step in steps:
-                self._define(step)
+        early = self._early if any(isinstance(step, Make | Drop) for step in steps) else None
+        if early is not None:
+            if not self._holds(token):  # what a definition does, no transaction takes back
+                return False
+            early.widen(steps)
         with self._dialect.transaction() as undo:
             mine = "UPDATE {lease} SET run = %s, seq = %s, chain = %s WHERE token = %s AND until > {now}"
             told = [head.get("run"), head.get("seq"), head.get("chain"), token]
@@ -133,17 +137,27 @@ class SqlOwner:
                 undo()
                 return False
             for step in steps:
-                if not self._dialect.early:
-                    self._define(step)
+                self._define(step)
                 self._change(step)
+            self._recatalogue({step.table for step in steps if isinstance(step, Make | Drop)})
+        if early is not None:
+            early.narrow(steps, self._tables)
         return True
 
+    def _holds(self, token: str) -> bool:
+        sql = "SELECT 1 FROM {lease} WHERE token = %s AND until > {now}"
+        return bool(self._dialect.execute(self._text(sql), [token])[1])
+
     def _define(self, step: Step) -> None:
-        if isinstance(step, Make):
+        if not isinstance(step, Make | Drop):
+            return
+        if self._early is not None:
+            self._early.empty(step, self._tables.get(step.table, {}))
+        elif isinstance(step, Make):
             self._make(step)
-        elif isinstance(step, Drop):
+        else:
             self._dialect.execute(f"DROP TABLE IF EXISTS {self.name(step.table)}")
-            self._recatalogue(step.table, {})
+        self._tables[step.table] = step.columns if isinstance(step, Make) else {}
 
     def _make(self, step: Make) -> None:
         table, before = self.name(step.table), self._tables.get(step.table, {})
@@ -155,15 +169,20 @@ class SqlOwner:
                 self._dialect.execute(f"ALTER TABLE {table} DROP COLUMN IF EXISTS {quote_identifier(name)}")
             for name in [name for name in step.columns if name not in before]:
                 self._dialect.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {typed[name]}")
-        self._recatalogue(step.table, step.columns)
 
-    def _recatalogue(self, table: str, columns: Columns) -> None:
-        self._dialect.execute(self._text("DELETE FROM {catalogue} WHERE tab = %s"), [table])
-        rows = [(table, str(n), name, kind) for n, (name, kind) in enumerate(columns.items())]
+    def _recatalogue(self, tables: Collection[str]) -> None:
+        if not tables:
+            return
+        listed = ", ".join(["%s"] * len(tables))
+        self._dialect.execute(self._text(f"DELETE FROM {{catalogue}} WHERE tab IN ({listed})"), sorted(tables))
+        rows = [
+            (table, str(n), name, kind)
+            for table in sorted(tables)
+            for n, (name, kind) in enumerate(self._tables[table].items())
+        ]
         text = self._dialect.text
         if rows:
             self._dialect.insert(self.name(CATALOGUE), {"tab": text, "pos": "INTEGER", "col": text, "kind": text}, rows)
-        self._tables[table] = columns
 
     def _change(self, step: Step) -> None:
         if isinstance(step, Insert) and step.rows:
@@ -172,14 +191,14 @@ class SqlOwner:
         elif isinstance(step, Delete) and step.rows is None:
             self._dialect.execute(f"DELETE FROM {self.name(step.table)}")
         elif isinstance(step, Delete):
-            for condition, relation, parameters in self._matching(step):
-                statement = f"DELETE FROM {self.name(step.table)} AS t USING {relation} WHERE {condition}"
+            for condition, relation, parameters in self._matching(step, quote_identifier(step.table)):
+                statement = f"DELETE FROM {self.name(step.table)} USING {relation} WHERE {condition}"
                 self._dialect.execute(statement, parameters)
         elif isinstance(step, Forward):
             self._dialect.execute(step.sql.replace("{table}", self.name(step.table)), step.parameters)
 
-    def _matching(self, keys: Delete) -> Iterator[tuple[str, str, Sequence[object]]]:
-        """Yield conditions with the relations that they join: keys with the same parts missing go together."""
+    def _matching(self, keys: Delete, t: str) -> Iterator[tuple[str, str, Sequence[object]]]:
+        """Yield conditions on ``t`` with the relations that they join: keys with the same parts missing go together."""
         names = list(keys.columns)
 
         def there(row: Row) -> tuple[int, ...]:
@@ -188,8 +207,8 @@ class SqlOwner:
         for present, group in groupby(sorted(keys.rows or (), key=there), key=there):
             rows = [[row[n] for n in present] for row in group]
             typed = {f"c{n}": self._dialect.native(keys.columns[names[n]]) for n in present}
-            parts = [f"t.{quote_identifier(names[n])} = v.c{n}" for n in present]
-            parts += [f"t.{quote_identifier(name)} IS NULL" for n, name in enumerate(names) if n not in present]
+            parts = [f"{t}.{quote_identifier(names[n])} = v.c{n}" for n in present]
+            parts += [f"{t}.{quote_identifier(name)} IS NULL" for n, name in enumerate(names) if n not in present]
             for at in range(0, len(rows), BATCH):
                 relation, parameters = self._dialect.listed(typed, rows[at : at + BATCH])
                 yield " AND ".join(parts), relation, parameters

@@ -28,6 +28,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "chain": ("n",), "opted_out": ("sync", "key", "found_by"), "pending": ("sync", "key", "op", "cohort"),
     "rejected": ("sync", "key", "op", "cohort"),
 }  # fmt: skip
+_COMPARED = re.compile(r"\b(\w+) = \?")  # of a simple statement: in quotes, a name is the same to every engine
 _OF_SYNC = re.compile(r"(snap|members|after)_\d+\Z")
 # Acknowledgements: a lost one is only a change that is sent again, so they need no commit of their own there.
 LAZY = frozenset({"acks", "exceptions", "remote_new", "kept"})
@@ -161,7 +162,7 @@ class WorkingCopy:
         keys = known_by(write.table, columns)
         if write.simple and all(isinstance(value, str | int) for value in parameters):
             self.con.execute(sql, parameters)
-            text = sql.replace(f"{STATE}.{write.table}", "{table}").replace("?", "%s")
+            text = _COMPARED.sub(r'"\1" = %s', sql.replace(f"{STATE}.{write.table}", "{table}"))
             self._steps.append(Forward(write.table, text, list(parameters)))
         elif write.verb == "delete":
             self._steps.append(Delete(write.table, keys, self._returned(write, sql, parameters, keys)))

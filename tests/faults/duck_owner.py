@@ -81,6 +81,17 @@ class Duck:
         """Keep it: it outlives the runs."""
 
 
+class EarlyDuck(Duck):
+    """The same as an engine in which definitions end a transaction, and which keeps every value as text."""
+
+    early = True
+
+    def native(self, kind: str) -> str:
+        """Return text."""
+        del kind
+        return self.text
+
+
 class CrashingOwner(SqlOwner):
     """An owner that a run may lose at the moment before or after its commit."""
 

@@ -11,7 +11,7 @@ from revetl.state.shared import SharedStore
 from revetl.state.store import Store
 from revetl.state.working import WorkingCopy
 from revetl.warehouse.connection import connect
-from tests.faults.duck_owner import SCHEMA, CrashingOwner, Duck
+from tests.faults.duck_owner import SCHEMA, CrashingOwner, Duck, EarlyDuck
 from tests.faults.world import World
 
 
@@ -22,7 +22,7 @@ class SharedWorld(World):
         """Begin with an owner that has nothing."""
         super().__init__(seed)
         self.directory = directory
-        self.duck = Duck()
+        self.duck = EarlyDuck() if seed % 2 else Duck()
         CrashingOwner(self.duck).prepare()
 
     def run(self) -> Mapping[str, int]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -14,7 +16,7 @@ from revetl.state.outbox import begin_run
 from revetl.state.places import Objects
 from revetl.state.shared import SharedStore
 from revetl.state.working import WorkingCopy
-from tests.faults.duck_owner import SCHEMA, CrashingOwner, Duck
+from tests.faults.duck_owner import SCHEMA, CrashingOwner, Duck, EarlyDuck
 
 VALUES: dict[str, list[object]] = {
     "VARCHAR": ["", "é ☃ 'quoted' \\ \"", "nul \0 inside", "\ue000hex:00", None],
@@ -50,10 +52,12 @@ class Machine:
         self.store = SharedStore(self.copy, directory, lambda: datetime(2026, 1, 1, tzinfo=UTC))
 
 
-@pytest.fixture
-def duck() -> Duck:
-    """Return an owner without anything."""
-    return Duck()
+@pytest.fixture(params=[Duck, EarlyDuck])
+def duck(request: pytest.FixtureRequest) -> Duck:
+    """Return an owner without anything, of each way to define tables."""
+    made = request.param()
+    assert isinstance(made, Duck)
+    return made
 
 
 def there(duck: Duck, table: str) -> int:
@@ -100,6 +104,100 @@ def test_every_kind_of_write_arrives(duck: Duck, tmp_path: Path) -> None:
     assert [other.store.rows(question) for question in questions] == wanted
     other.copy.execute("DROP TABLE revetl_state.snap_1")
     assert "snap_1" not in CrashingOwner(duck).tables()
+
+
+class Killed(BaseException):
+    """The machine is gone."""
+
+
+def killed_at(number: int, duck: Duck, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the machine die before its statement of this number, counted from now on."""
+    left = iter(range(number))
+
+    def counted(name: str) -> Callable[..., Any]:
+        plain = getattr(type(duck), name)
+
+        def call(*words: Any) -> Any:
+            if next(left, None) is None:
+                raise Killed
+            return plain(duck, *words)
+
+        return call
+
+    for name in ("execute", "insert"):
+        monkeypatch.setattr(duck, name, counted(name))
+
+
+CHANGES = (
+    "CREATE TABLE revetl_state.snap_2 (k0 VARCHAR, m VARCHAR); INSERT INTO revetl_state.snap_2 VALUES ('k', 'm')",
+    "INSERT INTO revetl_state.snap_1 VALUES ('k3', '7', 'x'); ALTER TABLE revetl_state.snap_1 ADD COLUMN f1 VARCHAR; "
+    "UPDATE revetl_state.snap_1 SET f1 = m",
+    "ALTER TABLE revetl_state.snap_1 ALTER COLUMN m TYPE BIGINT USING TRY_CAST(m AS BIGINT)",
+    "ALTER TABLE revetl_state.snap_1 DROP COLUMN gone; DELETE FROM revetl_state.snap_1 WHERE k0 = 'k1'",
+    "DROP TABLE revetl_state.snap_1",
+    "DROP TABLE revetl_state.snap_1; CREATE TABLE revetl_state.snap_1 (k0 VARCHAR, m VARCHAR, gone VARCHAR)",
+    "ALTER TABLE revetl_state.snap_1 DROP COLUMN gone; ALTER TABLE revetl_state.snap_1 ADD COLUMN gone VARCHAR",
+)
+
+
+CON = duckdb.connect(config={"threads": 1})  # of one machine after another
+
+
+def copied(duck: Duck) -> WorkingCopy:
+    """Return the working copy of a machine that takes over, without a store of its own."""
+    owner = CrashingOwner(duck)
+    owner.prepare()
+    duck.execute(f"UPDATE {SCHEMA}.revetl_lease SET until = 0")
+    assert owner.acquire("me", "me", 3600.0) is None
+    CON.execute("DETACH DATABASE IF EXISTS revetl_state")
+    return WorkingCopy(CON, owner, "me")
+
+
+def seen(duck: Duck) -> str:
+    """Return what the next machine finds in the tables."""
+    copy = copied(duck)
+    known = {name: dict(copy.known[name]) for name in ("snap_1", "snap_2") if name in copy.known}
+    return repr((known, [copy.execute(f"SELECT * FROM revetl_state.{name} ORDER BY ALL").fetchall() for name in known]))
+
+
+def changed(duck: Duck, change: str, dies: int | None = None) -> bool:
+    """Make a change in one transaction; return whether the machine lived to its end."""
+    copy = copied(duck)
+    with pytest.MonkeyPatch.context() as patched:
+        if dies is not None:
+            killed_at(dies, duck, patched)
+        try:
+            copy.execute("BEGIN")
+            copy.execute(change)
+            copy.execute("COMMIT")
+        except Killed:
+            CON.execute("ROLLBACK")
+            return False
+    return True
+
+
+def begun(duck: Duck) -> Duck:
+    """Let an owner have one table, and nothing else."""
+    duck.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
+    copy = copied(duck)
+    copy.execute("CREATE TABLE revetl_state.snap_1 (k0 VARCHAR, m VARCHAR, gone VARCHAR)")
+    copy.execute("INSERT INTO revetl_state.snap_1 VALUES ('k1', '1', 'a'), ('k2', 'no', 'b')")
+    return duck
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_killed_at_any_statement(change: str, duck: Duck) -> None:
+    """What defines tables arrives whole or not at all, wherever the machine dies; where not, the next one does it."""
+    before = seen(begun(duck))
+    assert changed(duck, change)
+    wanted, number = seen(duck), 0
+    while not changed(begun(duck), change, number):
+        if seen(duck) == before:
+            assert changed(duck, change)
+        assert seen(duck) == wanted, number
+        number += 1
+    assert number > 2
+    assert seen(duck) == wanted
 
 
 def test_a_transaction_is_one_there_too(duck: Duck, tmp_path: Path) -> None:
