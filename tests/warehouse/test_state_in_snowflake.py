@@ -223,11 +223,12 @@ def test_two_machines_at_once_and_one_that_dies(
     built: Path, tmp_path: Path, snowflake: snowflake_server.Server
 ) -> None:
     """The second leaves with exit 4; after a kill -9 another waits for the lease, then sends what is unacknowledged."""
-    with running(built, tmp_path, snowflake, "twice", "send: {max_in_flight: 2}\n", latency=0.5) as all_of:
+    with running(built, tmp_path, snowflake, "twice", "send: {max_in_flight: 2}\n", 60, latency=0.2) as all_of:
         other = all_of.elsewhere("other")
         run = started(all_of.shop, *FIRST)
         for _ in range(6):
             assert all_of.receiver.came.acquire(timeout=60)
+        all_of.receiver.latency = 20.0  # it is at work still when others come
         second = other.program(*PLAIN)
         assert second.returncode == 4, second.stderr
         assert "RVT-502" in second.stderr
@@ -255,6 +256,8 @@ def test_a_machine_that_sleeps_too_long(built: Path, tmp_path: Path, snowflake: 
         run = started(all_of.shop, *FIRST)
         for _ in range(4):
             assert all_of.receiver.came.acquire(timeout=60)
+        all_of.receiver.latency = 15.0
+        assert all_of.receiver.came.acquire(timeout=60)
         run.send_signal(signal.SIGSTOP)
         all_of.receiver.latency = 0.0
         time.sleep(11)  # the lease ends
