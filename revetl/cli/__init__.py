@@ -43,6 +43,7 @@ COMMANDS: dict[str, str] = {
     "exposures": "Write one dbt exposure for each sync; --check for CI.",
     "sandbox": "Run local stand-ins of destinations for rehearsal.",
     "demo": "Walk through a whole sync on this machine.",
+    "schema": "Show JSON Schemas of revetl.yml, meta and cases, for editors.",
     "explain": "Say what an error code means.",
 }
 
