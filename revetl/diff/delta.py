@@ -63,20 +63,38 @@ def changed(shape: Shape, *, doubt: bool) -> list[str]:
     ]
 
 
+def pairs(shape: Shape) -> str:
+    """Return the statement that makes ``pair``: the changed keys, what is wanted (``f…``) and what stands (``s…``)."""
+    columns = [
+        *(f"c.{k}" for k in shape.ks),
+        f"c.wanted, c.known, d.m, {shape.normalised('d.m')} AS i, s.m AS sm, {shape.normalised('s.m')} AS si",
+        *(f"d.{f}" for f in shape.fs),
+        *(f"s.{f} AS s{f}" for f in shape.fs),
+        *(f"d.{w}" for w in shape.ws),
+        *(["d.okay"] if shape.consent is not None else []),
+    ]
+    return (
+        f"CREATE OR REPLACE TEMP TABLE pair_{shape.id} AS SELECT {', '.join(columns)} FROM {shape.temp('changed')} c "
+        f"LEFT JOIN {shape.temp('desired')} d ON {shape.same_key('c', 'd')} "
+        f"LEFT JOIN ({snapshot(shape)}) s ON {shape.same_key('c', 's')}"
+    )
+
+
 def rivals(shape: Shape) -> str:
     """Return the statement that makes ``rival``: for changed keys (``c…``), what another record has at their identity.
 
-    Few have one, so identities alone are compared first, and whole records fetched for those few.
+    Only who comes to an identity can find another there, so where nobody does, the snapshot is not read again. Few
+    find one, so identities alone are compared first, and whole records fetched for those few.
     """
-    mine = [f"c.{k} AS c{n}" for n, k in enumerate(shape.ks)]
+    mine = [f"x.{k} AS c{n}" for n, k in enumerate(shape.ks)]
     at = f"SELECT {', '.join(shape.ks)}, {shape.normalised('m')} AS i FROM ({snapshot(shape)})"
     return (
         f"CREATE OR REPLACE TEMP TABLE rival_{shape.id} AS "
         f"SELECT {', '.join(f'o.c{n}' for n in range(len(shape.ks)))}, s.* FROM ("
-        f"SELECT {', '.join(mine)}, {', '.join(f'h.{k}' for k in shape.ks)} FROM {shape.temp('changed')} c "
-        f"JOIN {shape.temp('desired')} d ON {shape.same_key('c', 'd')} "
-        f"JOIN ({at}) h ON h.i = {shape.normalised('d.m')} AND NOT ({shape.same_key('h', 'c')}) "
-        f"QUALIFY row_number() OVER (PARTITION BY {', '.join(f'c.{k}' for k in shape.ks)}) = 1) o "
+        f"SELECT {', '.join(mine)}, {', '.join(f'h.{k}' for k in shape.ks)} "
+        f"FROM (FROM {shape.temp('pair')} WHERE i IS DISTINCT FROM si) x "
+        f"JOIN ({at}) h ON h.i = x.i AND NOT ({shape.same_key('h', 'x')}) "
+        f"QUALIFY row_number() OVER (PARTITION BY {', '.join(f'x.{k}' for k in shape.ks)}) = 1) o "
         f"JOIN ({snapshot(shape)}) s ON {shape.same_key('o', 's')}"
     )
 
@@ -88,13 +106,13 @@ def delta(shape: Shape) -> str:
     in full, and what revetl delivered there for the other key counts as delivered: it may be cleared.
     """
     own = [f"c.{k}" for k in shape.ks]
-    stands = {slot.ordinal: f"coalesce(s.f{slot.ordinal}, h.f{slot.ordinal})" for slot in shape.slots}
+    stands = {slot.ordinal: f"coalesce(c.sf{slot.ordinal}, h.f{slot.ordinal})" for slot in shape.slots}
     before = [f"{sql} AS b{n}" for n, sql in stands.items()]
     # a link that waits leaves what stands there as it is
-    waits = {n: f"CASE WHEN d.w{n} IS NOT NULL THEN {stands[n]} ELSE d.f{n} END AS f{n}" for n in shape.linked}
-    after = [waits.get(slot.ordinal, f"d.f{slot.ordinal}") for slot in shape.slots]
-    after += [f"d.{w}" for w in shape.ws]
-    identity, key = shape.normalised("d.m"), shape.key_text("c")
+    waits = {n: f"CASE WHEN c.w{n} IS NOT NULL THEN {stands[n]} ELSE c.f{n} END AS f{n}" for n in shape.linked}
+    after = [waits.get(slot.ordinal, f"c.f{slot.ordinal}") for slot in shape.slots]
+    after += [f"c.{w}" for w in shape.ws]
+    key = shape.key_text("c")
     tried = (
         f"(SELECT t.i AS i, flatten(list(touched)) AS touched, list(key) AS keys, flatten(list(linked)) AS linked FROM "
         f"(SELECT key, touched, linked, unnest(tried) AS t FROM {shape.temp('pend')}) GROUP BY t.i)"
@@ -102,26 +120,23 @@ def delta(shape: Shape) -> str:
     columns = [
         *own,
         f"{key} AS key",
-        "c.wanted, c.known, d.m",
-        f"{identity} AS i, s.m AS sm, {shape.normalised('s.m')} AS si",
+        "c.wanted, c.known, c.m, c.i, c.sm, c.si",
         *after,
         *before,
         "r.remote_id, r.created, coalesce(p.touched, []) || coalesce(o.touched, []) AS touched, p.tried",
         "coalesce(p.linked, []) || coalesce(o.linked, []) AS linked",
         f"h.{shape.ks[0]} IS NOT NULL OR len(list_filter(coalesce(o.keys, []), lambda k: k <> {key})) > 0 AS over",
-        *(["d.okay"] if shape.consent is not None else []),
-        f"p.{shape.ks[0]} IS NOT NULL OR coalesce({identity} IN (SELECT i FROM {shape.temp('near')} "
+        *(["c.okay"] if shape.consent is not None else []),
+        f"p.{shape.ks[0]} IS NOT NULL OR coalesce(c.i IN (SELECT i FROM {shape.temp('near')} "
         "WHERE op <> 'join'), false) AS pend",
     ]
     return (
         f"CREATE OR REPLACE TEMP TABLE delta_{shape.id} AS SELECT {', '.join(columns)} "
-        f"FROM {shape.temp('changed')} c "
-        f"LEFT JOIN {shape.temp('desired')} d ON {shape.same_key('c', 'd')} "
-        f"LEFT JOIN ({snapshot(shape)}) s ON {shape.same_key('c', 's')} "
+        f"FROM {shape.temp('pair')} c "
         f"LEFT JOIN {shape.temp('rival')} h ON {' AND '.join(f'h.c{n} = c.{k}' for n, k in enumerate(shape.ks))} "
         f"LEFT JOIN {shape.temp('pend')} p ON {shape.same_key('c', 'p')} "
         f"LEFT JOIN {STATE}.remote r ON r.sync = {quote_text(shape.sync)} AND r.key = {key} "
-        f"LEFT JOIN {tried} o ON o.i = {identity}"
+        f"LEFT JOIN {tried} o ON o.i = c.i"
     )
 
 
@@ -257,6 +272,7 @@ def statements(
         f"CREATE OR REPLACE TEMP VIEW mwish_{shape.id} AS {members_sql}",
         *pending(shape),
         *changed(shape, doubt=doubt),
+        pairs(shape),
         rivals(shape),
         delta(shape),
         *_whereabouts(shape),
