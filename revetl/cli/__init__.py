@@ -13,6 +13,8 @@ from typing import Any
 
 import click
 
+from revetl.engine.heap import rarely_collected
+
 __all__ = ["cli", "main"]
 
 # name → what the list of commands says of it, in the order in which people meet them
@@ -93,7 +95,8 @@ class Commands(click.Group):
         """Run the command that ``args`` name, and exit with its code; errors end here and nowhere else."""
 
         def run() -> Any:
-            return super(Commands, self).main(args, prog_name, complete_var, standalone_mode=False, **extra)
+            with rarely_collected():
+                return super(Commands, self).main(args, prog_name, complete_var, standalone_mode=False, **extra)
 
         code = guarded(run, tuple(sys.argv[1:] if args is None else args))
         if not standalone_mode:

@@ -13,6 +13,8 @@ from revetl.diff.differing import snapshot
 from revetl.diff.shape import STATE, Shape, Slot
 from revetl.sqltext import quote_text
 
+NOWHERE = "CAST(NULL AS STRUCT(m VARCHAR, i VARCHAR)[])"  # no request of unknown outcome names an identity
+
 
 def pending(shape: Shape) -> list[str]:
     """Return statements about keys of unknown outcome: ``pend`` (records), ``mpend`` (memberships), ``near``.
@@ -99,7 +101,7 @@ def rivals(shape: Shape) -> str:
     )
 
 
-def delta(shape: Shape) -> str:
+def delta(shape: Shape, *, doubt: bool) -> str:
     """Return the statement that makes ``delta``: the changed keys with after (``f…``) and before (``b…``) values.
 
     ``over``: it takes over an identity at which another key stood, or may stand by an unknown outcome. Then it is sent
@@ -112,32 +114,49 @@ def delta(shape: Shape) -> str:
     waits = {n: f"CASE WHEN c.w{n} IS NOT NULL THEN {stands[n]} ELSE c.f{n} END AS f{n}" for n in shape.linked}
     after = [waits.get(slot.ordinal, f"c.f{slot.ordinal}") for slot in shape.slots]
     after += [f"c.{w}" for w in shape.ws]
-    key = shape.key_text("c")
-    tried = (
-        f"(SELECT t.i AS i, flatten(list(touched)) AS touched, list(key) AS keys, flatten(list(linked)) AS linked FROM "
-        f"(SELECT key, touched, linked, unnest(tried) AS t FROM {shape.temp('pend')}) GROUP BY t.i)"
-    )
+    key, takes = shape.key_text("c"), f"h.{shape.ks[0]} IS NOT NULL"
+    doubts, joins = _doubts(shape, key, takes) if doubt else (_certain(takes), "")
     columns = [
         *own,
         f"{key} AS key",
         "c.wanted, c.known, c.m, c.i, c.sm, c.si",
         *after,
         *before,
-        "r.remote_id, r.created, coalesce(p.touched, []) || coalesce(o.touched, []) AS touched, p.tried",
-        "coalesce(p.linked, []) || coalesce(o.linked, []) AS linked",
-        f"h.{shape.ks[0]} IS NOT NULL OR len(list_filter(coalesce(o.keys, []), lambda k: k <> {key})) > 0 AS over",
+        "r.remote_id, r.created",
         *(["c.okay"] if shape.consent is not None else []),
-        f"p.{shape.ks[0]} IS NOT NULL OR coalesce(c.i IN (SELECT i FROM {shape.temp('near')} "
-        "WHERE op <> 'join'), false) AS pend",
+        *doubts,
     ]
     return (
         f"CREATE OR REPLACE TEMP TABLE delta_{shape.id} AS SELECT {', '.join(columns)} "
         f"FROM {shape.temp('pair')} c "
         f"LEFT JOIN {shape.temp('rival')} h ON {' AND '.join(f'h.c{n} = c.{k}' for n, k in enumerate(shape.ks))} "
-        f"LEFT JOIN {shape.temp('pend')} p ON {shape.same_key('c', 'p')} "
-        f"LEFT JOIN {STATE}.remote r ON r.sync = {quote_text(shape.sync)} AND r.key = {key} "
-        f"LEFT JOIN {tried} o ON o.i = c.i"
+        f"LEFT JOIN {STATE}.remote r ON r.sync = {quote_text(shape.sync)} AND r.key = {key}{joins}"
     )
+
+
+def _certain(takes: str) -> list[str]:
+    """Return the columns that tell of doubts where there are none."""
+    return [
+        "CAST([] AS INTEGER[]) AS touched, CAST([] AS STRUCT(n INTEGER, id VARCHAR)[]) AS linked",
+        f"{NOWHERE} AS tried, {takes} AS over, false AS pend",
+    ]
+
+
+def _doubts(shape: Shape, key: str, takes: str) -> tuple[list[str], str]:
+    """Return the columns that tell of doubts, and the joins that they need."""
+    others = (
+        f"(SELECT t.i AS i, flatten(list(touched)) AS touched, list(key) AS keys, flatten(list(linked)) AS linked FROM "
+        f"(SELECT key, touched, linked, unnest(tried) AS t FROM {shape.temp('pend')}) GROUP BY t.i)"
+    )
+    columns = [
+        *(f"coalesce(p.{name}, []) || coalesce(o.{name}, []) AS {name}" for name in ("touched", "linked")),
+        "p.tried",
+        f"{takes} OR len(list_filter(coalesce(o.keys, []), lambda k: k <> {key})) > 0 AS over",
+        f"p.{shape.ks[0]} IS NOT NULL OR coalesce(c.i IN (SELECT i FROM {shape.temp('near')} "
+        "WHERE op <> 'join'), false) AS pend",
+    ]
+    joins = f" LEFT JOIN {shape.temp('pend')} p ON {shape.same_key('c', 'p')} LEFT JOIN {others} o ON o.i = c.i"
+    return columns, joins
 
 
 def member_changes(shape: Shape, *, doubt: bool) -> list[str]:
@@ -150,7 +169,7 @@ def member_changes(shape: Shape, *, doubt: bool) -> list[str]:
     found = [
         f"CREATE OR REPLACE TEMP TABLE mchg_{shape.id} AS "
         f"SELECT {both}, coalesce(d.cohort, s.cohort) AS cohort, d.{k0} IS NOT NULL AS wish, false AS pend, "
-        f"CAST(NULL AS STRUCT(m VARCHAR, i VARCHAR)[]) AS tried, s.{k0} IS NOT NULL AS member, "
+        f"{NOWHERE} AS tried, s.{k0} IS NOT NULL AS member, "
         f"CAST([] AS INTEGER[]) AS touched{''.join(f', d.{m}, s.{m} AS b{m[1:]}' for m in shape.ms)} "
         f"{differing.members(shape, shape.temp('mwish'), known)}",
         _taken_over(shape),
@@ -223,7 +242,6 @@ def _members(shape: Shape) -> list[tuple[Slot, str]]:
 def _members_nearby(shape: Shape) -> list[str]:
     """Return statements that assert the memberships of whoever holds an identity in doubt."""
     ks = ", ".join(f"d.{k}" for k in shape.ks)
-    tried = "CAST(NULL AS STRUCT(m VARCHAR, i VARCHAR)[])"
     mine = f"n.op <> 'join' OR n.key <> {shape.key_text('d')}"
     holders = (
         f"(SELECT {ks}, n.key, n.op, n.cohort FROM {shape.temp('desired')} d JOIN {shape.temp('near')} n "
@@ -239,10 +257,10 @@ def _members_nearby(shape: Shape) -> list[str]:
     fresh = f"ANTI JOIN {shape.temp('mchg')} c ON {shape.same_key('d', 'c')} AND c.cohort"
     return [
         f"INSERT INTO {shape.temp('mchg')} BY NAME SELECT DISTINCT {ks}, w.cohort, true AS wish, true AS pend, "
-        f"{tried} AS tried, false AS member{''.join(f', w.{m}' for m in shape.ms)} FROM {holders} d "
+        f"{NOWHERE} AS tried, false AS member{''.join(f', w.{m}' for m in shape.ms)} FROM {holders} d "
         f"JOIN {shape.temp('mwish')} w ON {shape.same_key('d', 'w')} {fresh} = w.cohort",
         f"INSERT INTO {shape.temp('mchg')} BY NAME SELECT DISTINCT {ks}, d.cohort, false AS wish, true AS pend, "
-        f"{tried} AS tried, false AS member FROM {carried} d "
+        f"{NOWHERE} AS tried, false AS member FROM {carried} d "
         f"ANTI JOIN {shape.temp('mwish')} w ON {shape.same_key('d', 'w')} AND w.cohort = d.cohort {fresh} = d.cohort",
     ]
 
@@ -274,7 +292,7 @@ def statements(
         *changed(shape, doubt=doubt),
         pairs(shape),
         rivals(shape),
-        delta(shape),
+        delta(shape, doubt=doubt),
         *_whereabouts(shape),
         *member_changes(shape, doubt=doubt),
         *_neighbours(shape),
