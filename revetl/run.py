@@ -26,7 +26,6 @@ from revetl.engine.debugging import PATIENCE, Silent
 from revetl.engine.durations import timed
 from revetl.engine.execute import Executed, first_sync
 from revetl.engine.fitting import Ask, PlanFields
-from revetl.engine.heap import rarely_collected
 from revetl.engine.inspect import Inspection, Remote, inspect
 from revetl.engine.lanes import Line, guarded, line_of
 from revetl.engine.leftovers import orphaned
@@ -36,6 +35,7 @@ from revetl.engine.session import Clock, Session, new_run, open_session, utc_now
 from revetl.engine.telling import report
 from revetl.engine.workspace import Options, Plan, Workspace, git_commit, load
 from revetl.errors import RevetlError, UsageError
+from revetl.heap import rarely_collected
 from revetl.send.ports import Lane
 from revetl.send.sender import Sender
 from revetl.send.threads import ThreadWire

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from revetl.engine.heap import rarely_collected
+from revetl.heap import rarely_collected
 
 __all__ = ["cli", "main"]
 

@@ -19,6 +19,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
     "types": frozenset(),
     "errors": frozenset(),
     "sqltext": frozenset({"types", "errors"}),
+    "heap": frozenset(),
     "contract": frozenset({"types", "errors"}),
     "config": BASE,
     "manifest": BASE,

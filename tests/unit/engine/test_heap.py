@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from revetl.engine.heap import YOUNG, rarely_collected
+from revetl.heap import YOUNG, rarely_collected
 
 
 @pytest.fixture(autouse=True)
