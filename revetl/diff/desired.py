@@ -131,7 +131,8 @@ def _withdrawn(shape: Shape, cohort: str, spelling: Spelling) -> str:
         f"EXISTS (SELECT 1 FROM {s.state('remote')} r WHERE r.{s.name('sync')} = {s.text(shape.sync)} AND {spelt})"
     )
     if shape.stored:
-        same = " AND ".join(f"s.{s.name(k)} = q.{k}" for k in shape.ks)
+        pairs = zip(shape.ks, shape.keys, strict=True)
+        same = " AND ".join(f"{s.typed(f's.{s.name(k)}', kind)} = q.{k}" for k, kind in pairs)
         known.append(f"EXISTS (SELECT 1 FROM {s.state(f'snap_{shape.id}')} s WHERE {same})")
     keys = ", ".join(f"q.{k}" for k in shape.ks)
     return (
@@ -150,10 +151,10 @@ def key_health(ref: ModelRef, name: str, spelling: Spelling = DUCKDB) -> str:
     """Return a SELECT of ``rows, nulls, duplicates`` over a model's key: the slow question, asked once in doubt."""
     columns = ", ".join(map(spelling.name, ref.key))
     distinct = f"SELECT count(*) FROM (SELECT DISTINCT {columns} FROM {name} h) t"
-    return f"{health(ref, name, spelling, f', count(*) - ({distinct})')}"
+    return health(ref, name, spelling, f", count(*) - ({distinct}) AS extra")
 
 
 def health(ref: ModelRef, name: str, spelling: Spelling = DUCKDB, more: str = "") -> str:
     """Return a SELECT of ``rows, nulls`` over a model's key: of the base model, cheap enough for every run."""
     null = " OR ".join(f"{spelling.name(column)} IS NULL" for column in ref.key)
-    return f"SELECT count(*), count(CASE WHEN {null} THEN 1 END){more} FROM {name} g"
+    return f"SELECT count(*) AS n, count(CASE WHEN {null} THEN 1 END) AS nulls{more} FROM {name} g"

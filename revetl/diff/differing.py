@@ -9,10 +9,8 @@ from revetl.diff.spelling import DUCKDB, Spelling
 def snapshot(shape: Shape, spelling: Spelling = DUCKDB) -> str:
     """Return a SELECT of the snapshot with every column of the shape, nulls where none is stored yet."""
     s = spelling
-    keys = [
-        f"{s.name(k) if shape.stored else s.typed('NULL', kind)} AS {k}"
-        for k, kind in zip(shape.ks, shape.keys, strict=True)
-    ]
+    pairs = list(zip(shape.ks, shape.keys, strict=True))
+    keys = [f"{s.typed(s.name(k) if shape.stored else 'NULL', kind)} AS {k}" for k, kind in pairs]
     match = s.held(s.name("m"), "VARCHAR") if shape.stored else s.typed("NULL", "VARCHAR")
     fields = [f"{_held(slot, shape, s)} AS f{slot.ordinal}" for slot in shape.slots]
     source = f"FROM {s.state(f'snap_{shape.id}')}" if shape.stored else "WHERE 1 = 0"
@@ -22,7 +20,8 @@ def snapshot(shape: Shape, spelling: Spelling = DUCKDB) -> str:
 def memberships(shape: Shape, spelling: Spelling = DUCKDB) -> str:
     """Return a SELECT of the memberships that stand, of cohorts that are mapped: of others, nobody is parted."""
     s = spelling
-    columns = [f"{s.name(k)} AS {k}" for k in shape.ks] + [f"{s.name('cohort')} AS cohort"]
+    columns = [f"{s.typed(s.name(k), kind)} AS {k}" for k, kind in zip(shape.ks, shape.keys, strict=True)]
+    columns.append(f"{s.name('cohort')} AS cohort")
     columns += [f"{_held(slot, shape, s)} AS f{slot.ordinal}" for slot in shape.memberships]
     mapped = ", ".join(map(s.text, shape.cohorts)) or "NULL"
     return f"SELECT {', '.join(columns)} FROM {s.state(f'members_{shape.id}')} WHERE {s.name('cohort')} IN ({mapped})"

@@ -27,7 +27,7 @@ def watches(plan: SyncPlan, shape: Shape) -> Sequence[Watch]:
     """Return the guards of a sync; without a snapshot there is nothing to compare with."""
     if not shape.stored:
         return ()
-    known = f"SELECT count(*) FROM {shape.table('snap')}"
+    known = shape.size()
     found = [
         Watch("max_leave", "c.op = 'leave'", known, plan.guards.max_leave, "records would leave",
               also="c.op = 'part' AND c.key IN (SELECT key FROM {held})"),
@@ -36,7 +36,7 @@ def watches(plan: SyncPlan, shape: Shape) -> Sequence[Watch]:
               "known records would change"),
     ]  # fmt: skip
     for cohort in plan.cohorts:
-        members = f"SELECT count(*) FROM {shape.table('members')} WHERE cohort = {quote_text(cohort.name)}"
+        members = shape.size(cohort.name)
         stays = f"c.key NOT IN (SELECT key FROM {shape.temp('changes')} WHERE op = 'leave')"
         where = f"c.op = 'part' AND c.cohort = {quote_text(cohort.name)} AND {stays}"
         found.append(

@@ -27,7 +27,7 @@ def statements(
     parts = [_newer(ref, names, shape, since[ref.unique_id]) for ref in plan.models if ref.unique_id in since]
     parts += [*_open(shape), *_moved_links(shape)]
     if by_keys:
-        bare, nobody = _keys_alone(plan), replace(shape, slots=())
+        bare, nobody = keys_alone(plan), replace(shape, slots=())
         made = [
             f"CREATE OR REPLACE TEMP VIEW desired_{shape.id} AS {desired.desired(bare, names, nobody)}",
             f"CREATE OR REPLACE TEMP VIEW mwish_{shape.id} AS {desired.members(bare, names, nobody)}",
@@ -44,7 +44,7 @@ def newest(ref: ModelRef, name: str) -> str:
     return f"SELECT epoch_us(max({moment}) FILTER (WHERE isfinite({moment}))) FROM {name} r"
 
 
-def _keys_alone(plan: SyncPlan) -> SyncPlan:
+def keys_alone(plan: SyncPlan) -> SyncPlan:
     """Return the sync without all that it carries: who is wanted, and who is a member."""
     cohorts = tuple(replace(cohort, fields=()) for cohort in plan.cohorts)
     match = plan.base.key[0]

@@ -6,8 +6,10 @@ nulls, so that the ordinary diff finds its backfill, and a field that is no long
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from revetl.sqltext import quote_text
 from revetl.types import Hash, OnNull, Write
 
 STATE = "revetl_state"  # the name under which the state database is attached
@@ -79,6 +81,20 @@ class Shape:
     memberships: tuple[Slot, ...] = ()  # fields of memberships; their columns lie beside the members
     asked: str | None = None  # table of the keys that a partial read is about; None: all are read
     settled: bool = False  # of a partial read: whoever is not asked for is as state says
+    sizes: Mapping[str | None, int] | None = None  # the asked are all who differ: members by cohort, and (None) records
+
+    @property
+    def whole(self) -> bool:
+        """Return whether all that may differ is read."""
+        return self.asked is None or self.sizes is not None
+
+    def size(self, cohort: str | None = None) -> str:
+        """Return a SELECT of how many records are known, or members of a cohort."""
+        if self.sizes is not None:
+            return f"SELECT {self.sizes.get(cohort, 0)}"
+        if cohort is None:
+            return f"SELECT count(*) FROM {self.table('snap')}"
+        return f"SELECT count(*) FROM {self.table('members')} WHERE cohort = {quote_text(cohort)}"
 
     @property
     def ks(self) -> tuple[str, ...]:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from revetl.config import resolve_text
+from revetl.diff.engines import SPELLINGS
+from revetl.diff.spelling import Elsewhere
 from revetl.engine.workspace import Workspace
 from revetl.errors import ConfigError
 from revetl.state.files import private_directory
 from revetl.state.lease import Lease, leased
 from revetl.state.lock import locked
-from revetl.state.owner import Owner
 from revetl.state.places import Objects, Place
 from revetl.state.shared import SharedStore, open_shared_view
 from revetl.state.sqlowner import Dialect, SqlOwner
@@ -35,6 +36,7 @@ class Hold:
     scratch: Path
     open: Callable[..., Store]
     lease: Lease | None = None
+    spelling: Elsewhere | None = None  # of the warehouse, where it has the state, too
 
 
 @contextmanager
@@ -68,7 +70,14 @@ def held(workspace: Workspace, started_at: str) -> Iterator[Hold]:
                 copy = WorkingCopy(con, owner, lease.token)
                 return SharedStore(copy, directory, *words, place=place, **options)
 
-            yield Hold(con, directory, scratch, shared, lease)
+            yield Hold(con, directory, scratch, shared, lease, _spelling(workspace, owner))
+
+
+def _spelling(workspace: Workspace, owner: SqlOwner) -> Elsewhere | None:
+    """Return how the warehouse of the models spells a comparison with the state that it has."""
+    state, profile = workspace.config.state, workspace.profile
+    made = SPELLINGS.get(profile.type) if profile is not None and state is not None and state.engine else None
+    return made(owner.name, owner.native) if made is not None else None
 
 
 @contextmanager
@@ -128,7 +137,7 @@ def place_of(workspace: Workspace) -> Place | None:
     return Objects(url, workspace.state_name)
 
 
-def owner_of(workspace: Workspace, *, reading: bool = False) -> Owner:
+def owner_of(workspace: Workspace, *, reading: bool = False) -> SqlOwner:
     """Return the owner of a shared state, connected.
 
     Raises:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from revetl.diff import changes
 from revetl.diff.shape import Shape
-from revetl.engine import gate, keyed, recent, shapes, survey
+from revetl.engine import gate, inside, keyed, recent, shapes, survey
 from revetl.engine.keyed import Asked
 from revetl.engine.linking import targets_first
 from revetl.engine.recent import Recent
@@ -134,7 +134,7 @@ def _open(session: Session, plans: tuple[SyncPlan, ...]) -> _Reading:
     if session.workspace.options.partial:
         asked = _ask(session, plans, list(needs))
     else:
-        recents = recent.look(session, plans)
+        recents = inside.look(session, plans) or recent.look(session, plans)
         asked = {name: one.asked for name, one in recents.items() if one.asked is not None}
     pairs = [(plan, asked[plan.name]) for plan in plans if plan.name in asked]
     only = keyed.only(pairs, [plan for plan in plans if plan.name not in asked])
@@ -176,12 +176,14 @@ def _read_one(session: Session, plan: SyncPlan, reading: _Reading, number: int, 
     if held is None:
         if shaped.retyped and stored:
             shaped = _accept_types(session, plan, shaped, stored, tables, asked)
-        rows = survey.read(plan, shaped, store)
+        counted = asked.counted if asked else None
+        inside.bring_linked(session, shaped)
+        rows = survey.read(plan, shaped, store, counted=counted)
         if not isinstance(rows, int) and rows.guard == "min_rows":
             few = session.approvals.allows(plan.name, "min_rows", None, 0)
-            rows = survey.read(plan, shaped, store, few=True) if few else rows
+            rows = survey.read(plan, shaped, store, few=True, counted=counted) if few else rows
         if isinstance(rows, int):
-            marks = recent.marks_of(session, plan, tables, read)
+            marks = recent.marks_of(session, plan, tables, None if session.spelling else read)
             return _Read(plan, shaped, load_sync(store, plan.name), rows, marks)
         held = rows
     found.stopped[plan.name] = held

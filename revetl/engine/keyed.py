@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -17,6 +17,17 @@ Key = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """What the warehouse counted of a sync's models and of its state, where it found who differs itself."""
+
+    rows: int  # of the base model
+    nulls: int  # in its key
+    wanted: int
+    sizes: Mapping[str | None, int]  # members by cohort, and (None) records
+    twice: tuple[str, int] | None = None  # a model, and how many of its rows repeat a key
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """What the given texts mean to one sync: ``table`` holds the keys, typed as ``kinds``; ``unknown`` mean none."""
 
@@ -25,6 +36,7 @@ class Asked:
     keys: frozenset[Key]  # the same, as text
     unknown: int = 0
     settled: bool = False  # whoever is not asked for is as state says
+    counted: Counted | None = None  # these are all who differ
 
     @property
     def notes(self) -> tuple[str, ...]:

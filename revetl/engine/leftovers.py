@@ -8,7 +8,6 @@ from revetl.engine.workspace import Workspace
 from revetl.mapping.orphans import KnownSync, Orphan, orphans
 from revetl.state.layout import known_syncs
 from revetl.state.reading import Reads
-from revetl.state.schema import STATE
 from revetl.types import Problem, Severity
 
 
@@ -16,7 +15,7 @@ def known(state: Reads) -> Mapping[str, KnownSync]:
     """Return what state knows of every sync: its fields, its cohorts with members or an id there, what those carry."""
     found = {}
     for sync in known_syncs(state):
-        members = {row[0] for row in state.rows(f"SELECT DISTINCT cohort FROM {STATE}.members_{sync.id}")}
+        members = {str(cohort) for cohort in state.sizes(f"members_{sync.id}", "cohort")}
         fields = tuple(field.field for field in sync.fields)
         carried = tuple((str(field.cohort), field.field) for field in sync.memberships)
         found[sync.sync] = KnownSync(sync.sync, fields, tuple(sorted({*members, *(sync.cohorts or ())})), carried)

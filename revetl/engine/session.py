@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from revetl.diff.spelling import Elsewhere
 from revetl.engine.holding import held
 from revetl.engine.keyring import Keyring, keyring, pin
 from revetl.engine.sealing import sealer
@@ -52,6 +53,7 @@ class Session:
     clock: Clock
     ring: Keyring | None = None  # None: the mask's key alone
     lease: Lease | None = None  # of a shared state
+    spelling: Elsewhere | None = None  # of the warehouse, where it has the state, too
 
     @property
     def keys(self) -> Keyring:
@@ -117,7 +119,7 @@ def open_session(
                 pin(store, ring)
             settle(store)
             mask = masking(workspace, ring)
-            session = Session(workspace, store, source, Approvals(store), mask, clock, ring, hold.lease)
+            session = Session(workspace, store, source, Approvals(store), mask, clock, ring, hold.lease, hold.spelling)
             finish(store)
             session.close_killed(keep=frozenset(job.run for job in open_jobs(store)))
             yield session

@@ -259,6 +259,7 @@ def shape_of(
         cohorts=(*(c.name for c in plan.cohorts), *([plan.consent.cohort] if plan.consent else []), *sorted(ended)),
         asked=asked.table if asked else None,
         settled=asked is not None and asked.settled,
+        sizes=asked.counted.sizes if asked and asked.counted else None,
     )
     names = {uid: _source(ref, tables, shape.keys, shape.asked) for uid, ref in refs.items()}
     version = f"{flow_hash(plan)}/{wire}"
@@ -333,7 +334,7 @@ def persist(store: Store, plan: SyncPlan, shaped: Shaped, stored: StoredSync | N
 
 def settle(store: Store, shape: Shape, destination: Destination, rows: int, *, complete: bool) -> None:
     """Record what a finished run settled: the model's size and, if nothing is left over, backfill and wire format."""
-    if not shape.asked:
+    if shape.whole:
         set_sync(store, shape.id, last_rows=rows)
     if complete:
         settle_fresh(store, shape.id)

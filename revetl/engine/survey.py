@@ -13,6 +13,7 @@ from revetl.encode import Encoding
 from revetl.engine import staging
 from revetl.engine.counting import calls
 from revetl.engine.forgotten import leave_out
+from revetl.engine.keyed import Counted
 from revetl.engine.keyring import Keyring
 from revetl.engine.shapes import Shaped
 from revetl.sqltext import quote_text
@@ -59,18 +60,24 @@ class Request:
     ring: Keyring | None = None  # by which people who are forgotten are known
 
 
-def read(plan: SyncPlan, shaped: Shaped, store: Store, *, few: bool = False) -> int | Held:
+def read(
+    plan: SyncPlan, shaped: Shaped, store: Store, *, few: bool = False, counted: Counted | None = None
+) -> int | Held:
     """Run the diff while the models are attached.
 
     Return the number of desired records, or the verdict that stops the sync, if its model or its key is broken.
-    ``few``: somebody approved that the model has fewer rows than ``min_rows``.
+    ``few``: somebody approved that the model has fewer rows than ``min_rows``. ``counted``: what the warehouse counted
+    of all rows, where it found who differs.
     """
-    rows, nulls = store.rows(desired.health(plan.base, shaped.names[plan.base.unique_id]))[0]
-    if rows < max(plan.guards.min_rows, 1) and not few and not shaped.shape.asked:
+    health = desired.health(plan.base, shaped.names[plan.base.unique_id])
+    rows, nulls = (counted.rows, counted.nulls) if counted else store.rows(health)[0]
+    if rows < max(plan.guards.min_rows, 1) and not few and shaped.shape.whole:
         what = "is empty" if rows == 0 else f"has {rows} rows, fewer than min_rows ({plan.guards.min_rows})"
         return stop(plan, "min_rows", f"{plan.base.model} {what}", rows)
     if nulls:
         return stop(plan, "key", f"{nulls} rows of {plan.base.model} have a null in their key", nulls)
+    if counted and counted.twice:
+        return _twice(plan, *counted.twice)
     shape = shaped.shape
     store.run_all(
         delta.statements(
@@ -82,7 +89,8 @@ def read(plan: SyncPlan, shaped: Shaped, store: Store, *, few: bool = False) -> 
         )
     )
     wanted = int(store.one(delta.count(shape)))
-    return _duplicates(plan, shaped, store, wanted) or _double_members(plan, shape, store) or wanted
+    found = _duplicates(plan, shaped, store, wanted) or _double_members(plan, shape, store)
+    return found or (counted.wanted if counted else wanted)
 
 
 def _double_members(plan: SyncPlan, shape: Shape, store: Store) -> Held | None:
@@ -111,8 +119,12 @@ def _duplicates(plan: SyncPlan, shaped: Shaped, store: Store, wanted: int) -> He
     for ref in (plan.base, *plan.joined):
         _, nulls, extra = store.rows(desired.key_health(ref, shaped.names[ref.unique_id]))[0]
         if extra - max(nulls - 1, 0) > 0:
-            return stop(plan, "key", f"{extra} rows of {ref.model} repeat the key of another row", extra)
+            return _twice(plan, ref.model, extra)
     return stop(plan, "key", f"the key of {plan.base.model} is not unique", 0)
+
+
+def _twice(plan: SyncPlan, model: str, extra: int) -> Held:
+    return stop(plan, "key", f"{extra} rows of {model} repeat the key of another row", extra)
 
 
 def stop(plan: SyncPlan, name: str, reason: str, found: int = 0) -> Held:
@@ -178,7 +190,7 @@ def unchanged(
 
 
 def _known(shape: Shape, store: Store) -> int:
-    return int(store.one(f"SELECT count(*) FROM {shape.table('snap')}")) if shape.stored else 0
+    return int(store.one(shape.size())) if shape.stored else 0
 
 
 def _guards(plan: SyncPlan, shape: Shape, request: Request) -> list[Held]:
@@ -211,7 +223,7 @@ def _guards(plan: SyncPlan, shape: Shape, request: Request) -> list[Held]:
 def _canary(shape: Shape, request: Request) -> None:
     """Keep only the keys that ``--keys`` or ``--limit`` let through."""
     store, table = request.store, shape.temp("changes")
-    if request.keys and not shape.asked:
+    if request.keys and shape.whole:
         texts = ", ".join(quote_text(key) for key in request.keys)
         bare = " || ',' || ".join(f"CAST({k} AS VARCHAR)" for k in shape.ks)
         store.con.execute(f"DELETE FROM {table} WHERE NOT (key IN ({texts}) OR {bare} IN ({texts}) OR i IN ({texts}))")

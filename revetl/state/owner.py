@@ -87,6 +87,9 @@ class Owner(Protocol):
     def read(self, table: str, columns: Columns, keys: Delete | None = None) -> Iterator[Sequence[Row]]:
         """Yield a table's rows in batches; with ``keys``, those that it names."""
 
+    def count(self, table: str, by: str | None = None) -> Mapping[str | None, int]:
+        """Return how many rows a table has, by the values of a column; without one, by null."""
+
     def write(self, token: str, steps: Sequence[Step], head: Mapping[str, str]) -> bool:
         """Apply steps in one transaction, with the new head; False, and nothing is applied: the lease is lost."""
 

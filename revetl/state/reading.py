@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
+
+from revetl.state.schema import STATE
 
 
 class Reads(Protocol):
@@ -16,6 +18,14 @@ class Reads(Protocol):
     def one(self, sql: str, parameters: Sequence[object] | None = None) -> Any:
         """Run one statement and return the first value of its first row, None without rows."""
 
+    def sizes(self, table: str, by: str | None = None) -> Mapping[str | None, int]:
+        """Return how many rows a table has, by the values of a column; without one, by null."""
+
     @property
     def ledger(self) -> Path | None:
         """Return the directory of the ledger's files, None for a state in memory."""
+
+
+def sizing(table: str, by: str | None) -> str:
+    """Return the SELECT behind :meth:`Reads.sizes`, where all rows of the table are at hand."""
+    return f"SELECT {by or 'NULL'}, count(*) FROM {STATE}.{table}{f' GROUP BY {by}' if by else ''}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import cache
@@ -15,7 +15,7 @@ from typing import cast
 import duckdb
 
 from revetl.state.head import GENESIS, Head, write_head
-from revetl.state.owner import Owner
+from revetl.state.owner import Delete, Owner
 from revetl.state.places import COLUMNS, TABLE, Place, fetch_files, rows_of
 from revetl.state.schema import STATE
 from revetl.state.store import Store, no_crash
@@ -60,6 +60,14 @@ class SharedStore(Store):
         """Commit what was gathered, with the head that goes with it."""
         self.head = Head(run, self.last_seq(), self.chain_end())
         self.copy.advance({"run": run, "seq": str(self.head.seq), "chain": self.head.chain})
+
+    def sizes(self, table: str, by: str | None = None) -> Mapping[str | None, int]:
+        """Return how many rows a table has: the owner counts those that are not here."""
+        return self.copy.owner.count(table, by) if self.copy.lacks(table) else super().sizes(table, by)
+
+    def bring(self, table: str, columns: Mapping[str, str], keys: Sequence[Sequence[str | None]]) -> None:
+        """Bring rows with these keys, spelt as texts travel, unless the whole table is here."""
+        self.copy.partly(table, Delete(table, columns, keys))
 
     @property
     def parallel(self) -> bool:

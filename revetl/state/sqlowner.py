@@ -76,6 +76,10 @@ class SqlOwner:
         names = {"lease": self.name(LEASE), "catalogue": self.name(CATALOGUE)}
         return template.format(**names, text=self._dialect.text, now=self._dialect.now)
 
+    def native(self, kind: str) -> str:
+        """Return the type that holds values of a DuckDB type here."""
+        return self._dialect.native(kind)
+
     # --- what there is --------------------------------------------------------------------------------------------
 
     def prepare(self) -> None:
@@ -113,6 +117,14 @@ class SqlOwner:
             yield from self._dialect.stream(
                 f"SELECT {listed} FROM {self.name(table)} t JOIN {relation} ON {condition}", parameters
             )
+
+    def count(self, table: str, by: str | None = None) -> Mapping[str | None, int]:
+        """Return how many rows a table has."""
+        text = self._dialect.text
+        column = f"CAST({quote_identifier(by)} AS {text})" if by else f"CAST(NULL AS {text})"
+        group = f" GROUP BY {quote_identifier(by)}" if by else ""
+        _, rows = self._dialect.execute(f"SELECT {column}, CAST(count(*) AS {text}) FROM {self.name(table)}{group}")
+        return {value: int(number or 0) for value, number in rows}
 
     def head(self) -> Mapping[str, str]:
         """Return run, seq and chain."""

@@ -7,7 +7,7 @@ Two runs never share it (:mod:`revetl.state.lock`); what it must contain is know
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from datetime import datetime
@@ -20,6 +20,7 @@ from revetl.errors import StateError, TryLater
 from revetl.state.files import private_directory
 from revetl.state.head import GENESIS, Head, read_head, write_head
 from revetl.state.places import Place
+from revetl.state.reading import sizing
 from revetl.state.schema import MIGRATIONS, STATE, migrate
 
 # Files of this storage version are opened by DuckDB 1.4 and by every later release up to 2.x.
@@ -174,6 +175,13 @@ class Store:
         """Run one statement and return the first value of its first row, None without rows."""
         found = self.con.execute(sql, parameters).fetchall()
         return found[0][0] if found else None
+
+    def sizes(self, table: str, by: str | None = None) -> Mapping[str | None, int]:
+        """Return how many rows a table has, by the values of a column; without one, by null."""
+        return dict(self.rows(sizing(table, by)))
+
+    def bring(self, table: str, columns: Mapping[str, str], keys: Sequence[Sequence[str | None]]) -> None:
+        """Make rows with these keys be at hand, and of a shared state no others from now on."""
 
     def run_all(self, statements: Sequence[str]) -> None:
         """Run statements one after another."""

@@ -22,6 +22,7 @@ import duckdb
 from revetl.sqltext import quote_text
 from revetl.state.lock import holder
 from revetl.state.places import Place
+from revetl.state.reading import sizing
 from revetl.state.schema import MIGRATIONS, STATE
 from revetl.types import EMPTY, JSON
 
@@ -58,6 +59,10 @@ class View:
         """Run one statement and return the first value of its first row, None without rows."""
         found = self.con.execute(sql, parameters).fetchone()
         return found[0] if found else None
+
+    def sizes(self, table: str, by: str | None = None) -> Mapping[str | None, int]:
+        """Return how many rows a table has, by the values of a column; without one, by null."""
+        return dict(self.rows(sizing(table, by)))
 
     @property
     def ledger(self) -> Path:

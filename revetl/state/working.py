@@ -68,6 +68,7 @@ class WorkingCopy:
         con.execute(f"ATTACH ':memory:' AS {STATE}")
         self._columns: dict[str, Columns] = {}
         self._absent: set[str] = set()  # tables that are not fetched yet
+        self._partly: dict[str, set[Row]] = {}  # tables of which only rows with these keys are
         for table, columns in owner.tables().items():
             self._make(table, columns)
             self._absent.add(table)
@@ -106,11 +107,30 @@ class WorkingCopy:
 
     # --- reading --------------------------------------------------------------------------------------------------
 
-    def fetch(self, table: str, keys: Delete | None = None) -> None:
-        """Bring a table here (``keys``: of its rows, those); harmless where it is here already."""
+    def fetch(self, table: str) -> None:
+        """Bring a table here; harmless where it is here already."""
         if table in self._absent:
             self._absent.discard(table)
-            self._fetch(table, keys)
+            self._fetch(table, None)
+
+    def partly(self, table: str, keys: Delete) -> None:
+        """Bring the rows with these keys, if they are not here: whoever names the table from now on is content.
+
+        Other rows than those must not be written to. Keys of one column stand for all that begin with it.
+        """
+        if table not in self._columns or table not in self._absent | self._partly.keys():
+            return
+        self._absent.discard(table)
+        here = self._partly.setdefault(table, set())
+        wanted = dict.fromkeys(map(tuple, keys.rows or ()))
+        new = [row for row in wanted if row not in here and row[:1] not in here]
+        here.update(new)
+        if new:
+            self._fetch(table, Delete(table, keys.columns, new))
+
+    def lacks(self, table: str) -> bool:
+        """Return whether rows of a table may be with the owner alone."""
+        return table in self._absent or table in self._partly
 
     def _fetch(self, table: str, keys: Delete | None) -> None:
         import pyarrow as pa  # not earlier: a command without a shared state starts without it
@@ -169,6 +189,7 @@ class WorkingCopy:
         elif write.verb == "update":
             rows = self._returned(write, sql, parameters, columns)
             if write.assigned & set(keys):  # by what its rows were known is gone
+                self._entire(write.table)
                 self._steps += [
                     Delete(write.table, columns, None),
                     Insert(write.table, columns, self._all(write.table)),
@@ -201,9 +222,15 @@ class WorkingCopy:
         made = Make(table, columns)
         if before and not changed:
             return [made]
+        self._entire(table)
         rows = self._all(table)
         again: list[Step] = [Make(table, {n: k for n, k in columns.items() if n not in changed})] if before else []
         return [*again, made, *([Delete(table, columns, None)] if before else []), Insert(table, columns, rows)]
+
+    def _entire(self, table: str) -> None:
+        """Refuse to write a whole table anew of which only some rows are here."""
+        if table in self._partly:
+            raise RuntimeError(f"{table} cannot be written anew: some of its rows are not here")
 
     def _all(self, table: str) -> list[Row]:
         listed = ", ".join(leaving(f'"{name}"', kind) for name, kind in self._columns[table].items())

@@ -63,6 +63,9 @@ class Reader(Protocol):
     ) -> AbstractContextManager[pa.RecordBatchReader]:
         """Return these columns of a relation, streamed; ``where`` is a condition. Raises as :meth:`describe`."""
 
+    def query(self, sql: str) -> AbstractContextManager[pa.RecordBatchReader]:
+        """Return the rows of a SELECT of texts, streamed. Raises as :meth:`describe`."""
+
     def text(self, value: str) -> str:
         """Return a text as a literal of this warehouse's SQL."""
 
@@ -97,7 +100,7 @@ class LandedSource:
             ConfigError: it refuses the credentials.
         """
         self.attach(con)
-        reader = self._reader = self._reader or self._connect()
+        reader = self._opened()
         found: dict[Relation, Table] = {}
         missing: dict[Relation, RevetlError] = {}
         for relation, told in reader.describe(list(dict.fromkeys(relations))).items():
@@ -114,6 +117,24 @@ class LandedSource:
             else:
                 found[relation] = Table(relation, name, columns)
         return Tables(found, missing)
+
+    def described(self, relations: Sequence[Relation]) -> Mapping[Relation, Described | RevetlError]:
+        """Return each relation as its warehouse has it, or why it cannot be read. Raises as :meth:`tables`."""
+        return self._opened().describe(list(dict.fromkeys(relations)))
+
+    def ask(self, con: duckdb.DuckDBPyConnection, sql: str, table: str) -> None:
+        """Let the warehouse answer a SELECT of texts, into a temporary table. Raises as :meth:`tables`."""
+        with self._opened().query(sql) as rows, _registered(con, rows) as incoming:
+            try:
+                con.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT * FROM {incoming.view}")
+            except duckdb.Error:
+                if incoming.failed is not None:
+                    raise incoming.failed from None
+                raise
+
+    def _opened(self) -> Reader:
+        self._reader = self._reader or self._connect()
+        return self._reader
 
     def release(self, con: duckdb.DuckDBPyConnection) -> None:
         """Drop what was read and close the connection. Harmless where nothing is open."""
@@ -152,6 +173,13 @@ class LandedSource:
                     ) from None
             begin = f"INSERT INTO {name}"
         return name
+
+
+def column_of(columns: Mapping[str, object], name: str) -> str | None:
+    """Return a column that a model spells so: as it is written where there is one, else without regard to case."""
+    if name in columns:
+        return name
+    return next((column for column in columns if column.lower() == name.lower()), None)
 
 
 def _chosen(columns: Mapping[str, Kind], wanted: frozenset[str]) -> list[str]:

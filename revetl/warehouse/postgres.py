@@ -7,7 +7,7 @@ https://docs.getdbt.com/docs/core/connect-data-platform/postgres-setup
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -27,6 +27,7 @@ _PARAMETERS = {
     "sslmode": "sslmode", "sslcert": "sslcert", "sslkey": "sslkey", "sslrootcert": "sslrootcert",
 }  # fmt: skip
 _ONE_MOMENT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_SPELT = "SET LOCAL DateStyle = 'ISO, YMD'"
 _NO_ACCESS = ("28", "42501")  # invalid authorization; insufficient privilege
 
 _COLUMNS = """
@@ -73,6 +74,7 @@ class PostgresReader:
             self._con = dbapi.connect(uri(profile.fields))
             with self._con.cursor() as cursor:
                 cursor.execute(_ONE_MOMENT)
+                cursor.execute(_SPELT)
                 cursor.execute("SELECT current_database()")
                 self._database = str(cursor.fetchall()[0][0])
         except dbapi.Error as error:
@@ -102,12 +104,18 @@ class PostgresReader:
                 found[relation] = Described(quoted, there[place])
         return found
 
+    def batches(
+        self, name: str, columns: Mapping[str, Kind], where: str = ""
+    ) -> AbstractContextManager[pa.RecordBatchReader]:
+        """Return these columns of a relation."""
+        return self.query(selected(name, columns, where))
+
     @contextmanager
-    def batches(self, name: str, columns: Mapping[str, Kind], where: str = "") -> Iterator[pa.RecordBatchReader]:
-        """Yield these columns of a relation."""
+    def query(self, sql: str) -> Iterator[pa.RecordBatchReader]:
+        """Yield the rows of a SELECT."""
         with self._con.cursor() as cursor:
             try:
-                cursor.execute(selected(name, columns, where))
+                cursor.execute(sql)
                 yield cursor.fetch_record_batch()
             except self._errors.Error as error:
                 raise self._back(_broken(error)) from None
@@ -125,6 +133,7 @@ class PostgresReader:
             self._con.rollback()
             with self._con.cursor() as cursor:
                 cursor.execute(_ONE_MOMENT)
+                cursor.execute(_SPELT)
         return problem
 
     def close(self) -> None:

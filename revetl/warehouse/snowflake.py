@@ -61,6 +61,15 @@ class SnowflakeReader:
             batches = (_fitted(table, schema).to_batches() for table in cursor.fetch_arrow_batches())
             yield pa.RecordBatchReader.from_batches(schema, chain.from_iterable(batches))
 
+    @contextmanager
+    def query(self, sql: str) -> Iterator[pa.RecordBatchReader]:
+        """Yield the rows of a SELECT of texts; its columns are called as it calls them, in lower case."""
+        with self._session.cursor() as cursor:
+            cursor.execute(sql)
+            schema = pa.schema([(column.name.lower(), pa.string()) for column in cursor.description])
+            batches = (_fitted(table, schema).to_batches() for table in cursor.fetch_arrow_batches())
+            yield pa.RecordBatchReader.from_batches(schema, chain.from_iterable(batches))
+
     def text(self, value: str) -> str:
         """Return a text as a literal: a backslash escapes there."""
         return quote_text(value).replace("\\", "\\\\")

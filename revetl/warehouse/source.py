@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from revetl.errors import ConfigError, RevetlError
 from revetl.types import Relation
@@ -13,6 +13,8 @@ from revetl.warehouse.profiles import Profile
 
 if TYPE_CHECKING:
     import duckdb
+
+    from revetl.warehouse.landing import Described
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,22 @@ class Source(Protocol):
 
     def release(self, con: duckdb.DuckDBPyConnection) -> None:
         """Let go of it, so that dbt may write again."""
+
+
+@runtime_checkable
+class Answering(Source, Protocol):
+    """A source whose warehouse answers SQL of its own, so that it can compare what it has with what lies beside it."""
+
+    def described(self, relations: Sequence[Relation]) -> Mapping[Relation, Described | RevetlError]:
+        """Return each relation as its warehouse has it, or why it cannot be read."""
+
+    def ask(self, con: duckdb.DuckDBPyConnection, sql: str, table: str) -> None:
+        """Let the warehouse answer a SELECT of texts, as of when models are read, into a temporary table.
+
+        Raises:
+            ConfigError: it refuses the statement.
+            TryLater: it is out of reach.
+        """
 
 
 def open_source(profile: Profile, project_dir: Path) -> Source:

@@ -1,0 +1,91 @@
+"""Models and state in one warehouse, which finds who differs: on each engine as on this machine, row for row."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from revetl.diff.engines import SPELLINGS
+from revetl.diff.spelling import Elsewhere
+from revetl.state.postgres import Postgres
+from revetl.state.sqlowner import SqlOwner
+from revetl.types import SyncPlan
+from revetl.warehouse.landing import LandedSource
+from revetl.warehouse.postgres import PostgresReader
+from revetl.warehouse.profiles import Profile
+from tests.unit.engine.harness import Rig
+from tests.unit.engine.histories import History, histories, rich, same
+from tests.unit.engine.together import Together
+from tests.warehouse import postgres_server
+
+EXAMPLES = int(os.environ.get("REVETL_EXAMPLES", "4"))
+TYPES = {"DOUBLE": "double precision", "VARCHAR[]": "text[]", "TIMESTAMPTZ": "timestamptz", "VARCHAR": "text"}
+
+
+class InPostgres(Together):
+    """The rig over a real server."""
+
+    def __init__(self, made: SyncPlan | None, directory: Path, server: postgres_server.Server) -> None:
+        """Begin with a new database."""
+        server.run("DROP DATABASE IF EXISTS memory WITH (FORCE)", "CREATE DATABASE memory")
+        self.server = server
+        self.con_there = server.connected("memory")
+        self.con_there.execute("CREATE SCHEMA main")
+        super().__init__(made, directory)
+
+    def owner(self) -> SqlOwner:
+        """Return the owner of the state."""
+        return SqlOwner(Postgres(self.server.url("memory")), "kept")
+
+    def source(self) -> LandedSource:
+        """Return the source of the models."""
+        there = {**self.server.output, "dbname": "memory"}
+        return LandedSource(lambda: PostgresReader(Profile("sim", "dev", "postgres", there, Path("profiles.yml"))))
+
+    def spelling(self, owner: SqlOwner) -> Elsewhere:
+        """Return how Postgres spells a comparison."""
+        return SPELLINGS["postgres"](owner.name, owner.native)
+
+    def expire(self) -> None:
+        """Let the lease end."""
+        self.con_there.execute("UPDATE kept.revetl_lease SET until = 0")
+
+    def model(self, name: str, columns: str, *rows: Sequence[object]) -> None:
+        """Build one model there."""
+        for ours, theirs in TYPES.items():
+            columns = re.sub(rf" {re.escape(ours)}(?=,|$)", f" {theirs}", columns)
+        self.con_there.execute(f"DROP TABLE IF EXISTS main.{name}")
+        self.con_there.execute(f"CREATE TABLE main.{name} ({columns})".encode())
+        with self.con_there.cursor() as cursor:
+            for row in rows:
+                cursor.execute(f"INSERT INTO main.{name} VALUES ({', '.join(['%s'] * len(row))})".encode(), list(row))
+
+
+def without_nul(history: History) -> History:
+    """Return a history in which no text holds what Postgres cannot hold."""
+
+    def plain(row: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(value.replace("\0", "0") if isinstance(value, str) else value for value in row)
+
+    return [({key: plain(row) for key, row in model.items()}, *more) for model, *more in history]  # type: ignore[misc]
+
+
+@pytest.mark.xdist_group("postgres")
+@settings(max_examples=EXAMPLES, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@given(histories)
+def test_postgres_finds_what_a_whole_read_finds(postgres: postgres_server.Server, history: History) -> None:
+    """Over any history, a run whose diff is made in Postgres does what one does that reads all, from anywhere."""
+    with TemporaryDirectory() as place:
+        much = Rig(rich())
+        much.con.execute("PRAGMA disable_optimizer")
+        little = InPostgres(rich(), Path(place), postgres)
+        with closing(little), closing(little.con_there):
+            same(little, much, without_nul(history))
