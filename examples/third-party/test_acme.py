@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from revetl_acme import ACME
 
-from revetl.contract import Http, PutFile, Reply
+from revetl.contract import Call, Http, Reply
 from revetl.testing.conformance import DestinationSuite
 from revetl.testing.drive import Handler
 
@@ -44,7 +44,7 @@ class Service:
         """Begin with nobody."""
         self.people: dict[str, dict[str, Any]] = {}
 
-    def __call__(self, call: Http | PutFile) -> Reply:
+    def __call__(self, call: Call) -> Reply:
         """Answer one call."""
         if not isinstance(call, Http):
             raise TypeError(call)

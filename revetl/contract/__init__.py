@@ -30,6 +30,7 @@ from revetl.contract.calls import (
     Reply,
     Sent,
     Settled,
+    Sql,
     UnreadableReply,
     Yield,
 )
@@ -73,6 +74,7 @@ __all__ = [
     "Reply",
     "Sent",
     "Settled",
+    "Sql",
     "Token",
     "UnreadableReply",
     "WireFormat",

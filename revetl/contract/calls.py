@@ -54,7 +54,29 @@ class PutFile:
         return f"PUT {self.path}"
 
 
-Call = Http | PutFile
+@dataclass(frozen=True, slots=True)
+class Sql:
+    """One statement, a transaction of its own, on the database that the destination's ``database`` names.
+
+    It takes one parameter, ``$1`` (``argument``: JSON as text), or none. What it selects is one text, a JSON array: the
+    reply is 200 with ``{"rows": [...]}``. A refusal undid everything: 400 (a value or a constraint), 423 (locks), 503
+    (the server), 404 (the statement itself), with ``{"sqlstate", "column", "constraint"}`` and none of the server's own
+    words, which may repeat values.
+    """
+
+    text: str
+    argument: bytes | None = None
+    name: str = ""  # what messages and logs may show, such as ``upsert public.customer``
+    effect: Effect = Effect.REPEATABLE
+    cost: Mapping[str, int] = EMPTY
+
+    @property
+    def label(self) -> str:
+        """Return what messages and logs may show."""
+        return f"SQL {self.name}"
+
+
+Call = Http | PutFile | Sql
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ class Destination:
     wire: WireFormat
     base_url: Callable[[Any], str] = lambda _: ""  # settings → https://host/prefix
     hosts: tuple[str, ...] = ()  # allow-list; "*.example.com" matches one label or more, "*" the settings' own host
+    database: Callable[[Any], Mapping[str, str]] | None = None  # settings → libpq's parameters, where calls are Sql
     auth: Auth | None = None
     limits: Callable[[Any], tuple[Limit, ...]] = lambda _: ()
     account: Callable[[Any], Generator[Call, Reply, Account]] | None = None  # one read; also the credentials check

@@ -32,6 +32,7 @@ BUILT_IN = {
     "pipedrive": "revetl.destinations.pipedrive:PIPEDRIVE",
     "sailthru": "revetl.destinations.sailthru:SAILTHRU",
     "salesforce": "revetl.destinations.salesforce:SALESFORCE",
+    "postgres": "revetl.destinations.postgres:POSTGRES",
     "webhook": "revetl.destinations.webhook:WEBHOOK",
     "file": "revetl.destinations.file:FILE",
 }

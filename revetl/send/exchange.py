@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from revetl.contract import Call, Http, JobStarted, Pause, PutFile, Reply, Settled, UnreadableReply
+from revetl.contract import Call, Http, JobStarted, Pause, PutFile, Reply, Settled, Sql, UnreadableReply
 from revetl.errors import RevetlError, TryLater
 from revetl.send.books import ContractBroken
 from revetl.send.order import Tokens
@@ -155,9 +155,9 @@ class Exchange:
             case Pause(seconds=seconds):
                 self._missing = 0
                 return max(0.0, float(seconds))
-            case Http() | PutFile():
+            case Http() | PutFile() | Sql():
                 return self._leave((item,), single=True)
-            case tuple() if all(isinstance(call, Http | PutFile) for call in item):
+            case tuple() if all(isinstance(call, Http | PutFile | Sql) for call in item):
                 return self._leave(item, single=False) if item else None
             case _:
                 raise ContractBroken(f"it yielded {type(item).__name__}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from revetl.contract import Fault, Http, Reply
+from revetl.contract import Fault, PutFile, Reply
 from revetl.send.exchange import Flight
 from revetl.send.lanes import LaneState
 from revetl.send.ports import Trouble
@@ -87,7 +87,7 @@ class Landing:
             flight.failures += 1
             tries = Tries(flight.call.effect, flight.failures, flight.throttles, renewable)
             return judge_failure(completion.failure or _VOID, tries, self._policy)
-        if isinstance(flight.call, Http):
+        if not isinstance(flight.call, PutFile):
             found = state.lane.destination.diagnose(reply) or diagnose(reply)
         if found is not None:
             flight.throttles += found.fault in (Fault.THROTTLED, Fault.BUSY)

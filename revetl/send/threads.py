@@ -10,10 +10,11 @@ from collections.abc import Callable
 
 import certifi
 
-from revetl.contract import Call, PutFile, Reply
+from revetl.contract import Call, Http, PutFile, Reply
 from revetl.send.files import FileCarrier
 from revetl.send.http import HttpCarrier
 from revetl.send.ports import Lane
+from revetl.send.sql import SqlCarrier
 from revetl.send.wire import Completion, Failure
 
 _Task = tuple[int, Lane, Call]
@@ -82,6 +83,7 @@ class _Worker(threading.Thread):
         self._rest = rest
         self._http = HttpCarrier(context)
         self._files = FileCarrier()
+        self._sql = SqlCarrier()
 
     def run(self) -> None:
         """Perform calls until told to end."""
@@ -96,11 +98,15 @@ class _Worker(threading.Thread):
             else:
                 self._done.put(Completion(ticket, failure=result, seconds=seconds))
         self._http.close()
+        self._sql.close()
 
     def _perform(self, lane: Lane, call: Call) -> Reply | Failure:
-        if isinstance(call, PutFile):
-            return self._files.perform(lane, call)
-        return self._http.perform(lane, call)
+        match call:
+            case Http():
+                return self._http.perform(lane, call)
+            case PutFile():
+                return self._files.perform(lane, call)
+        return self._sql.perform(lane, call)
 
 
 def _trust() -> ssl.SSLContext:

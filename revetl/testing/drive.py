@@ -10,10 +10,22 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from revetl.contract import Action, BatchRejected, Http, JobStarted, Pause, PutFile, Reply, Settled, UnreadableReply
+from revetl.contract import (
+    Action,
+    BatchRejected,
+    Call,
+    Http,
+    JobStarted,
+    Pause,
+    PutFile,
+    Reply,
+    Settled,
+    Sql,
+    UnreadableReply,
+)
 from revetl.types import Batch, Change, Outcome, Status
 
-Handler = Callable[[Http | PutFile], Reply]
+Handler = Callable[[Call], Reply]
 Pausing = Callable[[float], None]
 
 
@@ -21,7 +33,7 @@ Pausing = Callable[[float], None]
 class Driven:
     """What an exchange did: its calls in order, its outcomes, and what it returned beside them."""
 
-    calls: list[Http | PutFile] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     rejected: BatchRejected | None = None
     unreadable: UnreadableReply | None = None
@@ -66,7 +78,7 @@ def drive(exchange: Generator[Any, Any, Any], handler: Handler, *, pause: Pausin
 def step(yielded: Any, handler: Handler, seen: Driven, pause: Pausing = no_time) -> Any:
     """Do what an exchange yielded; return what it is to be sent."""
     match yielded:
-        case Http() | PutFile():
+        case Http() | PutFile() | Sql():
             seen.calls.append(yielded)
             return handler(yielded)
         case tuple():

@@ -44,7 +44,7 @@ ONLY_IN: Mapping[str, frozenset[str]] = {
     "uvicorn": frozenset({"sandbox", "testing"}),
     "snowflake": frozenset({"warehouse", "state"}),
     "adbc_driver_postgresql": frozenset({"warehouse"}),
-    "psycopg": frozenset({"warehouse", "state"}),
+    "psycopg": frozenset({"send", "state", "warehouse"}),
 }
 OPTIONAL = frozenset(
     {

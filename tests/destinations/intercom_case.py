@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import orjson
 
-from revetl.contract import Context, Http, PutFile
+from revetl.contract import Call, Context, Http
 from revetl.destinations.intercom import INTERCOM
 from revetl.destinations.intercom.api import IntercomSettings
 from revetl.sandbox import make
@@ -37,7 +37,7 @@ class Workspace:
         """Return what answers calls."""
         answer = stand_in(INTERCOM, SETTINGS, lambda m, p, q, h, b: self.box.handle(m, p, urlencode(q), h, b))
 
-        def handle(call: Http | PutFile) -> Any:
+        def handle(call: Call) -> Any:
             assert isinstance(call, Http)
             self.calls.append(call.label)
             return answer(call)

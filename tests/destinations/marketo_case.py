@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import orjson
 
-from revetl.contract import Context, Http, PutFile, Reply
+from revetl.contract import Call, Context, Http, Reply
 from revetl.destinations.marketo import MARKETO
 from revetl.destinations.marketo.auth import MarketoSettings
 from revetl.sandbox import make
@@ -45,7 +45,7 @@ class Instance:
         answer = self.box.handle("POST", "/identity/oauth/token", body=urlencode(form).encode())
         return str(orjson.loads(answer[2])["access_token"])
 
-    def __call__(self, call: Http | PutFile) -> Reply:
+    def __call__(self, call: Call) -> Reply:
         """Answer a call as the wire would."""
         assert isinstance(call, Http)
         headers = {"content-type": call.content_type, "authorization": f"Bearer {self.token}", **dict(call.headers)}

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import orjson
 
-from revetl.contract import Context, Http, PutFile, Reply
+from revetl.contract import Call, Context, Http, Reply
 from revetl.destinations.pipedrive import PIPEDRIVE
 from revetl.destinations.pipedrive.api import PipedriveSettings
 from revetl.sandbox import make
@@ -57,7 +57,7 @@ class Company:
     def _handle(self, method: str, path: str, query: Any, headers: Any, body: bytes) -> Any:
         return self.box.handle(method, path, urlencode(query), headers, body)
 
-    def __call__(self, call: Http | PutFile) -> Reply:
+    def __call__(self, call: Call) -> Reply:
         """Answer a call, and remember it."""
         assert isinstance(call, Http)
         self.calls.append(call)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from revetl.contract import Action, Http, PutFile, Reply
+from revetl.contract import Action, Call, Reply
 from revetl.destinations.sailthru import SAILTHRU
 from revetl.destinations.sailthru.api import SailthruSettings
 from revetl.sandbox import make
@@ -32,13 +32,13 @@ class Account:
         """Open it."""
         self.box: Sandbox = make("sailthru", now=lambda: self.now, **self.options)
         self.settings = SailthruSettings.model_validate({"api_key": "sandbox", "secret": "sandbox", **self.told})
-        self.send: Callable[[Http | PutFile], Reply] = stand_in(SAILTHRU, self.settings, self._send)
+        self.send: Callable[[Call], Reply] = stand_in(SAILTHRU, self.settings, self._send)
 
     def _send(self, method: str, path: str, query: Any, headers: Any, body: bytes) -> Any:
         self.now += self.step
         return self.box.handle(method, path, urlencode(query), headers, body)
 
-    def __call__(self, call: Http | PutFile) -> Reply:
+    def __call__(self, call: Call) -> Reply:
         """Answer a call, and remember what it was."""
         self.labels.append(call.label)
         return self.send(call)

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from revetl.contract import Http, PutFile, Reply
+from revetl.contract import Call, Http, Reply
 from revetl.destinations.salesforce import SALESFORCE
 from revetl.destinations.salesforce.auth import SalesforceSettings
 from revetl.testing.drive import Driven, drive
@@ -42,7 +42,7 @@ class Service:
         self.bodies: dict[str, Any] = {}
         self.csv = ""
 
-    def __call__(self, call: Http | PutFile) -> Reply:
+    def __call__(self, call: Call) -> Reply:
         """Answer a call."""
         assert isinstance(call, Http)
         line = f"{call.method} {call.path}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from revetl.contract import Http, PutFile, Reply
+from revetl.contract import Call, Http, Reply
 
 
 class Script:
@@ -18,7 +18,7 @@ class Script:
         self.bodies: list[Any] = []
         self.queries: list[dict[str, str]] = []
 
-    def __call__(self, call: Http | PutFile) -> Reply:
+    def __call__(self, call: Call) -> Reply:
         """Answer the next step, if ``call`` is what it waits for."""
         assert isinstance(call, Http)
         assert self.left, f"one call too many: {call.method} {call.path}"

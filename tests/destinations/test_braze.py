@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 from scripted import Script
 
-from revetl.contract import BatchRejected, Context, Fault, Http, PutFile, Reply
+from revetl.contract import BatchRejected, Call, Context, Fault, Http, Reply
 from revetl.destinations.braze import BRAZE
 from revetl.destinations.braze.api import BrazeSettings
 from revetl.destinations.braze.read import same
@@ -313,7 +313,7 @@ def test_smaller_batches_are_the_accounts_own() -> None:
 def test_a_look_that_is_refused_writes_nothing() -> None:
     """If it cannot be known who is there, all wait."""
 
-    def down(_: Http | PutFile) -> Reply:
+    def down(_: Call) -> Reply:
         return Reply(503, b"{}")
 
     assert outcomes(run(Op.UPSERT, [user(1)], down, mode=Mode.UPDATE)) == [(1, "waiting", "503")]

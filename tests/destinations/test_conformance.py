@@ -12,7 +12,7 @@ import orjson
 import pytest
 from sandboxed import SandboxSuite
 
-from revetl.contract import Http, PutFile, Reply
+from revetl.contract import Call, Http, Reply
 from revetl.destinations import registry
 from revetl.destinations.file import FILE
 from revetl.destinations.hubspot import HUBSPOT
@@ -57,7 +57,7 @@ class TestWebhook(DestinationSuite):
         return _receive
 
 
-def _receive(call: Http | PutFile) -> Reply:
+def _receive(call: Call) -> Reply:
     assert isinstance(call, Http)
     assert call.content is not None
     records = orjson.loads(call.content)["records"]

@@ -11,7 +11,7 @@ from test_conformance import TestHubSpot as HubSpotSuite
 from test_conformance import TestMailchimp as MailchimpSuite
 from test_salesforce_conformance import TestSalesforce as SalesforceSuite
 
-from revetl.contract import Http, PutFile, Reply
+from revetl.contract import Call, Http, Reply
 from revetl.errors import DestinationError
 from revetl.testing.conformance import DestinationSuite
 from revetl.testing.drive import drive
@@ -85,7 +85,7 @@ def test_a_field_that_nobody_may_see_is_told() -> None:
     suite = SalesforceSuite()
     service = suite.service()
 
-    def without(call: Http | PutFile) -> Reply:
+    def without(call: Call) -> Reply:
         reply = service(call)
         text = reply.content.replace(b'"IsOwnedByProfile":false', b'"IsOwnedByProfile":true')
         return replace(reply, content=text)

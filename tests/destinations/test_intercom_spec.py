@@ -14,7 +14,7 @@ import orjson
 import pytest
 import yaml
 
-from revetl.contract import Context, Http, PutFile, Reply
+from revetl.contract import Call, Context, Http, Reply
 from revetl.destinations.intercom import INTERCOM
 from revetl.destinations.intercom.api import IntercomSettings
 from revetl.testing.drive import drive
@@ -87,7 +87,7 @@ def hold(call: Http) -> None:
     jsonschema.validate(orjson.loads(call.content), {**schema, **where})
 
 
-def answers(call: Http | PutFile) -> Reply:
+def answers(call: Call) -> Reply:
     """Answer every question: old@ is there, new@ is archived, deleted or not there, and all else goes well."""
     assert isinstance(call, Http)
     body = orjson.loads(call.content or b"{}")

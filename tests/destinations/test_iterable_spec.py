@@ -13,7 +13,7 @@ import jsonschema
 import orjson
 import pytest
 
-from revetl.contract import Context, Http, PutFile, Reply
+from revetl.contract import Call, Context, Http, Reply
 from revetl.destinations.iterable import ITERABLE
 from revetl.destinations.iterable.api import IterableSettings
 from revetl.testing.drive import drive
@@ -53,7 +53,7 @@ def operation(call: Http) -> dict[str, Any]:
     raise AssertionError(f"Iterable describes no {call.method} {call.path}")
 
 
-def answers(call: Http | PutFile) -> Reply:
+def answers(call: Call) -> Reply:
     """Answer every question: one old user is there, and all goes well."""
     assert isinstance(call, Http)
     there = call.method == "GET" and "o%40example.org" in call.path

@@ -13,7 +13,7 @@ import jsonschema
 import orjson
 import pytest
 
-from revetl.contract import Context, Http, PutFile, Reply
+from revetl.contract import Call, Context, Http, Reply
 from revetl.destinations.mailchimp import MAILCHIMP
 from revetl.destinations.mailchimp.api import MailchimpSettings
 from revetl.testing.drive import drive
@@ -44,7 +44,7 @@ def operation(call: Http) -> tuple[str, dict[str, Any]]:
     raise AssertionError(f"Mailchimp describes no {call.method} {call.path}")
 
 
-def empty(_: Http | PutFile) -> Reply:
+def empty(_: Call) -> Reply:
     """Answer every question with nothing found."""
     lists = ("new_members", "updated_members", "errors", "members_added", "members_removed", "segments", "members")
     return Reply(

@@ -13,7 +13,7 @@ import orjson
 import pytest
 from marketo_case import Instance, of, people
 
-from revetl.contract import Http, JobStarted, PutFile, Reply
+from revetl.contract import Call, Http, JobStarted, Reply
 from revetl.destinations.marketo import MARKETO, bulk
 from revetl.testing.drive import Driven, drive
 from revetl.testing.seeds import TEXTS, change
@@ -45,7 +45,7 @@ def kinds(seen: Driven) -> Counter[str]:
     return Counter(call.path.partition(".json")[0] for call in seen.calls if isinstance(call, Http))
 
 
-def table(call: Http | PutFile) -> list[list[str]]:
+def table(call: Call) -> list[list[str]]:
     """Return the file inside an upload."""
     assert isinstance(call, Http)
     text = (call.content or b"").decode().split("\r\n\r\n", 1)[1].rsplit("\r\n--", 1)[0]
@@ -245,7 +245,7 @@ def test_a_job_is_resumed_in_every_state() -> None:
     clock = Clock()
     instance = Instance(seconds={"import": 60.0}, clock=clock)
 
-    def slow(call: Http | PutFile) -> Reply:
+    def slow(call: Call) -> Reply:
         clock.at += 25
         return instance(call)
 
@@ -290,7 +290,7 @@ def test_counts_that_leave_somebody_out_prove_nothing(told: dict[str, int]) -> N
     """Fewer than were sent, files that name a stranger or fewer than counted: unknown, not delivered."""
     rows = people(range(1, MANY + 1))
 
-    def answer(call: Http | PutFile) -> Reply:
+    def answer(call: Call) -> Reply:
         assert isinstance(call, Http)
         if call.path.endswith(("failures.json", "warnings.json")):
             return Reply(200, b"email,Import Failure Reason\nstranger@example.net,why\n")
@@ -307,7 +307,7 @@ def test_a_file_that_cannot_be_read_proves_nothing(file: bytes) -> None:
     """The counts say that one failed, and the file does not say who."""
     rows = people(range(1, MANY + 1))
 
-    def answer(call: Http | PutFile) -> Reply:
+    def answer(call: Call) -> Reply:
         assert isinstance(call, Http)
         if call.path.endswith("failures.json"):
             return Reply(200, file)
@@ -324,7 +324,7 @@ def test_a_refused_single_call_is_halved_within_the_bulk_form() -> None:
     """One row that Marketo's reader chokes on is found; its neighbours are delivered."""
     instance = Instance()
 
-    def picky(call: Http | PutFile) -> Reply:
+    def picky(call: Call) -> Reply:
         assert isinstance(call, Http)
         if b'"F7"' in (call.content or b""):
             return Reply(200, b'{"success": false, "errors": [{"code": "609", "message": "Invalid JSON"}]}')

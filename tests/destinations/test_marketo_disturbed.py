@@ -10,7 +10,7 @@ import orjson
 import pytest
 from marketo_case import CONTEXT, Instance, of
 
-from revetl.contract import Http, PutFile, Reply
+from revetl.contract import Call, Reply
 from revetl.destinations.marketo import MARKETO
 from revetl.errors import DestinationError
 from revetl.testing.drive import Driven, drive
@@ -78,7 +78,7 @@ def disturbed(name: str, at: int, body: bytes) -> tuple[Driven, Instance, bool]:
     instance, rows = peopled(None if name == "clear" else "new")
     steps, count = exchange(name, instance, rows), [0]
 
-    def answer(call: Http | PutFile) -> Reply:
+    def answer(call: Call) -> Reply:
         count[0] += 1
         return Reply(200, body) if count[0] == at else instance(call)
 
@@ -128,7 +128,7 @@ def test_an_erasure_that_was_refused_is_no_erasure(body: bytes) -> None:
         instance, _ = peopled()
         count = [0]
 
-        def answer(call: Http | PutFile, at: int = at, count: list[int] = count, there: Instance = instance) -> Reply:
+        def answer(call: Call, at: int = at, count: list[int] = count, there: Instance = instance) -> Reply:
             count[0] += 1
             return Reply(200, body) if count[0] == at else there(call)
 

@@ -10,7 +10,7 @@ import orjson
 import pytest
 from test_pardot_conformance import TestPardot as Suite
 
-from revetl.contract import Http, PutFile, Reply
+from revetl.contract import Call, Http, Reply
 from revetl.destinations.pardot import PARDOT, api, imports
 from revetl.sandbox import Fault, make
 from revetl.sandbox.core import Sandbox
@@ -72,7 +72,7 @@ def test_a_list_that_does_not_show_a_member_proves_nothing(late: Late) -> None:
     service = late.service()
     rows, prepared = members(late, service)
 
-    def forgetful(call: Http | PutFile) -> Reply:
+    def forgetful(call: Call) -> Reply:
         reply = service(call)
         if isinstance(call, Http) and call.path.endswith("/list-memberships") and call.method == "GET":
             document = orjson.loads(reply.content)
@@ -104,7 +104,7 @@ def test_readers_that_lag_take_nothing_back(late: Late) -> None:
 def told(service: Handler, code: int) -> Handler:
     """Return the service whose renames are refused with ``code``."""
 
-    def handle(call: Http | PutFile) -> Reply:
+    def handle(call: Call) -> Reply:
         assert isinstance(call, Http)
         if call.method == "PATCH" and "/prospects/" in call.path and b'"email"' in (call.content or b""):
             return Reply(400, orjson.dumps({"code": code, "message": "taken"}), {"content-type": "application/json"})

@@ -11,7 +11,7 @@ import pytest
 from sailthru_case import Account, outcomes
 from scripted import Script
 
-from revetl.contract import Http, PutFile, Reply
+from revetl.contract import Call, Http, Reply
 from revetl.destinations.sailthru import SAILTHRU, jobs
 from revetl.testing.drive import Driven, drive
 from revetl.testing.seeds import change
@@ -130,7 +130,7 @@ def test_a_report_that_cannot_be_read_leaves_all_in_doubt(report: bytes | None) 
     """Expired, or of another shape: somebody failed, nobody knows who, so all are read."""
     account = Account(options={"jobs": {"reports": True}, "suppressed": {"c7@example.org": 35}})
 
-    def odd(call: Http | PutFile) -> Reply:
+    def odd(call: Call) -> Reply:
         reply = account(call)
         if "report" not in call.label:
             return reply
@@ -149,7 +149,7 @@ def test_a_report_anywhere_else_is_not_fetched() -> None:
     account = Account()
     upload = script.left[0]
 
-    def answer(call: Http | PutFile) -> Reply:
+    def answer(call: Call) -> Reply:
         if call.label == "POST /job":
             script.left.remove(upload)
             return Reply(200, orjson.dumps(upload[2]))
@@ -187,7 +187,7 @@ def test_an_upload_that_is_refused_is_done_one_by_one() -> None:
     """What the refusal is about is not said: each row hears for itself."""
     account = Account()
 
-    def no_jobs(call: Http | PutFile) -> Reply:
+    def no_jobs(call: Call) -> Reply:
         refusal = orjson.dumps({"error": 99, "errormsg": "no"})
         return Reply(400, refusal) if call.label == "POST /job" else account(call)
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from pydantic import ValidationError
 
-from revetl.contract import Http, PutFile, Reply, Token
+from revetl.contract import Call, Http, Reply, Token
 from revetl.destinations.salesforce import SALESFORCE, assertion, auth
 from revetl.destinations.salesforce.auth import SalesforceSettings
 from revetl.errors import DestinationError
@@ -39,7 +39,7 @@ def ask(told: SalesforceSettings, at: float = NOW, **options: Any) -> Driven:
     user = {"username": USER, "public_key": PUBLIC}
     box = make("salesforce", client_id="app", user=user, now=lambda: at, **options)
 
-    def service(call: Http | PutFile) -> Reply:
+    def service(call: Call) -> Reply:
         assert isinstance(call, Http)
         assert (call.authenticated, call.origin) == (False, f"https://{told.host}")
         status, headers, body = box.handle(call.method, call.path, urlencode(call.query), {}, call.content or b"")

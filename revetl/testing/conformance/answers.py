@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from revetl.contract import Http, PutFile, Reply
+from revetl.contract import Call, Reply
 from revetl.testing.conformance.base import Suite
 from revetl.testing.drive import Driven, Handler, deliver, drive
 from revetl.types import JSON, Batch, OnLeave, Op, Proof, Status
@@ -68,7 +68,7 @@ class AnswerCases(Suite):
         names = {second.match, second.identity, second.before_match, second.remote_id, f'"{second.seq}"'} - {None, ""}
         cuts: list[bool] = []
 
-        def cut(call: Http | PutFile) -> Reply:
+        def cut(call: Call) -> Reply:
             reply = service(call)
             less = _without(reply, [str(name) for name in names])
             cuts.append(less.content != reply.content)

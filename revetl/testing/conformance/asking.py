@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from revetl.contract import Diagnosis, Fault, Http, PutFile, Reply
+from revetl.contract import Call, Diagnosis, Fault, Http, Reply
 from revetl.errors import RevetlError
 from revetl.testing.conformance.cohorts import CohortCases
 from revetl.testing.drive import Driven, drive
@@ -114,6 +114,6 @@ class AskingCases(CohortCases):
             assert found is None or isinstance(found, Diagnosis)
 
 
-def _is_search(call: Http | PutFile) -> bool:
+def _is_search(call: Call) -> bool:
     """Return whether a call that is not declared a read can change nothing anyway."""
     return isinstance(call, Http) and call.method == "GET"

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from revetl.contract import Action, Context, Destination, Http, Object, PutFile, Reply
+from revetl.contract import Action, Call, Context, Destination, Http, Object, Reply
 from revetl.testing.drive import Driven, Handler, deliver, drive
 from revetl.testing.seeds import batch, change, value
 from revetl.types import EMPTY, JSON, Batch, Change, Cohort, Op, Outcome, RemoteField, RemoteRecord, Status
@@ -28,7 +28,7 @@ def stand_in(destination: Destination, settings: Any, send: Send) -> Handler:
     """
     prefix = urlsplit(destination.base_url(settings)).path.rstrip("/")
 
-    def handle(call: Http | PutFile) -> Reply:
+    def handle(call: Call) -> Reply:
         assert isinstance(call, Http), "a stand-in of an API takes no files"
         if call.authenticated and destination.auth is not None:
             call = destination.auth.apply(settings, None, call)

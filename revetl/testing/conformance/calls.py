@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from revetl.contract import Http, PutFile
+from revetl.contract import Call, Http
 from revetl.testing.conformance.base import Suite
 from revetl.testing.drive import Driven, deliver, drive
 from revetl.types import Change, OnLeave, Op, Proof
@@ -112,11 +112,11 @@ class CallCases(Suite):
         assert {o.status.value for o in seen.outcomes} == {"delivered"}
         assert len(seen.outcomes) == len(rows)
 
-    def story(self, service: Any) -> list[Http | PutFile]:
+    def story(self, service: Any) -> list[Call]:
         """Return the calls of one record's life: made, changed, renamed, joined, parted, ended."""
         prepared = self.prepared(service)
         fields = self.fields(service)
-        calls: list[Http | PutFile] = []
+        calls: list[Call] = []
         first = self.change(1, fields=self.values(fields, 1))
         moved = self.change(2, Op.IDENTITY, match=f"n1@{self.domain}", before_match=first.match, key=first.key)
         for sent in (first, moved, *(self.change(n, op) for n, op in ((3, Op.JOIN), (4, Op.PART), (5, Op.LEAVE)))):
@@ -131,5 +131,5 @@ def _as(op: Op, changes: Sequence[Change]) -> list[Change]:
     return [replace(c, op=op, body=b"{}") for c in changes]
 
 
-def _no_calls(call: Http | PutFile) -> Any:
+def _no_calls(call: Call) -> Any:
     raise AssertionError(f"a call for nothing: {call.label}")

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from revetl.contract import Call, Http, PutFile, Reply
+from revetl.contract import Call, Reply
 from revetl.send.ports import Lane, Work
 from revetl.send.sender import Sender
 from revetl.send.wire import Failure
@@ -32,19 +32,19 @@ def _before(status: int, body: bytes = b"", **headers: str) -> Fault:
 
 
 def _after(status: int, body: bytes = b"") -> Fault:
-    def fault(service: Handler, call: Http | PutFile) -> Reply:
+    def fault(service: Handler, call: Call) -> Reply:
         service(call)
         return Reply(status, body)
 
     return fault
 
 
-def _lost(service: Handler, call: Http | PutFile) -> Failure:
+def _lost(service: Handler, call: Call) -> Failure:
     service(call)
     return Failure("RVT-605", "the answer was lost", timeout=True)
 
 
-def _truncated(service: Handler, call: Http | PutFile) -> Reply:
+def _truncated(service: Handler, call: Call) -> Reply:
     reply = service(call)
     return replace(reply, content=reply.content[: len(reply.content) // 2]) if reply.ok else reply
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import orjson
 
-from revetl.contract import CohortStyle, Http, PutFile
+from revetl.contract import Call, CohortStyle, PutFile, Sql
 from revetl.testing.conformance.cohorts import CohortCases
 from revetl.testing.conformance.records import RecordCases
 from revetl.testing.drive import Driven, Handler, drive
@@ -165,7 +165,9 @@ class ModeCases(CohortCases, RecordCases):
                 assert all(str(value) in sent for value in values.values())
 
 
-def _shown(call: Http | PutFile) -> str:
+def _shown(call: Call) -> str:
     if isinstance(call, PutFile):
         return orjson.dumps(list(call.rows)).decode()
+    if isinstance(call, Sql):
+        return f"{call.text} {(call.argument or b'').decode()}"
     return f"{call.path} {call.query} {(call.content or b'').decode(errors='replace')}"

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import orjson
 
-from revetl.contract import Http, PutFile
+from revetl.contract import Call, PutFile, Sql
 from revetl.testing.conformance.calls import CallCases
 from revetl.types import JSON
 
@@ -34,10 +34,12 @@ class SnapshotCases(CallCases):
         assert calls == orjson.loads(path.read_bytes())
 
 
-def shown(call: Http | PutFile) -> dict[str, JSON]:
+def shown(call: Call) -> dict[str, JSON]:
     """Return a call as its recording shows it."""
     if isinstance(call, PutFile):
         return {"put": call.path, "format": call.format, "columns": list(call.columns), "rows": list(call.rows)}
+    if isinstance(call, Sql):
+        return {"sql": call.text, "argument": None if call.argument is None else _body(call.argument)}
     body = None if call.content is None else _body(call.content)
     found: dict[str, JSON] = {"call": f"{call.method} {call.path}", "effect": call.effect.value}
     found |= {"query": dict(call.query)} if call.query else {}
