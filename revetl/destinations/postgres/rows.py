@@ -12,6 +12,8 @@ from revetl.destinations.postgres import api
 from revetl.sqltext import quote_identifier, quote_text
 from revetl.types import JSON, Batch, Change, Erased, Mode, OnLeave, Outcome, Person
 
+_ROUNDING = "'numeric'::regtype, 'real'::regtype, 'double precision'::regtype"  # types that round what they are given
+
 
 def upsert(batch: Batch) -> Exchange:
     """Update who is there and insert who is not, as the mode allows."""
@@ -74,7 +76,7 @@ def statement(at: api.Table, match_field: str, columns: Sequence[str], mode: Mod
     ]
     if names and mode is not Mode.INSERT:
         told = ", ".join(f"{name} = (s.x).{name}" for name in names)
-        other = " OR ".join(f"to_jsonb(t.{name}) IS DISTINCT FROM to_jsonb((s.x).{name})" for name in names)
+        other = " OR ".join(f"t.{name}::text IS DISTINCT FROM (s.x).{name}::text" for name in names)
         parts.append(
             f"changed AS (UPDATE {at} t SET {told} FROM s "
             f"WHERE s.there AND s.exact AND t.{match} = (s.x).{match} AND ({other}))"
@@ -93,8 +95,9 @@ def statement(at: api.Table, match_field: str, columns: Sequence[str], mode: Mod
 
 def _exact(column: str) -> str:
     """Return SQL: whether a number stands in its column with the digits that it came with."""
-    kept, came = f"to_jsonb((r.x).{quote_identifier(column)})", f"(r.f->>{quote_text(column)})"
-    return f"(CASE jsonb_typeof({kept}) WHEN 'number' THEN {came}::numeric = ({kept}#>>'{{}}')::numeric ELSE true END)"
+    kept, came = f"(r.x).{quote_identifier(column)}", f"(r.f->>{quote_text(column)})"
+    same = f"{came}::numeric IS NOT DISTINCT FROM {kept}::text::numeric"
+    return f"(CASE WHEN pg_typeof({kept}) IN ({_ROUNDING}) THEN {same} ELSE true END)"
 
 
 def _written(mode: Mode, change: Change, row: dict[str, JSON]) -> Outcome:
