@@ -70,6 +70,13 @@ def guarded(wire: Wire, stop: Callable[[], str | None], lease: Lease | None) -> 
 
 def raw_settings(workspace: Workspace, plan: SyncPlan, destination: Destination) -> Mapping[str, JSON]:
     """Return the settings of a sync's destination for this target, still with references in place of secrets."""
+    if plan.sandbox and not destination.rehearsal and plan.type != "file":
+        raise ConfigError(
+            "RVT-680",
+            f"there is no stand-in of {destination.title}",
+            kept="nothing was sent",
+            hint=f"give {plan.destination} settings of its own for the target {workspace.target} in revetl.yml",
+        )
     if plan.sandbox:
         folder = str(workspace.state_dir / "sandbox" / plan.destination)
         return {**destination.rehearsal, **({"directory": folder} if plan.type == "file" else {})}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
 import orjson
@@ -62,7 +61,7 @@ class SqlCarrier:
     def _connect(self, lane: Lane) -> Any:
         """Return a connection, or why there is none: the driver's words may repeat the password, so none are shown."""
         try:
-            driver: Any = import_module("psycopg.pq")
+            driver = _driver()
         except ImportError:
             what = "this destination needs a driver that is not installed: pip install 'revetl[postgres]'"
             return Failure("RVT-417", what, sent=False, again=False, fatal=True)
@@ -77,7 +76,7 @@ class SqlCarrier:
         return connection
 
     def _reply(self, result: Any) -> Reply:
-        states: Any = import_module("psycopg.pq")
+        states = _driver()
         told = {"content-type": "application/json"}
         if result.status == states.ExecStatus.TUPLES_OK:
             return Reply(200, b'{"rows":' + (result.get_value(0, 0) or b"[]") + b"}", told, self._now())
@@ -89,12 +88,19 @@ class SqlCarrier:
         return Reply(_status(body.get("sqlstate", "")), orjson.dumps(body), told, self._now())
 
 
+def _driver() -> Any:
+    """Return psycopg's libpq: loaded late, for one destination only."""
+    from psycopg import pq
+
+    return pq
+
+
 def _status(sqlstate: str) -> int:
     return _STATUS.get(sqlstate) or _STATUS.get(sqlstate[:2]) or _ELSE
 
 
 def _is_broken(connection: Any) -> bool:
-    return bool(connection.status != import_module("psycopg.pq").ConnStatus.OK)
+    return bool(connection.status != _driver().ConnStatus.OK)
 
 
 def _quoted(text: str) -> str:

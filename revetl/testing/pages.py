@@ -159,8 +159,9 @@ def _limits(destination: Destination) -> Iterator[str]:
 
 
 def rehearsed(destination: Destination) -> Any:
-    """Return the settings of a rehearsal: those that limits are shown for."""
-    return destination.settings.model_validate(dict(destination.rehearsal)) if destination.rehearsal else None
+    """Return the settings that limits are shown for: those of a rehearsal, or what is left out by default."""
+    told = destination.settings
+    return told.model_validate(dict(destination.rehearsal)) if destination.rehearsal else told.model_construct()
 
 
 def _allowance(limit: Limit) -> str:

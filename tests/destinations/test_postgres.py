@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,7 +14,6 @@ from revetl.contract import Call, Context, Fault, Reply, Sql
 from revetl.destinations.postgres import POSTGRES
 from revetl.destinations.postgres.api import PostgresSettings, database
 from revetl.errors import DestinationError
-from revetl.send import sql
 from revetl.send.ports import Lane
 from revetl.send.sql import SqlCarrier
 from revetl.send.wire import Failure
@@ -285,11 +285,7 @@ def test_refusals_show_no_value(place: Place) -> None:
 
 def test_the_driver_is_asked_for_by_name(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without psycopg the lane says what to install."""
-
-    def missing(_: str) -> Any:
-        raise ImportError
-
-    monkeypatch.setattr(sql, "import_module", missing)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
     found = place.carrier.perform(place.lane, Sql("SELECT 1", name="one"))
     assert isinstance(found, Failure)
     assert (found.code, found.fatal, "revetl[postgres]" in found.what) == ("RVT-417", True, True)
