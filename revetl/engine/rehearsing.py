@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from revetl import run
 from revetl.config.yamltext import read_yaml
-from revetl.contract import Call, PutFile, Reply
+from revetl.contract import Call, PutFile, Reply, Sql
 from revetl.engine.glimpse import glimpse
 from revetl.engine.workspace import Options, Plan, load
 from revetl.sandbox import SANDBOXES, Sandbox, make
@@ -85,6 +85,8 @@ class Recorder:
 def _noted(lane: Lane, call: Call) -> SentCall:
     if isinstance(call, PutFile):
         return SentCall(call.label, [dict(row) for row in call.rows])
+    if isinstance(call, Sql):
+        return SentCall(call.label, json.loads(call.argument or b"null"))
     path = call.path.removeprefix(f"/{lane.destination.name}") if lane.origin is not None else call.path
     text = (call.content or b"").decode("utf-8", "replace")
     try:

@@ -99,7 +99,13 @@ DELIVERED = (Status.DELIVERED, "")
 def test_a_number_is_never_rounded(place: Place) -> None:
     """What a numeric or a real column would round rejects its row by name; the others stand with every digit."""
     place.server.run("CREATE TABLE customer (id text PRIMARY KEY, spent numeric(6, 2), score real, more jsonb)")
-    rows = [{"spent": "12.50"}, {"spent": "1.005"}, {"score": "16777217"}, {"score": "0.1"}, {"more": {"n": [1.50]}}]
+    rows: list[dict[str, Any]] = [
+        {"spent": "12.50"},
+        {"spent": "1.005"},
+        {"score": "16777217"},
+        {"score": "0.1"},
+        {"more": {"n": [1.50]}},
+    ]
     found = place.sends(*[change(n, fields=row) for n, row in enumerate(rows)])
     inexact = (Status.REJECTED, "INEXACT")
     assert found == {0: DELIVERED, 1: inexact, 2: inexact, 3: DELIVERED, 4: DELIVERED}
@@ -193,7 +199,7 @@ def test_a_name_in_other_letters_is_no_second_row(place: Place) -> None:
 def test_what_is_missing_is_said(place: Place) -> None:
     """Without the table nothing is described; without a unique constraint rows wait, and no cohort can be kept."""
     assert POSTGRES.discover is not None
-    for ask in (lambda: drive(POSTGRES.discover(place.told()), place.perform), place.prepare):  # type: ignore[misc]
+    for ask in (lambda: drive(POSTGRES.discover(place.told()), place.perform), place.prepare):
         with pytest.raises(DestinationError, match="customer") as error:
             ask()
         assert error.value.code == "RVT-651"

@@ -30,6 +30,8 @@ def test_postgres(settle: Settle, postgres: Server) -> None:
     house.variables.update(CRM_PORT=str(postgres.port), CRM_PASSWORD=PASSWORD)
     postgres.run((ROOT / "examples/postgres/tables.sql").read_text(encoding="utf-8"))
     program(house, "check", "--strict")
+    rehearsed = house.program("sync", "--sandbox")
+    assert (rehearsed.returncode, "there is no stand-in of Postgres" in rehearsed.stdout) == (2, True)
     program(house, "debug")
     program(house, "sync", "--first", "crm")
 
