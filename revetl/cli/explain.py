@@ -25,11 +25,18 @@ GROUPS = {
 @click.argument("code", required=False)
 @voiced
 def command(call: Call, code: str | None) -> int:
-    """Say what an error code means; without CODE, list them all."""
+    """Say what an error code means and what mends it; without CODE, list them all."""
+    from revetl.cli.explained import TEXTS
+
     codes = [wanted(code)] if code else sorted(CATALOG)
     for found in codes:
         call.screen.show(f"{found}  {CATALOG[found]} ({GROUPS.get(found[4], 'other')})")
-    call.screen.document("explain", codes=[{"code": found, "title": CATALOG[found]} for found in codes], exit_code=0)
+    if code:
+        call.screen.show(
+            TEXTS.get(codes[0], "The message itself says what happened, what was kept, and what to type next.")
+        )
+    told = [{"code": found, "title": CATALOG[found], "text": TEXTS.get(found)} for found in codes]
+    call.screen.document("explain", codes=told, exit_code=0)
     return 0
 
 

@@ -35,14 +35,15 @@ def command(call: Call, destination: str | None, model: str | None, no_input: bo
         raise UsageError("RVT-802", f"{path} is there already", kept="nothing was changed", hint="revetl check")
     target, found = _project(call)
     asks = not no_input and sys.stdin.isatty()
-    kind = _choose("destination", destination, tuple(registry()), asks=asks)
-    chosen = _candidate(found, model, asks=asks)
+    call.screen.say("models with a key: " + ", ".join(map(_told, found)))
+    kind = _choose("destination", destination, tuple(registry()), f"--model {model or found[0].model}", asks=asks)
+    chosen = _candidate(found, model, f"--destination {kind}", asks=asks)
     tool = registry()[kind]
     text = scaffold.configuration(tool, chosen, target, stand_in=bool(tool.rehearsal))
     meta = scaffold.meta_lines(tool, chosen)
     _write(path, text)
     call.screen.show(f"wrote {path}", "", text, f"add to {chosen.file}:", "", meta)
-    call.screen.show("then: dbt parse && revetl check, and revetl sync --sandbox to rehearse")
+    call.screen.show("then: dbt build && revetl check && revetl plan, and revetl sync --sandbox to rehearse")
     call.screen.document(
         "init", path=path, destination=kind, model=chosen.model, file=chosen.file, revetl_yml=text, meta=meta,
         exit_code=0,
@@ -80,15 +81,19 @@ def _project(call: Call) -> tuple[str, Sequence[Candidate]]:
     return target, found
 
 
-def _candidate(found: Sequence[Candidate], model: str | None, *, asks: bool) -> Candidate:
+def _told(candidate: Candidate) -> str:
+    return f"{candidate.model} ({', '.join(candidate.key)})"
+
+
+def _candidate(found: Sequence[Candidate], model: str | None, beside: str, *, asks: bool) -> Candidate:
     by_name = {candidate.model: candidate for candidate in found}
     if model is None and len(by_name) == 1:
         return found[0]
-    return by_name[_choose("model", model, tuple(by_name), asks=asks)]
+    return by_name[_choose("model", model, tuple(by_name), beside, asks=asks)]
 
 
-def _choose(what: str, given: str | None, choices: Sequence[str], *, asks: bool) -> str:
-    """Return the choice given, or ask for one.
+def _choose(what: str, given: str | None, choices: Sequence[str], beside: str, *, asks: bool) -> str:
+    """Return the choice given, or ask for one; ``beside`` are the other words of a command that asks nothing.
 
     Raises:
         UsageError: RVT-100, what was given is none of them; RVT-804, nothing was given and nobody can be asked.
@@ -99,7 +104,8 @@ def _choose(what: str, given: str | None, choices: Sequence[str], *, asks: bool)
     if given is not None:
         return given
     if not asks:
-        raise UsageError("RVT-804", f"--{what} is wanted", kept="nothing was written", hint=f"there are: {listed}")
+        hint = f"revetl init --{what} {choices[0]} {beside} (there are: {listed})"
+        raise UsageError("RVT-804", f"--{what} is wanted", kept="nothing was written", hint=hint)
     answer: str = click.prompt(f"{what} ({listed})", type=click.Choice(choices), default=choices[0], err=True,
                                show_choices=False)  # fmt: skip
     return answer

@@ -37,14 +37,14 @@ def previews(found: Plan) -> Table:
     made = table(*columns, right=columns[1:6], title=f"Plan for target {clean(found.target)}")
     for preview in found.previews:
         time = span(preview.seconds) if preview.seconds else ""
-        guards = ", ".join(verdict.guard for verdict in preview.held)
+        guards = "cannot run" if preview.error else ", ".join(verdict.guard for verdict in preview.held)
         row(made, preview.sync, preview.rows, preview.known, preview.changes, preview.calls, time, guards)
     return made
 
 
 def details(preview: SyncPreview) -> Iterator[RenderableType]:
     """Yield what a sync would do by operation and cause, samples, what is held and what else is to be known."""
-    parts: list[RenderableType] = []
+    parts: list[RenderableType] = [Text(clean(preview.error), style="red")] if preview.error else []
     if preview.first:
         parts.append(Text("first sync: everything that is not there yet travels"))
     if preview.remote:

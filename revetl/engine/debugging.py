@@ -16,6 +16,7 @@ from revetl.engine.fielding import compare_fields
 from revetl.engine.fitting import values_that_do_not_fit
 from revetl.engine.lanes import line_of
 from revetl.engine.remote import context_of
+from revetl.engine.shapes import check_columns
 from revetl.engine.workspace import Options, Workspace, load, read_config, read_project
 from revetl.errors import RevetlError
 from revetl.send.ports import Lane
@@ -91,6 +92,8 @@ def debug(options: Options, *, wire: Wire | None = None) -> tuple[DebugFinding, 
     if workspace is None:
         return tuple(found)
     columns = found.attempt("warehouse", lambda: _tables(workspace), _models)
+    if columns is not None:
+        found.attempt("columns", lambda: check_columns(workspace.resolved.syncs, columns), lambda n: f"{n} are there")
     with closing(wire or ThreadWire()) as line:
         sender = Sender(line, Silent(), random=Random(), deadline=line.monotonic() + PATIENCE)  # noqa: S311 - jitter
         for name in workspace.config.destinations:

@@ -36,9 +36,10 @@ class Inspection:
     notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def previews(self) -> tuple[SyncPreview, ...]:
-        """Return what each sync would do, stopped ones with their verdict."""
+        """Return what each sync would do, stopped ones with their verdict, others with why they cannot run."""
         found = [replace(s.preview, notes=(*s.preview.notes, *self.notes.get(s.plan.name, ()))) for s in self.surveys]
         found += [SyncPreview(name, 0, 0, held=(held,)) for name, held in self.stopped.items()]
+        found += [SyncPreview(name, 0, 0, error=str(error)) for name, error in self.errors.items()]
         return tuple(sorted(found, key=lambda preview: preview.sync))
 
 

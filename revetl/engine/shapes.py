@@ -74,6 +74,22 @@ def needs(plans: Iterable[SyncPlan], *, dated: bool = False) -> Mapping[Relation
     return {relation: frozenset(columns) for relation, columns in found.items()}
 
 
+def check_columns(plans: Iterable[SyncPlan], tables: Tables) -> int:
+    """Return how many columns syncs read, each of which is there.
+
+    Raises:
+        ConfigError: RVT-420, one of them is not.
+    """
+    seen = set()
+    for plan in plans:
+        wanted = needs([plan])
+        for ref in plan.models:
+            for column in sorted(wanted[ref.relation]):
+                _type_of(ref, column, tables, plan.name)
+                seen.add((ref.relation, column))
+    return len(seen)
+
+
 def _columns(ref: ModelRef, tables: Tables) -> Mapping[str, str]:
     found = tables.found.get(ref.relation)
     if found is None:

@@ -83,7 +83,8 @@ class Plan:
     @property
     def exit_code(self) -> int:
         """Return 2 where a sync cannot run, else 3 where a guard would hold something, else 0."""
-        if any(problem.severity is Severity.ERROR for problem in self.problems):
+        broken = any(problem.severity is Severity.ERROR for problem in self.problems)
+        if broken or any(preview.error for preview in self.previews):
             return 2
         return 3 if any(preview.held for preview in self.previews) else 0
 

@@ -40,7 +40,7 @@ def locked(path: Path, started_at: str) -> Iterator[None]:
                 raise TryLater(
                     "RVT-502",
                     f"another revetl run works on this target (pid {who.get('pid', '?')}, "
-                    f"since {who.get('started_at', '?')})",
+                    f"since {str(who.get('started_at', '?'))[:19]} UTC)",
                     kept="nothing was read or sent",
                     hint="wait for it, or see `revetl status`",
                 ) from None

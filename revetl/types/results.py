@@ -68,6 +68,7 @@ class SyncPreview:
     seconds: float = 0.0  # estimated, by the limits
     notes: tuple[str, ...] = ()
     remote: Mapping[str, int] = EMPTY  # first sync: create / same / overwrite, as read back
+    error: str | None = None  # why it cannot run, with its code
 
     @property
     def changes(self) -> int:

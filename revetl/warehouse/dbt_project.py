@@ -33,8 +33,7 @@ def read_dbt_project(
     """
     path = project_dir / "dbt_project.yml"
     if not path.is_file():
-        what = f"there is no dbt_project.yml in {project_dir}"
-        raise ConfigError("RVT-400", what, hint="run revetl beside it, or say --project-dir DIR")
+        raise _missing(project_dir)
     found = read_mapping(path, "RVT-400")
     render = Renderer("dbt_project.yml", env, cli_vars)
     name, profile = (render.value(found.get(key), (key,)) for key in ("name", "profile"))
@@ -47,3 +46,11 @@ def read_dbt_project(
         name, str(profile) if profile else None, str(target), variables if isinstance(variables, dict) else EMPTY,
         tuple(str(path) for path in models if path) or ("models",),
     )  # fmt: skip
+
+
+def _missing(directory: Path) -> ConfigError:
+    below = sorted(path.parent for path in directory.glob("*/dbt_project.yml"))
+    hint = "run revetl in the folder of your dbt project, or say --project-dir DIR"
+    if below:
+        hint = f"did you mean --project-dir {below[0]}?"
+    return ConfigError("RVT-400", f"there is no dbt_project.yml in {directory.resolve()}", hint=hint)
