@@ -210,6 +210,7 @@ CATALOG: dict[str, str] = {
     "RVT-804": "A question has nobody to answer it",
     "RVT-805": "There is no such error code",
     "RVT-806": "There is nothing to compare with",
+    "RVT-807": "There is nothing of another tool to draft from",
     "RVT-810": "A file cannot take exposures",
     "RVT-850": "A question names no sync and no destination",
     "RVT-851": "A time cannot be read",

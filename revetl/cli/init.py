@@ -14,6 +14,7 @@ from revetl.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     from revetl.engine.scaffold import Candidate
+    from revetl.types import Project
 
 
 @click.command("init")
@@ -21,20 +22,41 @@ if TYPE_CHECKING:
 @click.option("--destination", metavar="TYPE", help="Which tool, such as mailchimp.")
 @click.option("--model", metavar="NAME", help="Which model says who exists.")
 @click.option("--no-input", is_flag=True, help="Ask nothing.")
-def command(call: Call, destination: str | None, model: str | None, no_input: bool) -> int:  # noqa: FBT001
+@click.option("--from", "other", type=click.Choice(["hightouch"]), help="Draft from what another tool was told.")
+@click.argument("folder", required=False, type=click.Path(file_okay=False, exists=True, path_type=Path))
+def command(
+    call: Call, *, destination: str | None, model: str | None, no_input: bool, other: str | None, folder: Path | None
+) -> int:
     """Write revetl.yml beside dbt_project.yml and show the meta to add to a model.
 
-    No file that is there is ever changed.
+    No file that is there is ever changed. With --from hightouch, FOLDER is what its Git Sync writes (syncs/, models/);
+    without FOLDER, meta.hightouch of the models is read.
     """
-    from revetl.destinations import registry
-    from revetl.engine import scaffold
-
-    root, options = call.project_dir, call.options()
-    path = options.config_path or root / "revetl.yml"
+    path = call.options().config_path or call.project_dir / "revetl.yml"
     if path.exists():
         raise UsageError("RVT-802", f"{path} is there already", kept="nothing was changed", hint="revetl check")
-    target, found = _project(call)
-    asks = not no_input and sys.stdin.isatty()
+    if folder is not None and other is None:
+        raise UsageError(
+            "RVT-100", "FOLDER is of another tool: which one?", hint=f"revetl init --from hightouch {folder}"
+        )
+    if other is not None:
+        return _move(call, path, folder)
+    return _begin(call, path, destination, model, asks=not no_input and sys.stdin.isatty())
+
+
+def _begin(call: Call, path: Path, destination: str | None, model: str | None, *, asks: bool) -> int:
+    """Write a first revetl.yml of one sync."""
+    from revetl.destinations import registry
+    from revetl.engine import scaffold
+    from revetl.engine.scaffold import candidates
+
+    target, project = _project(call)
+    found = candidates(project)
+    if not found:
+        raise UsageError(
+            "RVT-803", "no model has a key: a column with dbt's tests unique and not_null, or a primary key",
+            kept="nothing was written", hint="add data_tests: [unique, not_null] to the key of a model, then dbt parse",
+        )  # fmt: skip
     call.screen.say("models with a key: " + ", ".join(map(_told, found)))
     kind = _choose("destination", destination, tuple(registry()), f"--model {model or found[0].model}", asks=asks)
     chosen = _candidate(found, model, f"--destination {kind}", asks=asks)
@@ -51,13 +73,39 @@ def command(call: Call, destination: str | None, model: str | None, no_input: bo
     return 0
 
 
-def _project(call: Call) -> tuple[str, Sequence[Candidate]]:
-    """Return the profile's target and the models that a sync may stand on.
+def _move(call: Call, path: Path, folder: Path | None) -> int:
+    """Write a revetl.yml that says what another tool was told, and show the meta."""
+    from revetl.destinations import registry
+    from revetl.engine import hightouch
+    from revetl.engine.moving import drafted
+
+    target, project = _project(call)
+    old = hightouch.read_folder(folder, project) if folder else hightouch.read_meta(project)
+    draft = drafted(old, registry(), target, hightouch.listings(folder) if folder else {})
+    for text in draft.notes:
+        call.screen.say(text, level="warn")
+    if not draft.syncs:
+        raise UsageError(
+            "RVT-807", "none of its syncs can be drafted", kept="nothing was written", hint="see the notes"
+        )
+    _write(path, draft.revetl_yml)
+    call.screen.show(f"wrote {path}", "", draft.revetl_yml)
+    for file, lines in draft.metas:
+        call.screen.show(f"add to {file}:", "", lines)
+    call.screen.show("then: dbt build && revetl check && revetl debug, and revetl adopt before the first sync")
+    call.screen.document(
+        "init", path=path, syncs=draft.syncs, revetl_yml=draft.revetl_yml, notes=draft.notes, exit_code=0,
+        metas=[{"file": file, "meta": lines} for file, lines in draft.metas],
+    )  # fmt: skip
+    return 0
+
+
+def _project(call: Call) -> tuple[str, Project]:
+    """Return the profile's target and what the manifest says.
 
     Raises:
-        RevetlError: there is no project, or no manifest; RVT-803, no model has a key.
+        RevetlError: there is no project, or no manifest.
     """
-    from revetl.engine.scaffold import candidates
     from revetl.engine.workspace import read_project
     from revetl.warehouse.dbt_project import read_dbt_project
     from revetl.warehouse.profiles import load_profile
@@ -72,13 +120,7 @@ def _project(call: Call) -> tuple[str, Sequence[Candidate]]:
     except ConfigError as error:
         target = options.target or "dev"
         call.screen.say(f"{error.what}: taking the target {target}", level="warn", code=error.code)
-    found = candidates(project)
-    if not found:
-        raise UsageError(
-            "RVT-803", "no model has a key: a column with dbt's tests unique and not_null, or a primary key",
-            kept="nothing was written", hint="add data_tests: [unique, not_null] to the key of a model, then dbt parse",
-        )  # fmt: skip
-    return target, found
+    return target, project
 
 
 def _told(candidate: Candidate) -> str:

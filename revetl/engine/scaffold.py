@@ -76,15 +76,15 @@ def configuration(destination: Destination, candidate: Candidate, target: str, *
     Settings are references to environment variables; the profile's target goes to the stand-in, ``prod`` to the tool.
     """
     match, column = _match(destination, candidate)
-    sync = [f"entity: {_text(candidate.entity)}", f"match: {{{_text(match)}: {_text(column)}}}"]
+    sync = [f"entity: {plain_text(candidate.entity)}", f"match: {{{plain_text(match)}: {plain_text(column)}}}"]
     columns = _creation(destination, candidate)
     kinds = [*(["email"] if candidate.email else []), *(["name"] if any(columns.values()) else [])]
     if kinds:
         sync.append(f"allow_pii: [{', '.join(kinds)}]")
-    fixed = [f"{_text(field)}: {json.dumps(UNKNOWN)}" for field, named in columns.items() if named is None]
+    fixed = [f"{plain_text(field)}: {json.dumps(UNKNOWN)}" for field, named in columns.items() if named is None]
     if fixed:
         sync.append(f"constants: {{{', '.join(fixed)}}} # no record is made without; better: a column")
-    real = f"{{{', '.join(_settings(destination))}}}"
+    real = f"{{{', '.join(settings_of(destination))}}}"
     targets = {target: "sandbox", "prod": real} if stand_in and target != "prod" else {target: real}
     lines = [
         "version: 1",
@@ -92,7 +92,7 @@ def configuration(destination: Destination, candidate: Candidate, target: str, *
         f"  {destination.name}:",
         f"    type: {destination.name}",
         "    targets: # a destination writes only for the dbt targets that it names",
-        *(f"      {_text(name)}: {value}" for name, value in targets.items()),
+        *(f"      {plain_text(name)}: {value}" for name, value in targets.items()),
         "    syncs:",
         f"      {candidate.entity}:",
         *(f"        {line}" for line in sync),
@@ -100,7 +100,7 @@ def configuration(destination: Destination, candidate: Candidate, target: str, *
     return "\n".join(lines) + "\n"
 
 
-def _settings(destination: Destination) -> Iterator[str]:
+def settings_of(destination: Destination) -> Iterator[str]:
     """Yield what must be set: what is required, and of several ways in the one that a rehearsal takes."""
     for name, field in destination.settings.model_fields.items():
         secret = SecretStr in (field.annotation, *get_args(field.annotation))
@@ -131,26 +131,26 @@ def _letters(name: str) -> str:
 def meta_lines(destination: Destination, candidate: Candidate) -> str:
     """Return the YAML to add to the model: what it is, and the columns that a first sync needs."""
     match, column = _match(destination, candidate)
-    key = _text(candidate.key[0]) if len(candidate.key) == 1 else f"[{', '.join(map(_text, candidate.key))}]"
-    item = f"{{kind: properties, entity: {_text(candidate.entity)}, key: {key}}}"
+    key = plain_text(candidate.key[0]) if len(candidate.key) == 1 else f"[{', '.join(map(plain_text, candidate.key))}]"
+    item = f"{{kind: properties, entity: {plain_text(candidate.entity)}, key: {key}}}"
     pii = "pii: email, " if column == candidate.email else ""
     lines = [
         "models:",
-        f"  - name: {_text(candidate.model)}",
+        f"  - name: {plain_text(candidate.model)}",
         f"    config: {{meta: {{revetl: {item}}}}}",
         "    columns:",
-        f"      - name: {_text(column)}",
-        f"        config: {{meta: {{revetl: {{{pii}to: {{{destination.name}: {_text(match)}}}}}}}}}",
+        f"      - name: {plain_text(column)}",
+        f"        config: {{meta: {{revetl: {{{pii}to: {{{destination.name}: {plain_text(match)}}}}}}}}}",
     ]
     for field, named in _creation(destination, candidate).items():
         if named is not None:
-            lines.append(f"      - name: {_text(named)}")
+            lines.append(f"      - name: {plain_text(named)}")
             lines.append(
-                f"        config: {{meta: {{revetl: {{pii: name, to: {{{destination.name}: {_text(field)}}}}}}}}}"
+                f"        config: {{meta: {{revetl: {{pii: name, to: {{{destination.name}: {plain_text(field)}}}}}}}}}"
             )
     return "\n".join(lines) + "\n"
 
 
-def _text(value: str) -> str:
+def plain_text(value: str) -> str:
     """Return a name as YAML: bare where it cannot be mistaken."""
     return value if _PLAIN.match(value) and value.lower() not in _WORDS else json.dumps(value)
