@@ -1,7 +1,7 @@
 """What Hightouch was told, read: the YAML of its Git Sync, or ``meta.hightouch`` of dbt's models.
 
 Git Sync writes ``models/*.yaml`` and ``syncs/*.yaml`` (https://hightouch.com/docs/syncs/git-sync): a sync names
-``model`` and ``destination`` by slug, and ``config`` holds ``object``, ``mode`` and ``mappings`` of ``from`` and ``to``.
+``model`` and ``destination`` by slug; ``config`` holds ``object``, ``mode`` and ``mappings`` of ``from`` and ``to``.
 Its Git Sync for dbt writes ``slug``, ``primary_key`` and ``destinations`` with a ``config`` each into a model's meta
 (https://docs.hightouch.io/hightouch-with-dbt/git-sync-for-dbt). Nothing of it is evaluated.
 """
