@@ -156,7 +156,6 @@ CATALOG: dict[str, str] = {
     "RVT-517": "The ledger's place cannot be used",
     "RVT-518": "The ledger's place cannot be reached",
     "RVT-519": "A shared state without a shared ledger key",
-    "RVT-520": "A command does not work on a shared state yet",
     "RVT-521": "The ledger cannot be read",
     "RVT-522": "The ledger's chain cannot be read now",
     "RVT-523": "The ledger cannot be exported there",

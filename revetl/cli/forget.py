@@ -116,9 +116,10 @@ def _lift(call: Call, workspace: Workspace, key: str, given: dict[str, Any]) -> 
 
 def _list(call: Call, workspace: Workspace) -> int:
     from revetl.cli import render_forget
-    from revetl.state.tombstones import read_tombstones
+    from revetl.engine.glimpse import glimpse
 
-    known = read_tombstones(workspace.state_dir)
+    with glimpse(workspace) as seen:
+        known = seen.forgotten(workspace.state_dir)
     call.screen.show(*render_forget.stones(known))
     call.screen.document("forget", people=known, exit_code=0)
     return 0

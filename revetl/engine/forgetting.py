@@ -20,8 +20,7 @@ from revetl.engine import remote
 from revetl.engine.finding import Whereabouts, whereabouts
 from revetl.engine.forgotten import Hasher, stone_of
 from revetl.engine.glimpse import glimpse
-from revetl.engine.holding import local_only
-from revetl.engine.lanes import line_of
+from revetl.engine.lanes import LeasedWire, line_of
 from revetl.engine.presence import open_models
 from revetl.engine.publishing import was_published
 from revetl.engine.receipts import signed, write_receipt
@@ -38,7 +37,7 @@ from revetl.state.journal import Journal
 from revetl.state.layout import load_sync
 from revetl.state.purging import Purged, busy_keys, compact, doubts_since, purge
 from revetl.state.rewriting import Removed
-from revetl.state.tombstones import Tombstone, read_tombstones, settle, write
+from revetl.state.tombstones import Tombstone, settle, write
 from revetl.types import JSON, Erased, Person, SyncPlan
 
 NO_ERASE = "cannot be asked to erase: it must be done there by hand"
@@ -86,7 +85,6 @@ def meant(workspace: Workspace, asked: str, entity: str | None = None) -> Meant:
     Raises:
         UsageError: RVT-853, nobody is known by it; RVT-854, it is a key of several entities.
     """
-    local_only(workspace, "forget")
     asked = asked.strip()
     plans = {plan.name: plan for plan in workspace.resolved.syncs if entity in {None, plan.entity}}
     with glimpse(workspace) as seen, open_models(workspace, list(plans.values())) as models:
@@ -95,7 +93,7 @@ def meant(workspace: Workspace, asked: str, entity: str | None = None) -> Meant:
         known = found if entity is None else tuple(one for one in found if one.plan is not None)
         hasher = Hasher(seen.ring) if seen.ring is not None else None
         notes = tuple(note for note in (seen.view.notice, models.note) if note)
-    stones = [one for one in read_tombstones(workspace.state_dir) if entity in {None, one.entity}]
+        stones = [one for one in seen.forgotten(workspace.state_dir) if entity in {None, one.entity}]
     pairs = [(one.plan.entity, one.key) for one in known if one.plan is not None]
     stone = stone_of(stones, hasher, asked, pairs) if hasher is not None else None
     entities = sorted({one.plan.entity for one in known if one.plan is not None})
@@ -243,6 +241,8 @@ class _Work:
         places = self.stack.enter_context(origins(self.session.workspace, wanted))
         line = self.wire or ThreadWire()
         self.stack.callback(line.close)
+        if self.session.lease is not None:
+            line = LeasedWire(line, self.session.lease)
         jitter = Random(new_run(store.clock()))  # noqa: S311 - no secret
         sender = Sender(line, Journal(store, "forget"), random=jitter)
         for plan in wanted:
@@ -330,7 +330,6 @@ def lift(workspace: Workspace, asked: str, entity: str | None = None, *, clock: 
     Raises:
         UsageError: RVT-853, nobody who is forgotten is known by it; RVT-854, it is a key of several entities.
     """
-    local_only(workspace, "forget")
     with open_session(workspace, clock=clock, warehouse=False, pinned=False) as session:
         known, hasher = settle(session.store), Hasher(session.keys)
         mine = [one for one in known if entity in {None, one.entity}]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from revetl.engine.holding import viewed
 from revetl.engine.keyring import Keyring, reading_keyring
 from revetl.engine.staging import Masking
 from revetl.engine.workspace import Workspace
+from revetl.state.tombstones import Tombstone, known
 from revetl.state.views import View
 
 NORMALISATIONS = ("email", "lower", "exact")
@@ -22,6 +24,10 @@ class Glimpse:
     view: View
     ring: Keyring | None
     clear: bool  # the ledger keeps values in clear
+
+    def forgotten(self, directory: Path) -> tuple[Tombstone, ...]:
+        """Return everybody who is forgotten; ``directory`` is the target's on this machine."""
+        return known(self.view if self.view.readable else None, directory)
 
     def identities(self, text: str) -> tuple[str, ...]:
         """Return what the ledger would hold for an identity, by each way in which destinations compare them."""

@@ -105,21 +105,6 @@ def is_shared(workspace: Workspace) -> bool:
     )
 
 
-def local_only(workspace: Workspace, command: str) -> None:
-    """Refuse a command that rewrites the ledger's files where they do not lie beside the state on this machine.
-
-    Raises:
-        ConfigError: RVT-520.
-    """
-    if is_shared(workspace) or place_of(workspace) is not None:
-        raise ConfigError(
-            "RVT-520",
-            f"`revetl {command}` is not there yet for a shared state or a ledger elsewhere",
-            kept="nothing was changed",
-            hint="see docs/shared-state.md",
-        )
-
-
 def _url(workspace: Workspace, text: str, where: str) -> str:
     return resolve_text(text, workspace.options.env, where=where)
 

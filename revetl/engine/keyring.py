@@ -59,7 +59,7 @@ def keyring(workspace: Workspace) -> Keyring:
     """
     ledger = workspace.config.ledger
     if ledger.key is None:
-        if is_shared(workspace) and ledger.values == "hash":
+        if is_shared(workspace):
             raise ConfigError(
                 "RVT-519",
                 "a shared state needs a ledger key that all runners have",

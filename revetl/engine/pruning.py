@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from revetl.engine.holding import local_only
 from revetl.engine.session import Clock, Session, open_session, utc_now
 from revetl.engine.workspace import Workspace
 from revetl.errors import UsageError
@@ -33,7 +32,6 @@ def prune(workspace: Workspace, older: timedelta | None = None, *, do: bool = Tr
         UsageError: RVT-534, neither says how long the ledger is kept.
         TryLater: RVT-502, a run works on the target.
     """
-    local_only(workspace, "prune")
     keep = workspace.config.ledger.keep
     span = older if older is not None else None if keep is None else timedelta(seconds=keep)
     if span is None:
@@ -52,7 +50,8 @@ def _prune(session: Session, before: datetime) -> Removed:
     store = session.store
     found = drop_rows(store, '"time" < ?', [before], f"pruned before {before.isoformat(timespec='seconds')}")
     store.con.execute(f"DELETE FROM {STATE}.refused WHERE ts < ?", [before])
-    store.con.execute(f"CHECKPOINT {STATE}")
+    if not store.owned:
+        store.con.execute(f"CHECKPOINT {STATE}")
     store.advance_head(store.head.run if store.head else "prune")
     return found
 

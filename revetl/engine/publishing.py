@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from revetl.engine.holding import local_only
 from revetl.engine.session import Clock, Session, open_session, utc_now
 from revetl.engine.workspace import Workspace
 from revetl.errors import ConfigError, UsageError
@@ -38,13 +37,13 @@ def publish(workspace: Workspace, schema: str = DEFAULT, *, clock: Clock = utc_n
         ConfigError: RVT-405, there is no profile; RVT-404, its warehouse cannot be written to.
         TryLater: RVT-502, a run works on the target; RVT-411 or RVT-419, the warehouse is busy or out of reach.
     """
-    local_only(workspace, "publish")
     if not _SCHEMA.match(schema):
         what = f"'{schema[:60]}' cannot name a schema"
         raise UsageError("RVT-858", what, kept="nothing was published", hint="use lower case letters, digits and _")
     if workspace.profile is None:
         raise ConfigError("RVT-405", "without a profile there is no warehouse to publish to", hint="dbt debug")
     with open_session(workspace, clock=clock, warehouse=False) as session:
+        session.store.bring_ledger()
         session.store.set_meta(PUBLISHED, schema)
         with open_publisher(workspace.profile, workspace.options.project_dir) as there:
             found = _bring(session, there, schema)

@@ -19,6 +19,7 @@ from revetl.state.approvals import Approvals
 from revetl.state.doubting import doubt_all
 from revetl.state.head import Head, read_head
 from revetl.state.marks import forget_marks
+from revetl.state.rewriting import finish
 from revetl.state.store import Store
 from revetl.state.tombstones import settle
 from revetl.warehouse.connection import lockdown
@@ -58,10 +59,13 @@ def recover(workspace: Workspace, *, clock: Clock = utc_now) -> Recovery:
         except StateError:
             needed = True
         lost = None if head is None else max(head.seq - store.last_seq(), 0)
+        finish(store)
+        store.bring_ledger()
+        written = _written(store)
         with store.transaction():
             counts = doubt_all(store)
             forget_marks(store)
-            store.set_meta("seq", str(max(store.last_seq(), head.seq if head else 0, _written(store))))
+            store.set_meta("seq", str(max(store.last_seq(), head.seq if head else 0, written)))
         session.close_killed()
         readopted = () if is_shared(workspace) else _readopt(store)  # an owner has its files with its chain
         store.advance_head(head.run if head else "recover")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-from revetl.engine.holding import local_only
 from revetl.engine.keyring import FILE, PINNED, Keyring, keyring
 from revetl.engine.session import Clock, open_session, utc_now
 from revetl.engine.workspace import Workspace
 from revetl.errors import UsageError
 from revetl.state.files import replace_file
-from revetl.state.tombstones import read_tombstones
+from revetl.state.store import Store
+from revetl.state.tombstones import settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +30,13 @@ def rotate(workspace: Workspace, *, lost: bool = False, drop: str | None = None,
         UsageError: RVT-535, the key lies in the environment, is the current one, or is needed to know who is forgotten.
         TryLater: RVT-502, a run works on the target.
     """
-    local_only(workspace, "rotate")
     with open_session(workspace, clock=clock, warehouse=False, pinned=not lost) as session:
         ring = keyring(workspace)
         if lost:
             session.store.set_meta(PINNED, ring.ids[0])
             return Rotated(ring.ids[0], ring.ids[1:])
         if drop is not None:
-            _droppable(session.store.directory is not None, ring, drop, _used(workspace))
+            _droppable(session.store.directory is not None, ring, drop, _used(session.store))
             keys = tuple(key for key, ident in zip(ring.keys, ring.ids, strict=True) if ident != drop)
         else:
             keys = (secrets.token_bytes(32), *ring.keys)
@@ -52,8 +51,8 @@ def rotate(workspace: Workspace, *, lost: bool = False, drop: str | None = None,
     return Rotated(now.ids[0], now.ids[1:], drop)
 
 
-def _used(workspace: Workspace) -> frozenset[str]:
-    return frozenset(one.key_id for one in read_tombstones(workspace.state_dir))
+def _used(store: Store) -> frozenset[str]:
+    return frozenset(one.key_id for one in settle(store))
 
 
 def _droppable(local: bool, ring: Keyring, drop: str, used: frozenset[str]) -> None:  # noqa: FBT001

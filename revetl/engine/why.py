@@ -19,7 +19,7 @@ from revetl.state.backlog import RunModel, RunRow, held, run_facts, run_models
 from revetl.state.flowlog import Filters, Flow, introduced
 from revetl.state.onekey import KeyState, key_state
 from revetl.state.schema import STATE
-from revetl.state.tombstones import Tombstone, read_tombstones
+from revetl.state.tombstones import Tombstone
 from revetl.types import SyncPlan
 
 _PRUNED = f"SELECT 1 FROM {STATE}.chain WHERE starts_with(why, 'pruned') LIMIT 1"
@@ -91,7 +91,7 @@ def why(
         search = _Asked(seen, models, plans, stored_syncs(seen), to)
         pairs = search.pairs(asked)
         wish = Focus(field, cohort)
-        search.stones, search.asked = read_tombstones(workspace.state_dir), asked
+        search.stones, search.asked = seen.forgotten(workspace.state_dir), asked
         answers = tuple(search.answer(sync, key, at, wish) for sync, key in pairs)
         notes = tuple(note for note in (seen.view.notice, models.note, search.note) if note)
     return Answer(asked, at, answers, notes)

@@ -91,7 +91,7 @@ def _scrub_summaries(store: Store, keys: Sequence[str]) -> None:
 
 def compact(store: Store) -> None:
     """Write the state file anew: what was deleted from a database still stands in the free blocks of its file."""
-    if store.directory is None:
+    if store.directory is None or store.owned:
         return
     path, fresh = store.directory / "state.duckdb", store.directory / "tmp" / "state.duckdb"
     for leftover in (fresh, Path(f"{fresh}.wal")):

@@ -17,6 +17,7 @@ import duckdb
 from revetl.state.head import GENESIS, Head, write_head
 from revetl.state.owner import Delete, Owner
 from revetl.state.places import COLUMNS, TABLE, Place, fetch_files, rows_of
+from revetl.state.places import gone as gone_steps
 from revetl.state.schema import STATE
 from revetl.state.store import Store, no_crash
 from revetl.state.views import View, closed_connection, judge
@@ -24,7 +25,9 @@ from revetl.state.working import WorkingCopy
 
 
 class SharedStore(Store):
-    """A store whose commits are its owner's. ``directory`` holds the ledger file of the run while it is written."""
+    """A store whose commits are its owner's. ``directory`` holds files of the ledger while a run works on them."""
+
+    owned = True
 
     def __init__(
         self,
@@ -85,6 +88,18 @@ class SharedStore(Store):
         else:
             self.copy.add(rows_of(path))
 
+    def bring_ledger(self) -> None:
+        """Bring the files from the owner, or from the place that was named for them."""
+        super().bring_ledger()
+        if self.place is None and self.ledger is not None and TABLE in self.copy.known:
+            fetch_files(self.copy.owner, self.ledger)
+
+    def stage_file(self, path: Path, name: str, *, gone: bool) -> None:
+        """Let the owner replace its file with the next commit, or prepare it in the place."""
+        super().stage_file(path, name, gone=gone)
+        if self.place is None:
+            self.copy.add(gone_steps(name) if gone else rows_of(path, name))
+
 
 def head_of(owner: Owner) -> Head | None:
     """Return the head as the owner keeps it."""
@@ -112,11 +127,12 @@ def open_shared_view(owner: Owner, identity: Callable[[str], str], place: Place 
             write_head(scratch / "head.json", head)
 
         @cache
-        def files() -> None:
+        def files() -> Path:
             (scratch / "ledger").mkdir()
             if place is not None:
                 place.fetch(scratch / "ledger")
             elif TABLE in copy.known:  # type: ignore[attr-defined]
                 fetch_files(owner, scratch / "ledger")
+            return scratch / "ledger"
 
         yield View(copy, scratch, readable, busy, notice, identity=identity, fetch=files)

@@ -35,6 +35,8 @@ def no_crash(_point: str) -> None:
 class Store:
     """One target's state, ledger directory and head. Everything else in this room works on a store."""
 
+    owned = False  # somebody elsewhere owns it: what lies in ``directory`` is there for this run alone
+
     def __init__(
         self,
         con: duckdb.DuckDBPyConnection,
@@ -65,7 +67,8 @@ class Store:
         self.place = place
         if directory is not None:
             private_directory(directory)
-            private_directory(directory / "ledger")
+            private_directory(self.ledger or directory)
+            self._tidy()
         self._attach(anew=anew)
         self.head = self._read_head(trusting=trusting)
         self.forgotten = self.head.forgotten if self.head else 0
@@ -212,7 +215,8 @@ class Store:
         return other
 
     def close(self) -> None:
-        """Close all its connections: an open one keeps the file."""
+        """Close all its connections: an open one keeps the file. Copies of ledger files that lie elsewhere go."""
+        self._tidy()
         for con in (*self._beside, self.con):
             con.close()
 
@@ -241,7 +245,35 @@ class Store:
         if self.place is not None:
             self.place.keep(path)
 
+    def bring_ledger(self) -> None:
+        """Make the ledger's directory hold the files as they are kept elsewhere; nothing where they lie there."""
+        if self.place is not None and self.ledger is not None:
+            self.place.fetch(self.ledger)
+
+    def stage_file(self, path: Path, name: str, *, gone: bool) -> None:
+        """Prepare that ``path`` replaces the file ``name`` (``gone``: that this goes) once the next commit is done."""
+        del gone
+        if self.place is not None:
+            self.place.stage(path, name)
+
+    def promote_file(self, name: str, *, gone: bool) -> None:
+        """Let what was staged, and is committed by now, take its place."""
+        if self.place is not None:
+            self.place.promote(name, gone=gone)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Return whether the ledger's files do not stay on this machine."""
+        return self.owned or self.place is not None
+
     @property
     def ledger(self) -> Path | None:
-        """Return the directory of the ledger's files."""
-        return self.directory / "ledger" if self.directory else None
+        """Return the directory of the ledger's files; where they lie elsewhere, of those that are worked on."""
+        if self.directory is None:
+            return None
+        return self.directory / "tmp" / "ledger" if self.elsewhere else self.directory / "ledger"
+
+    def _tidy(self) -> None:
+        if self.ledger is not None and self.elsewhere:
+            for path in (*self.ledger.glob("*.parquet"), *self.ledger.glob(".*.parquet.*")):
+                path.unlink()

@@ -1,19 +1,21 @@
 """Who must never be sent again: keyed hashes of keys and identities, in state and in a file beside the head.
 
 Each of the two brings the other back, and the head says how many there must be: neither a lost state nor a lost file
-brings anybody back.
+brings anybody back. A shared state has them alone.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from revetl.errors import StateError
 from revetl.state.files import replace_file
+from revetl.state.journal import insert_rows
+from revetl.state.reading import Reads
 from revetl.state.schema import STATE
 from revetl.state.store import Store
 
@@ -64,6 +66,15 @@ def read_tombstones(directory: Path) -> tuple[Tombstone, ...]:
         ) from None
 
 
+def known(reads: Reads | None, directory: Path) -> tuple[Tombstone, ...]:
+    """Return everybody who is forgotten, by a state that can be read (None: none can) and the file in ``directory``.
+
+    Raises:
+        StateError: RVT-536, the file cannot be read.
+    """
+    return _sorted(_both(_inside(reads) if reads is not None else (), read_tombstones(directory)))
+
+
 def settle(store: Store) -> tuple[Tombstone, ...]:
     """Return everybody who is forgotten; what only one of state and file has is given to the other.
 
@@ -72,9 +83,7 @@ def settle(store: Store) -> tuple[Tombstone, ...]:
     """
     inside = _inside(store)
     beside = read_tombstones(store.directory) if store.directory is not None else ()
-    both: dict[str, Tombstone] = {}
-    for one in (*inside, *beside):
-        both[one.id] = both[one.id].with_more(one) if one.id in both else one
+    both = _both(inside, beside)
     if len(both) < store.forgotten:
         raise StateError(
             "RVT-537",
@@ -82,15 +91,29 @@ def settle(store: Store) -> tuple[Tombstone, ...]:
             kept="nothing was sent: the others would be",
             hint=f"restore {FILE} or state.duckdb from a backup",
         )
-    found = tuple(sorted(both.values(), key=lambda one: (one.at, one.id)))
-    if {o.id: o for o in inside} != both or (store.directory is not None and {o.id: o for o in beside} != both):
+    found = _sorted(both)
+    there = store.directory is not None and not store.owned
+    if {o.id: o for o in inside} != both or (there and {o.id: o for o in beside} != both):
         write(store, found)
+    if store.directory is not None and store.owned:  # of a state that lay here before: a stale one would outlive a lift
+        (store.directory / FILE).unlink(missing_ok=True)
     return found
+
+
+def _both(*parts: Sequence[Tombstone]) -> dict[str, Tombstone]:
+    both: dict[str, Tombstone] = {}
+    for one in (one for part in parts for one in part):
+        both[one.id] = both[one.id].with_more(one) if one.id in both else one
+    return both
+
+
+def _sorted(both: Mapping[str, Tombstone]) -> tuple[Tombstone, ...]:
+    return tuple(sorted(both.values(), key=lambda one: (one.at, one.id)))
 
 
 def write(store: Store, everybody: Sequence[Tombstone]) -> None:
     """Make these the tombstones: first the file, then state, then the head's number of them."""
-    if store.directory is not None:
+    if store.directory is not None and not store.owned:
         told = [{**asdict(one), "at": one.at.isoformat()} for one in everybody]
         text = json.dumps({"version": 1, "people": told}, indent=1)
         replace_file(store.directory / FILE, text.encode())
@@ -103,13 +126,12 @@ def write(store: Store, everybody: Sequence[Tombstone]) -> None:
     ]
     with store.transaction():
         store.con.execute(f"DELETE FROM {STATE}.forgotten")
-        for row in rows:
-            store.con.execute(f"INSERT INTO {STATE}.forgotten ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", row)
+        insert_rows(store, f"{STATE}.forgotten", rows)
     store.forgotten = len(everybody)
     store.advance_head(store.head.run if store.head else "forget")
 
 
-def _inside(store: Store) -> tuple[Tombstone, ...]:
+def _inside(store: Reads) -> tuple[Tombstone, ...]:
     found: dict[str, Tombstone] = {}
     for ident, at, key, entity, kind, digest in store.rows(f"SELECT {_COLUMNS} FROM {STATE}.forgotten ORDER BY rowid"):
         one = Tombstone(

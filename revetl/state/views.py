@@ -49,7 +49,7 @@ class View:
     notice: str = ""
     status: Mapping[str, JSON] = EMPTY  # status.json as the last run wrote it
     identity: Callable[[str], str] = str  # SQL of how the ledger keeps an identity, from SQL of it
-    fetch: Callable[[], object] = field(default=lambda: None, repr=False)  # brings files of a ledger elsewhere
+    fetch: Callable[[], Path | None] = field(default=lambda: None, repr=False)  # brings files of a ledger elsewhere
 
     def rows(self, sql: str, parameters: Sequence[object] | None = None) -> list[Any]:
         """Run one statement and return all its rows."""
@@ -67,8 +67,7 @@ class View:
     @property
     def ledger(self) -> Path:
         """Return the directory of the ledger's files."""
-        self.fetch()
-        return self.directory / "ledger"
+        return self.fetch() or self.directory / "ledger"
 
     @property
     def pid(self) -> int | None:
@@ -87,8 +86,16 @@ def open_view(directory: Path, identity: Callable[[str], str] = str, place: Plac
     with ExitStack() as stack:
         con = stack.enter_context(closed_connection())
         readable, busy, notice = _attach(con, directory, stack)
-        elsewhere = {} if place is None else {"fetch": cache(lambda: place.fetch(directory / "ledger"))}
-        yield View(con, directory, readable, busy, notice, status, identity, **elsewhere)
+
+        @cache
+        def files() -> Path | None:
+            if place is None:
+                return None
+            scratch = Path(stack.enter_context(TemporaryDirectory(prefix="revetl-ledger-")))
+            place.fetch(scratch)
+            return scratch
+
+        yield View(con, directory, readable, busy, notice, status, identity, files)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from revetl.state import ledger
+from revetl.state.places import Objects
 from revetl.state.rewriting import Removed, count_rows, drop_rows, finish
 from revetl.state.store import Store
 from revetl.warehouse.connection import connect
@@ -21,25 +22,32 @@ class Crash(BaseException):
     """The process died here."""
 
 
-@pytest.fixture
-def state(tmp_path: Path) -> Written:
-    """Three runs: two people, then each of them alone."""
-    made = Written(tmp_path / "dev").make(MAIL)
+@pytest.fixture(params=["here", "elsewhere"])
+def state(request: pytest.FixtureRequest, tmp_path: Path) -> Written:
+    """Three runs: two people, then each of them alone; the ledger's files lie here, or in a directory elsewhere."""
+    place = Objects(str(tmp_path / "bucket"), "dev") if request.param == "elsewhere" else None
+    made = Written(tmp_path / "dev", place=place).make(MAIL)
     made.run("r1", Sent('["c1"]', body=FULL), Sent('["c2"]', m="b@example.org", body=FULL))
     made.run("r2", Sent('["c1"]', body=FULL))
     made.run("r3", Sent('["c2"]', m="b@example.org", body=FULL))
     return made
 
 
+def folder(state: Written) -> Path:
+    """Return where the files lie."""
+    return state.directory / "ledger" if state.place is None else state.directory.parent / "bucket" / "dev"
+
+
 def kept(state: Written) -> list[tuple[str, str]]:
     """Return run and key of every row that is left."""
-    files = [str(path) for path in (state.directory / "ledger").glob("*.parquet")]
+    files = [str(path) for path in folder(state).glob("*.parquet")]
     return duckdb.connect().execute("SELECT run, key FROM read_parquet(?) ORDER BY ALL", [files]).fetchall()
 
 
 def complaints(store: Store) -> list[str]:
     """Return what the chain says after the head was brought up to it."""
     store.advance_head("x")
+    store.bring_ledger()
     return list(ledger.verify(store, store.head.chain if store.head else None))
 
 
@@ -56,12 +64,12 @@ def test_rows_go_and_the_chain_holds(state: Written) -> None:
             (f"{run}.parquet", f"forgotten; was {before[f'{run}.parquet']}") for run in ("r1", "r2")
         ]
     assert kept(state) == [("r1", '["c2"]'), ("r3", '["c2"]')]
-    assert not (state.directory / "ledger" / "r2.parquet").exists()
+    assert {path.name for path in folder(state).iterdir()} == {"r1.parquet", "r3.parquet"}
 
 
 def test_what_was_taken_out_does_not_come_back(state: Written) -> None:
     """A file that was rewritten or removed and is put back from a copy is noticed."""
-    files = {path: path.read_bytes() for path in (state.directory / "ledger").iterdir()}
+    files = {path: path.read_bytes() for path in folder(state).iterdir()}
     with state.store() as store:
         drop_rows(store, "key = ?", ['["c1"]'], "forgotten")
         for path, content in files.items():
@@ -72,28 +80,31 @@ def test_what_was_taken_out_does_not_come_back(state: Written) -> None:
         ]
 
 
-@pytest.mark.parametrize("at", range(1, 5))
+@pytest.mark.parametrize("at", range(1, 7))
 def test_a_crash_is_made_good(state: Written, at: int) -> None:
     """Dead before or after any entry of the chain: the next start leaves files that agree with it, and it can go on."""
     points = 0
 
     def crash(point: str) -> None:
         nonlocal points
-        if point.endswith("rewritten"):
+        if point.endswith(("rewritten", "promoted")):
             points += 1
             if points == at:
                 raise Crash
 
     con = connect()
+    store = Store(con, state.directory, lambda: state.now, crash, place=state.place)
     with pytest.raises(Crash):
-        drop_rows(Store(con, state.directory, lambda: state.now, crash), "key = ?", ['["c1"]'], "forgotten")
+        drop_rows(store, "key = ?", ['["c1"]'], "forgotten")
     con.close()
     with state.store() as store:
         finish(store)
         assert complaints(store) == []
-        assert not list((state.directory / "ledger").glob(".*"))
+        if at % 3 != 1:  # before the chain has it, it is no more than a file that the next attempt replaces
+            assert not list(folder(state).glob(".*"))
         drop_rows(store, "key = ?", ['["c1"]'], "forgotten")
         assert complaints(store) == []
+        assert not list(folder(state).glob(".*"))
     assert kept(state) == [("r1", '["c2"]'), ("r3", '["c2"]')]
 
 
@@ -103,3 +114,17 @@ def test_times(state: Written) -> None:
         second = state.now - timedelta(seconds=120)
         assert drop_rows(store, '"time" < ?', [second], "pruned").files == 1
     assert {run for run, _ in kept(state)} == {"r2", "r3"}
+
+
+def test_files_of_before_the_ledger_lay_elsewhere(tmp_path: Path) -> None:
+    """They are taken there with the next run, and the chain still holds."""
+    made = Written(tmp_path / "dev").make(MAIL)
+    made.run("r1", Sent('["c1"]', body=FULL))
+    made.place = Objects(str(tmp_path / "bucket"), "dev")
+    with made.store() as store:
+        finish(store)
+    made.run("r2", Sent('["c1"]', body=FULL))
+    assert kept(made) == [("r1", '["c1"]'), ("r2", '["c1"]')]
+    assert not list((made.directory / "ledger").glob("*.parquet"))
+    with made.store() as store:
+        assert complaints(store) == []

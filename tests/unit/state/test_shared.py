@@ -11,9 +11,11 @@ import duckdb
 import pytest
 
 from revetl.errors import ConfigError, TryLater
+from revetl.state import ledger
 from revetl.state.capture import write_of
 from revetl.state.outbox import begin_run
 from revetl.state.places import Objects
+from revetl.state.rewriting import drop_rows
 from revetl.state.shared import SharedStore
 from revetl.state.working import WorkingCopy
 from tests.faults.duck_owner import SCHEMA, CrashingOwner, Duck, EarlyDuck
@@ -198,6 +200,39 @@ def test_killed_at_any_statement(change: str, duck: Duck) -> None:
         number += 1
     assert number > 2
     assert seen(duck) == wanted
+
+
+def files_of(duck: Duck, directory: Path) -> SharedStore:
+    """Return the store of a machine that takes over, with the ledger's files."""
+    CrashingOwner(duck).prepare()
+    duck.execute(f"UPDATE {SCHEMA}.revetl_lease SET until = 0")
+    store = Machine(duck, directory, "next").store
+    store.bring_ledger()
+    return store
+
+
+@pytest.mark.parametrize("number", [0, 2, 3, 4, 5, 6])
+def test_a_rewritten_file_goes_with_its_entry(number: int, duck: Duck, tmp_path: Path) -> None:
+    """Dead at any statement of the owner: the files are as the chain says, and the next machine goes on."""
+    store = files_of(duck, tmp_path)
+    for run, rows in (("r1", "VALUES ('k1', 1), ('k2', 2)"), ("r2", "VALUES ('k1', 3)")):
+        file = ledger.put_file(store, store.ledger or tmp_path, run, f"SELECT * FROM ({rows}) t(key, seq)")
+        with store.transaction():
+            ledger.append(store, run, file)
+    with pytest.MonkeyPatch.context() as patched:
+        killed_at(number, duck, patched)
+        with pytest.raises(Killed):
+            drop_rows(store, "key = ?", ["k1"], "forgotten")
+    store = files_of(duck, tmp_path)
+    assert ledger.verify(store, store.chain_end()) == []
+    drop_rows(store, "key = ?", ["k1"], "forgotten")
+    store = files_of(duck, tmp_path)
+    assert ledger.verify(store, store.chain_end()) == []
+    assert store.ledger is not None
+    assert [path.name for path in store.ledger.glob("*.parquet")] == ["r1.parquet"]
+    assert store.rows("SELECT key FROM read_parquet(?)", [str(store.ledger / "r1.parquet")]) == [("k2",)]
+    store.close()
+    assert not list(store.ledger.iterdir())
 
 
 def test_a_transaction_is_one_there_too(duck: Duck, tmp_path: Path) -> None:

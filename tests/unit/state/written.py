@@ -14,6 +14,7 @@ from revetl.state.close import Closing, close_run
 from revetl.state.files import replace_file
 from revetl.state.layout import StoredField, StoredSync, add_field, make_tables
 from revetl.state.outbox import begin_run
+from revetl.state.places import Place
 from revetl.state.schema import STATE
 from revetl.state.store import Store
 from revetl.warehouse.connection import connect
@@ -51,13 +52,14 @@ class Written:
     now: datetime = NOON
     seq: int = 0
     ids: dict[str, int] = field(default_factory=dict)
+    place: Place | None = None  # of the ledger's files; None: they stay here
 
     @contextmanager
     def store(self) -> Iterator[Store]:
         """Open the state as a run does."""
         con = connect()
         try:
-            yield Store(con, self.directory, lambda: self.now)
+            yield Store(con, self.directory, lambda: self.now, place=self.place)
         finally:
             con.close()
 
