@@ -6,12 +6,13 @@ from typing import Any
 
 import click
 
+from revetl.cli import completing
 from revetl.cli.common import Call, common
 
 
 @click.command("adopt")
 @common
-@click.argument("syncs", nargs=-1, required=True)
+@click.argument("syncs", nargs=-1, required=True, shell_complete=completing.syncs)
 @click.option("--dry-run", is_flag=True, help="Compare only; keep nothing.")
 @click.option("--sandbox", is_flag=True, help="Rehearse against the local stand-ins.")
 def command(call: Call, syncs: tuple[str, ...], **given: Any) -> int:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from revetl.cli import completing
 from revetl.cli.common import Call, common
 from revetl.cli.opening import opened, sandbox_option
 
 
 @click.command("approve")
-@click.argument("sync")
+@click.argument("sync", shell_complete=completing.syncs)
 @common
 @sandbox_option
 @click.option("--guard", required=True, help="Which guard, as `status` names it: max_leave, types, …")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from revetl.cli.completing import syncs
 from revetl.errors import UsageError
 from revetl.types import JSON
 
@@ -83,8 +84,15 @@ _OPTIONS: tuple[Callable[[F], F], ...] = (
     click.option("--profile", help="Which profile, as for dbt."),
     click.option("-t", "--target", help="Which target of the profile; destinations name theirs."),
     click.option("--vars", "variables", callback=read_vars, metavar="YAML", help="dbt's vars, as YAML or JSON."),
-    click.option("-s", "--select", multiple=True, metavar="SPEC", help="Which syncs or models, in dbt's grammar."),
-    click.option("--exclude", multiple=True, metavar="SPEC", help="Which syncs or models not."),
+    click.option(
+        "-s",
+        "--select",
+        multiple=True,
+        metavar="SPEC",
+        shell_complete=syncs,
+        help="Which syncs or models, in dbt's grammar.",
+    ),
+    click.option("--exclude", multiple=True, metavar="SPEC", shell_complete=syncs, help="Which syncs or models not."),
     click.option("--state", type=_DIR, help="Another manifest's directory, to compare with."),
     click.option(
         "--config", type=click.Path(dir_okay=False, path_type=Path), help="revetl.yml, where it is elsewhere."

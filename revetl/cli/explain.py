@@ -6,6 +6,7 @@ from difflib import get_close_matches
 
 import click
 
+from revetl.cli import completing
 from revetl.cli.common import Call, voiced
 from revetl.errors import CATALOG, UsageError
 
@@ -22,7 +23,7 @@ GROUPS = {
 
 
 @click.command("explain")
-@click.argument("code", required=False)
+@click.argument("code", required=False, shell_complete=completing.codes)
 @voiced
 def command(call: Call, code: str | None) -> int:
     """Say what an error code means and what mends it; without CODE, list them all."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from revetl.cli import completing
 from revetl.cli.common import Call, common
 from revetl.errors import ConfigError, UsageError
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command("init")
 @common
-@click.option("--destination", metavar="TYPE", help="Which tool, such as mailchimp.")
+@click.option("--destination", metavar="TYPE", shell_complete=completing.types, help="Which tool, such as mailchimp.")
 @click.option("--model", metavar="NAME", help="Which model says who exists.")
 @click.option("--no-input", is_flag=True, help="Ask nothing.")
 @click.option("--from", "other", type=click.Choice(["hightouch"]), help="Draft from what another tool was told.")

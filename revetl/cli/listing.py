@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from revetl.types import FieldPlan, SyncPlan
+
+if TYPE_CHECKING:
+    from revetl.engine.sizes import Glance
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class CohortRow:
     syncs: list[str] = field(default_factory=list)
     audience_of: list[str] = field(default_factory=list)
     excluded_from: list[str] = field(default_factory=list)
+    sizes: tuple[int, ...] = ()  # members where it is biggest, oldest first; none where nothing is known
 
 
 def sync_rows(plans: Iterable[SyncPlan]) -> list[SyncRow]:
@@ -79,8 +84,8 @@ def _row(plan: SyncPlan, part: FieldPlan, name: str) -> PropertyRow:
     return PropertyRow(_short(part.model), part.property, plan.name, name, part.pii, str(part.on_null), str(part.write))
 
 
-def cohort_rows(plans: Iterable[SyncPlan]) -> list[CohortRow]:
-    """Return every cohort that the syncs use, by name."""
+def cohort_rows(plans: Iterable[SyncPlan], sizes: Glance) -> list[CohortRow]:
+    """Return every cohort that the syncs use, by name; ``sizes`` by sync and cohort, as far as they are known."""
     found: dict[str, CohortRow] = {}
 
     def known(name: str, plan: SyncPlan, key: tuple[str, ...]) -> CohortRow:
@@ -91,6 +96,7 @@ def cohort_rows(plans: Iterable[SyncPlan]) -> list[CohortRow]:
             shown = known(cohort.name, plan, cohort.ref.key)
             shown.label = cohort.label
             shown.syncs.append(plan.name)
+            shown.sizes = max(shown.sizes, sizes.get((plan.name, cohort.name), ()), key=lambda over: over[-1:])
         for ref in plan.audience:
             known(ref.model, plan, ref.key).audience_of.append(plan.name)
         for ref in plan.exclude:

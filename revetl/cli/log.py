@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from revetl.cli import completing
 from revetl.cli.common import Call, common
 from revetl.cli.opening import opened, sandbox_option, when
 
@@ -23,7 +24,9 @@ FORMS = ("parquet", "csv", "json")
 @click.argument("key", required=False)
 @common
 @sandbox_option
-@click.option("--to", multiple=True, metavar="SYNC", help="Only this sync or destination.")
+@click.option(
+    "--to", multiple=True, metavar="SYNC", shell_complete=completing.syncs, help="Only this sync or destination."
+)
 @click.option("--since", metavar="TIME", help='Such as "2026-11-20 12:00", "yesterday 12:00" or 36h.')
 @click.option("--until", metavar="TIME", help="Up to and including this moment.")
 @click.option("--field", help="Only what carried this field of the destination.")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import click
 
 from revetl.cli.common import Call, common
@@ -15,13 +18,18 @@ RESOURCES = ("syncs", "properties", "cohorts")
 def command(call: Call, resource: tuple[str, ...]) -> int:
     """List syncs, the properties they carry and the cohorts they know."""
     from revetl.cli import listing, render_check
+    from revetl.engine.sizes import sizes_of
     from revetl.engine.workspace import load
 
     workspace = load(call.options(), profile=False)
     plans = workspace.syncs if workspace.resolved.syncs else ()
     wanted = resource or RESOURCES
-    makers = {"syncs": listing.sync_rows, "properties": listing.property_rows, "cohorts": listing.cohort_rows}
-    rows = {name: makers[name](plans) for name in RESOURCES if name in wanted}
+    made: dict[str, Callable[[], Sequence[Any]]] = {
+        "syncs": lambda: listing.sync_rows(plans),
+        "properties": lambda: listing.property_rows(plans),
+        "cohorts": lambda: listing.cohort_rows(plans, sizes_of(workspace)),
+    }
+    rows = {name: made[name]() for name in RESOURCES if name in wanted}
     for name, found in rows.items():
         call.screen.show(getattr(render_check, name)(found))
     errors = len(workspace.resolved.errors)

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from revetl.cli.render import hint, indented, problem, row, table, tally, title
-from revetl.cli.words import clean, many, span
+from revetl.cli.words import clean, many, span, spark
 
 if TYPE_CHECKING:
     from revetl.cli.listing import CohortRow, PropertyRow, SyncRow
@@ -111,7 +111,8 @@ def properties(found: Sequence[PropertyRow]) -> Table:
 
 def cohorts(found: Sequence[CohortRow]) -> Table:
     """Return the cohorts and what they are used for."""
-    made = table("cohort", "label", "entity", "key", "lands in", "limits", title="Cohorts")
+    columns = ("cohort", "label", "entity", "key", "lands in", "limits", "members")
+    made = table(*columns, title="Cohorts")
     for cohort in found:
         limits = [
             *(f"{name} (audience)" for name in cohort.audience_of),
@@ -125,6 +126,7 @@ def cohorts(found: Sequence[CohortRow]) -> Table:
             ", ".join(cohort.key),
             ", ".join(cohort.syncs),
             ", ".join(limits),
+            f"{cohort.sizes[-1]:,} {spark(cohort.sizes, 8)}".rstrip() if cohort.sizes else "",
         )
     return made
 

@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from revetl.cli.render import held, hint, note, row, table, title
-from revetl.cli.words import clean, many, span
+from revetl.cli.words import clean, many, span, spark
 from revetl.engine.leftovers import full_name
 from revetl.engine.records import Found, Verified
 from revetl.engine.rejections import Rejections
@@ -42,6 +42,8 @@ def _syncs(found: Status) -> Iterator[RenderableType]:
         last = f"last run {moment(one.last_at)}{code}" if one.last_at else "no finished run yet"
         yield Text.assemble((clean(one.sync), "bold"), "" if one.mapped else " (not mapped)", f": {last}")
         yield from (Text(f"  {line}") for line in _todo(one))
+        for cohort, sizes in sorted(one.cohorts.items()):
+            yield Text(f"  cohort {clean(cohort)}: {many(sizes[-1], 'member')}  {spark(sizes)}".rstrip())
         if one.lag:
             half, most = span(one.lag.p50), span(one.lag.p95)
             yield Text(f"  from build to acknowledgement: {half} for half of the changes, {most} for 95 of 100")

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from revetl.cli import completing
 from revetl.cli.canary import canary, read_span
 from revetl.cli.common import Call, common
 from revetl.types import RunResult
@@ -14,7 +15,13 @@ from revetl.types import RunResult
 @click.command("sync")
 @common
 @canary
-@click.option("--first", multiple=True, metavar="SYNC", help="Let this sync send for the first time.")
+@click.option(
+    "--first",
+    multiple=True,
+    metavar="SYNC",
+    shell_complete=completing.syncs,
+    help="Let this sync send for the first time.",
+)
 @click.option("--create-fields", is_flag=True, help="Make mapped fields that a destination lacks.")
 @click.option("--strict", is_flag=True, help="Known rejections fail too (exit 1).")
 @click.option("--deadline", callback=read_span, metavar="TIME", help="Send nothing after this long, such as 20m.")

@@ -7,13 +7,14 @@ from typing import Any
 
 import click
 
+from revetl.cli import completing
 from revetl.cli.canary import read_keys
 from revetl.cli.common import Call, common
 
 
 @click.command("verify")
 @common
-@click.argument("syncs", nargs=-1)
+@click.argument("syncs", nargs=-1, shell_complete=completing.syncs)
 @click.option("--sample", type=click.IntRange(min=1), help="Only so many records of each sync, at random.")
 @click.option("--keys", callback=read_keys, metavar="FILE|-|K1,K2", help="Only these keys.")
 @click.option("--repair", is_flag=True, help="Let the next sync send what drifted again, in full.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from revetl.cli import completing
 from revetl.cli.common import Call, common
 from revetl.cli.opening import opened, sandbox_option, when
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 @click.argument("key")
 @common
 @sandbox_option
-@click.option("--to", metavar="SYNC", help="Only this sync or destination.")
+@click.option("--to", metavar="SYNC", shell_complete=completing.syncs, help="Only this sync or destination.")
 @click.option("--at", metavar="TIME", help='Then, not now: "2026-11-20 12:00", "yesterday 12:00" or 36h.')
 @click.option("--field", help="Why this field (or the column behind it) is as it is.")
 @click.option("--cohort", help="Why somebody is in this cohort, or is not.")

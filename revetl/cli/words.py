@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 # CSI and OSC sequences (ECMA-48 §5.4 and §8.3.89), then any escape with one more character.
 _ESCAPES = re.compile(
@@ -55,3 +55,15 @@ def span(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02} s"
     return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def spark(numbers: Sequence[int], most: int = 16) -> str:
+    """Return a line of bars of the newest numbers, the least as the lowest; nothing where nothing ever changed."""
+    shown = numbers[-most:]
+    low, high = min(shown, default=0), max(shown, default=0)
+    if low == high:
+        return ""
+    return "".join(_BARS[round((number - low) / (high - low) * (len(_BARS) - 1))] for number in shown)

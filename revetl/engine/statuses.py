@@ -11,12 +11,13 @@ from revetl.engine.ages import built_at, verdict
 from revetl.engine.glimpse import glimpse
 from revetl.engine.leftovers import leftovers
 from revetl.engine.session import Clock, utc_now
+from revetl.engine.sizes import glance
 from revetl.engine.workspace import Workspace
 from revetl.mapping.orphans import Orphan
 from revetl.state.backlog import Backlog, RunRow, backlog, held, last_results, recent_runs
 from revetl.state.schema import STATE
 from revetl.state.views import View
-from revetl.types import Held, Lag, SyncPlan
+from revetl.types import EMPTY, Held, Lag, SyncPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class SyncStatus:
     age: float | None = None  # seconds: that, or since a build of which something is still to be sent
     stale: str | None = None  # warn or error: the age is beyond ``freshness``
     mapped: bool = True  # False: configuration names it no more
+    cohorts: Mapping[str, tuple[int, ...]] = EMPTY  # members over time, oldest first; the last is the size now
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +96,10 @@ def _syncs(workspace: Workspace, view: View, now: datetime) -> tuple[SyncStatus,
     chosen = {plan.name for plan in workspace.syncs} if mapped else set()
     results = last_results(view)
     names = chosen if workspace.options.select or workspace.options.exclude else {*mapped, *known}
-    found = []
+    found, sizes = [], glance(view)
     for name in sorted(names):
-        entry = SyncStatus(name, known.get(name), mapped=name in mapped)
+        cohorts = {cohort: over for (sync, cohort), over in sizes.items() if sync == name}
+        entry = SyncStatus(name, known.get(name), mapped=name in mapped, cohorts=cohorts)
         if name in results:
             run, result = results[name]
             entry = replace(

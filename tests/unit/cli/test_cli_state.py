@@ -114,3 +114,16 @@ def test_before_the_first_run(shop: Shop, revetl: Revetl) -> None:
         assert shown.exit_code == 0, shown.output
         assert "no state yet" in shown.output
     assert not (shop.root / ".revetl").exists()
+
+
+def test_sizes_of_cohorts(revetl: Revetl, shop: Shop) -> None:
+    """``status`` and ``ls`` show how many members a cohort has, and how that went; without a state, nothing."""
+    assert found(revetl, "ls")["cohorts"][0]["sizes"] == []  # type: ignore[index]
+    made = Written(shop.root / ".revetl" / "dev").make(MAIL)
+    joined = [Sent(f'["c{n}"]', "join", f"c{n}@example.org", cohort="subscribers") for n in range(4)]
+    made.run("r1", *joined[:1])
+    made.run("r2", *joined[1:], after=60)
+    made.run("r3", Sent('["c1"]', "part", "c1@example.org", cohort="subscribers"), after=60)
+    assert "cohort subscribers: 3 members  ▁█▆" in revetl("status").stdout
+    assert found(revetl, "status")["syncs"][0]["cohorts"] == {"subscribers": [1, 4, 3]}  # type: ignore[index]
+    assert found(revetl, "ls")["cohorts"][0]["sizes"] == [1, 4, 3]  # type: ignore[index]

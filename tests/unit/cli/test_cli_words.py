@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from revetl.cli.words import clean, many, span
+from revetl.cli.words import clean, many, span, spark
 
 HOSTILE = st.text(st.characters(codec="utf-8") | st.sampled_from("\x1b\x9b\r\n\t\u202e\u2066[]0123456789;mHJ:#"))
 
@@ -68,3 +68,20 @@ def test_lengths_of_time(seconds: float, words: Any) -> None:
 def test_counts() -> None:
     """One row, two rows, thousands separated."""
     assert (many(1, "row"), many(0, "row"), many(1234, "entity", "entities")) == ("1 row", "0 rows", "1,234 entities")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "bars"),
+    [
+        ([], ""),
+        ([3], ""),
+        ([5, 5, 5], ""),
+        ([0, 7], "▁█"),
+        ([10, 20, 15], "▁█▅"),
+        ([9, 0, 1], "█▁▂"),
+        ([1] * 30 + [2], "▁" * 15 + "█"),
+    ],
+)
+def test_a_line_of_bars_shows_how_numbers_went(numbers: list[int], bars: str) -> None:
+    """The least is the lowest bar, the most the highest, the newest last; what never changed needs no line."""
+    assert spark(numbers) == bars
