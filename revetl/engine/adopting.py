@@ -68,7 +68,7 @@ def adopt(
     unknown = [name for name in names if name not in plans]
     if unknown:
         raise UsageError("RVT-890", f"{', '.join(unknown)}: no such sync for this target", hint="revetl ls")
-    wanted = tuple(plans[name] for name in names)
+    wanted = _linked_first([plans[name] for name in names])
     with ExitStack() as stack:
         session = stack.enter_context(open_session(workspace, clock=clock, anew=True))
         places = stack.enter_context(origins(workspace, wanted))
@@ -86,7 +86,22 @@ def adopt(
         if keep:
             session.show_opt_outs()
             session.store.advance_head(session.store.head.run if session.store.head else "adopt")
-    return tuple(found)
+    return tuple(sorted(found, key=lambda one: names.index(one.sync)))
+
+
+def _linked_first(plans: Sequence[SyncPlan]) -> tuple[SyncPlan, ...]:
+    """Return syncs so that those that others link to come first: a link is compared by the other record's id."""
+    chosen, found = {plan.name: plan for plan in plans}, dict[str, SyncPlan]()
+
+    def add(plan: SyncPlan, above: frozenset[str]) -> None:
+        for link in plan.links:
+            if link.target in chosen and link.target not in above:
+                add(chosen[link.target], above | {plan.name})
+        found.setdefault(plan.name, plan)
+
+    for plan in plans:
+        add(plan, frozenset({plan.name}))
+    return tuple(found.values())
 
 
 def _adopt(session: Session, plan: SyncPlan, line: Line, sender: Sender, number: int, *, keep: bool) -> Adopted:
