@@ -1,4 +1,4 @@
-"""Files in a directory: JSON Lines, CSV or Parquet, one file a batch, for whatever picks files up.
+"""Files in a directory or a bucket: JSON Lines, CSV or Parquet, one file a batch, for whatever picks files up.
 
 Names end in the first and last sequence number of the batch, which only grow: taken in that order, the files replay to
 the desired state. Each row has ``_op``, ``_key`` (the key as a JSON array), ``_match``, ``_before_match``, ``_cohort``,
@@ -42,7 +42,10 @@ class Format(StrEnum):
 
 
 class FileSettings(BaseModel):
-    """``directory`` is made when it is missing."""
+    """``directory`` is made when it is missing. It may be a bucket's prefix: ``s3://bucket/prefix``, ``gs://bucket``.
+
+    A bucket's credentials are those that the environment gives to the clouds' own tools.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -54,6 +57,11 @@ class FileSettings(BaseModel):
     def _must_be_a_path(cls, directory: str) -> str:
         if not directory.strip() or "\0" in directory or ".." in PurePath(directory).parts:
             raise ValueError("directory must be a path without ..")
+        scheme, _, rest = directory.partition("://")
+        if rest and scheme not in ("file", "s3", "gs"):
+            raise ValueError("directory must be a path, s3://bucket/prefix or gs://bucket/prefix")
+        if rest and "@" in rest.partition("/")[0]:
+            raise ValueError("a bucket's credentials come from the environment, not from its URL")
         return directory
 
 

@@ -101,7 +101,7 @@ def line_of(workspace: Workspace, plan: SyncPlan, destination: Destination, orig
     raw, env = raw_settings(workspace, plan, destination), workspace.options.env
     where = f"destinations.{plan.destination}.targets.{workspace.target}"
     settings: Any = resolve_settings(raw, env, destination.settings, where=where)
-    if destination.name == "file":
+    if destination.name == "file" and "://" not in settings.directory:
         settings = settings.model_copy(update={"directory": str(file_directory(workspace, settings))})
     own: Any = settings
     if plan.settings:

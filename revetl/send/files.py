@@ -1,4 +1,7 @@
-"""The carrier of :class:`~revetl.contract.PutFile`: a whole file appears below the destination's directory, or none."""
+"""The carrier of :class:`~revetl.contract.PutFile`: a whole file appears below the destination's directory, or none.
+
+The directory is one of this machine, or a prefix of a bucket.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from uuid import uuid4
 import orjson
 
 from revetl.contract import PutFile, Reply
+from revetl.send.buckets import Buckets
 from revetl.send.ports import Lane
 from revetl.send.wire import Failure
 from revetl.types import JSON
@@ -29,16 +33,23 @@ class FileCarrier:
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         """``now`` stamps replies, in UTC epoch seconds."""
         self._now = now
+        self._buckets = Buckets()
 
     def perform(self, lane: Lane, call: PutFile) -> Reply | Failure:
         """Write the file; a failure leaves the one that stood there before."""
+        bucket = lane.origin or lane.destination.base_url(lane.settings)
+        failure: Failure | None = None
         try:
-            path = place(directory(lane), call.path)
             content = render(call)
-            put(path, content)
+            if _is_bucket(bucket):
+                failure = self._buckets.put(bucket, "/".join(parts_of(call.path)), content)
+            else:
+                put(place(directory(lane), call.path), content)
         except (OSError, ValueError, TypeError, ArithmeticError, ImportError) as error:
             what = error.strerror if isinstance(error, OSError) and error.strerror else _words(error)
             return Failure("RVT-620", f"{call.label}: {what}", sent=False, again=False, fatal=True)
+        if failure is not None:
+            return failure
         body = orjson.dumps({"rows": len(call.rows), "bytes": len(content)})
         return Reply(200, body, {"content-type": "application/json"}, self._now())
 
@@ -56,16 +67,29 @@ def directory(lane: Lane) -> Path:
     return Path(root)
 
 
+def _is_bucket(named: str) -> bool:
+    return "://" in named and not named.startswith("file:")
+
+
+def parts_of(name: str) -> tuple[str, ...]:
+    """Return the parts of a file's name.
+
+    Raises:
+        ValueError: it leads out of the directory.
+    """
+    parts = PurePosixPath(name).parts
+    if not parts or name.startswith("/") or ".." in parts or any(c in name for c in "\\:\0"):
+        raise ValueError("the file's name leads out of the destination's directory")
+    return parts
+
+
 def place(root: Path, name: str) -> Path:
     """Return where ``name`` lies below ``root``.
 
     Raises:
         ValueError: it would lie elsewhere, also by way of a symbolic link.
     """
-    parts = PurePosixPath(name).parts
-    if not parts or name.startswith("/") or ".." in parts or any(c in name for c in "\\:\0"):
-        raise ValueError("the file's name leads out of the destination's directory")
-    path = root.joinpath(*parts)
+    path = root.joinpath(*parts_of(name))
     if not path.parent.resolve().is_relative_to(root.resolve()):
         raise ValueError("the file's name leads out of the destination's directory")
     return path

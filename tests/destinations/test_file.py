@@ -82,3 +82,18 @@ def test_directories_do_not_climb(directory: str) -> None:
     """A relative path with .. is refused."""
     with pytest.raises(ValidationError):
         FileSettings.model_validate({"directory": directory})
+
+
+@pytest.mark.parametrize(
+    "directory", ["s3://bucket/prefix", "gs://bucket", "s3://b/p?region=eu-central-1", "file:///out"]
+)
+def test_a_directory_may_be_a_bucket(directory: str) -> None:
+    """By its URL, whose query says what is not usual."""
+    assert FileSettings.model_validate({"directory": directory}).directory == directory
+
+
+@pytest.mark.parametrize("directory", ["https://example.com/out", "s3://key:secret@bucket/out", "sftp://host/out"])
+def test_a_url_that_is_none_of_a_bucket_is_refused(directory: str) -> None:
+    """Another scheme has no carrier, and credentials have no place where settings are shown."""
+    with pytest.raises(ValidationError):
+        FileSettings.model_validate({"directory": directory})
