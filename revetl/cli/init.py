@@ -65,7 +65,7 @@ def _begin(call: Call, path: Path, destination: str | None, model: str | None, *
     text = scaffold.configuration(tool, chosen, target, stand_in=bool(tool.rehearsal))
     meta = scaffold.meta_lines(tool, chosen)
     _write(path, text)
-    call.screen.show(f"wrote {path}", "", text, f"add to {chosen.file}:", "", meta)
+    call.screen.paste(f"wrote {path}", "", text, f"add to {chosen.file}:", "", meta)
     call.screen.show("then: dbt build && revetl check && revetl plan, and revetl sync --sandbox to rehearse")
     call.screen.document(
         "init", path=path, destination=kind, model=chosen.model, file=chosen.file, revetl_yml=text, meta=meta,
@@ -90,9 +90,9 @@ def _move(call: Call, path: Path, folder: Path | None) -> int:
             "RVT-807", "none of its syncs can be drafted", kept="nothing was written", hint="see the notes"
         )
     _write(path, draft.revetl_yml)
-    call.screen.show(f"wrote {path}", "", draft.revetl_yml)
+    call.screen.paste(f"wrote {path}", "", draft.revetl_yml)
     for file, lines in draft.metas:
-        call.screen.show(f"add to {file}:", "", lines)
+        call.screen.paste(f"add to {file}:", "", lines)
     call.screen.show("then: dbt build && revetl check && revetl debug, and revetl adopt before the first sync")
     call.screen.document(
         "init", path=path, syncs=draft.syncs, revetl_yml=draft.revetl_yml, notes=draft.notes, exit_code=0,

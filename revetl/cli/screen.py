@@ -42,6 +42,12 @@ class Screen:
             for thing in things:
                 self.out.print(thing)
 
+    def paste(self, *texts: RenderableType) -> None:
+        """Write text that people copy: no line of it is ever wrapped; nothing where the result is a document."""
+        if not self.wants_json:
+            for text in texts:
+                self.out.print(text, soft_wrap=True)
+
     def document(self, command: str, **parts: JSON) -> None:
         """Write the result as one document, where that is wanted; dataclasses, paths and sets are fine in it."""
         if not self.wants_json:

@@ -40,7 +40,7 @@ def command(call: Call, files: tuple[Path, ...], names: tuple[str, ...], junit: 
     tried = []
     for one in try_cases(call.options(), cases):
         tried.append(one)
-        call.screen.show(*_lines(one))
+        call.screen.paste(*_lines(one))
     failed = [one for one in tried if not one.passed]
     if junit:
         _write(junit, _report(tried))

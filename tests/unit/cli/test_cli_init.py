@@ -54,6 +54,16 @@ def test_init_shows_what_it_wrote_and_what_to_add(revetl: Revetl, fresh: Shop) -
     assert "revetl check" in done.stdout
 
 
+def test_what_is_to_be_pasted_is_not_wrapped(revetl: Revetl, fresh: Shop) -> None:
+    """At 80 columns, too, the lines shown are YAML as it is to be pasted."""
+    name = "the_identifier_of_the_customer_in_the_shop"
+    fresh.manifest(with_key("dim_customers", name, "email"))
+    done = revetl("init", "--destination", "mailchimp", "--model", "dim_customers", "--no-input")
+    lines = done.stdout.partition("add to models/dim_customers.yml:")[2].partition("then:")[0]
+    assert yaml.safe_load(lines)["models"][0]["config"]["meta"]["revetl"]["key"] == name
+    assert max(map(len, lines.splitlines())) > 80
+
+
 @pytest.mark.parametrize(
     ("kind", "secret"),
     [("pardot", "client_secret"), ("pipedrive", "api_token"), ("salesforce", "client_secret"), ("sailthru", "secret")],
