@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import certifi
 import orjson
 
 from revetl.contract import Reply, Sql
@@ -67,6 +68,8 @@ class SqlCarrier:
             return Failure("RVT-417", what, sent=False, again=False, fatal=True)
         named = lane.destination.database
         told = _GIVEN | dict(named(lane.settings) if named is not None else {})
+        if told.get("sslrootcert") == "system":  # which drivers with a library of their own do not find everywhere
+            told["sslrootcert"] = certifi.where()
         connection = driver.PGconn.connect(" ".join(f"{name}={_quoted(text)}" for name, text in told.items()).encode())
         if _is_broken(connection):
             words = connection.error_message.decode(errors="replace")
@@ -108,6 +111,9 @@ def _quoted(text: str) -> str:
 
 
 def _unreached(words: str) -> Failure:
+    if "certificate" in words or "SSL" in words:
+        what = "the database's TLS is not what the settings ask for: see `sslmode` and `sslrootcert`"
+        return Failure("RVT-601", what, sent=False, again=False, fatal=True)
     if any(sign in words for sign in _REFUSED):
         what = "the database refuses the connection: check user, password and dbname"
         return Failure("RVT-601", what, sent=False, again=False, fatal=True)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+import trustme
 
 from revetl.contract import Call, Context, Fault, Reply, Sql
 from revetl.destinations.postgres import POSTGRES
@@ -242,6 +246,7 @@ def test_settings_are_libpq_s_and_safe_by_default() -> None:
     assert (found["sslmode"], found["sslrootcert"], found["password"]) == ("verify-full", "system", "canary-p1")
     own = PostgresSettings.model_validate(told | {"sslrootcert": "/ca.pem"})
     assert database(own)["sslrootcert"] == "/ca.pem"
+    assert database(PostgresSettings.model_validate(told | {"sslmode": "verify-ca"}))["sslrootcert"] == "system"
     assert "sslrootcert" not in database(PostgresSettings.model_validate(told | {"sslmode": "require"}))
     for odd in (".customers", "crm.", "a..b", " x"):
         with pytest.raises(ValueError, match="empty parts"):
@@ -273,6 +278,54 @@ def test_who_is_refused_and_who_is_not_reached(place: Place) -> None:
     away = place.carrier.perform(lane(place.server, port=1), one)
     assert isinstance(away, Failure)
     assert (away.code, away.fatal, away.sent) == ("RVT-600", False, False)
+
+
+def turned(server: Server, ssl: str) -> None:
+    """Turn TLS on or off, and wait until new connections see it."""
+    server.run(f"ALTER SYSTEM SET ssl = {ssl}", "SELECT pg_reload_conf()")
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        with server.connected() as con:
+            if con.execute("SHOW ssl").fetchall() == [(ssl,)]:
+                return
+        time.sleep(0.02)
+    raise AssertionError("the server did not take its settings over")
+
+
+@pytest.fixture
+def authority(postgres: Server) -> Iterator[trustme.CA]:
+    """Return an authority that nobody knows, by whose certificate the server speaks TLS."""
+    known = trustme.CA()
+    own = known.issue_cert("127.0.0.1")
+    with postgres.connected() as con:
+        ((directory,),) = con.execute("SHOW data_directory").fetchall()
+    for name, pem in (("server.crt", own.cert_chain_pems[0]), ("server.key", own.private_key_pem)):
+        path = Path(directory) / name
+        pem.write_to_path(path)
+        path.chmod(0o600)
+        os.chown(path, path.parent.stat().st_uid, -1)
+    turned(postgres, "on")
+    yield known
+    turned(postgres, "off")
+
+
+def test_a_certificate_is_verified(place: Place, authority: trustme.CA, tmp_path: Path) -> None:
+    """One of an authority that nobody knows ends the lane, unless the settings name the authority."""
+    one = Sql("SELECT json_build_array(ssl)::text FROM pg_stat_ssl WHERE pid = pg_backend_pid()", name="one")
+    strange = place.carrier.perform(lane(place.server, sslmode="verify-full"), one)
+    assert isinstance(strange, Failure)
+    assert (strange.code, strange.fatal, "sslrootcert" in strange.what) == ("RVT-601", True, True)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    found = place.carrier.perform(lane(place.server, sslmode="verify-full", sslrootcert=str(tmp_path / "ca.pem")), one)
+    assert isinstance(found, Reply)
+    assert found.json() == {"rows": [True]}
+
+
+def test_a_server_without_tls_is_refused(place: Place) -> None:
+    """Nothing goes in clear where the settings do not say so."""
+    failure = place.carrier.perform(lane(place.server, sslmode="require"), Sql("SELECT '[]'::text", name="one"))
+    assert isinstance(failure, Failure)
+    assert (failure.code, failure.fatal, failure.sent) == ("RVT-601", True, False)
 
 
 def test_a_statement_that_takes_too_long_ends(place: Place) -> None:

@@ -34,7 +34,7 @@ class SslMode(StrEnum):
 class PostgresSettings(BaseModel):
     """``table`` is ``name`` or ``schema.name``; without it, the table of the sync's own name in ``public``.
 
-    ``sslrootcert`` is the file of the authorities that ``verify-full`` and ``verify-ca`` trust, else the system's.
+    ``sslrootcert`` is the file of the authorities that ``verify-full`` and ``verify-ca`` trust, else the public ones.
     ``connections`` is how many revetl opens at most.
     """
 
@@ -62,10 +62,8 @@ def database(settings: PostgresSettings) -> dict[str, str]:
     """Return the settings as libpq's parameters."""
     told = {"host": settings.host, "port": str(settings.port), "dbname": settings.dbname, "user": settings.user}
     told["sslmode"] = settings.sslmode.value
-    verified = settings.sslmode in (SslMode.VERIFY_FULL, SslMode.VERIFY_CA)
-    trusted = settings.sslrootcert or ("system" if settings.sslmode is SslMode.VERIFY_FULL else None)
-    if verified and trusted is not None:
-        told["sslrootcert"] = trusted
+    if settings.sslmode in (SslMode.VERIFY_FULL, SslMode.VERIFY_CA):
+        told["sslrootcert"] = settings.sslrootcert or "system"
     return told if settings.password is None else told | {"password": settings.password.get_secret_value()}
 
 
