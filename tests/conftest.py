@@ -15,6 +15,20 @@ SUITES = ROOT / "revetl" / "testing"
 NO_SKIP = bool(os.environ.get("REVETL_NO_SKIP"))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--trust FILE``, which ``make trust`` gives."""
+    parser.addoption("--trust", metavar="FILE", help="write what the run found of each promise and fault")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Collect where the page is wanted, in the process that sees all reports."""
+    path = config.getoption("--trust")
+    if path and not hasattr(config, "workerinput"):
+        from tests.trust.plugin import TrustReport
+
+        config.pluginmanager.register(TrustReport(Path(path)))
+
+
 @pytest.fixture
 def shared_path() -> Callable[[str], Path]:
     """Return the finder of shared test data; it skips the test where the data are not at hand."""

@@ -167,4 +167,14 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line of this process."""
+    _without_core()
     cli()
+
+
+def _without_core() -> None:
+    """Keep what this process has in memory, credentials among it, out of a file when it dies."""
+    try:
+        import resource
+    except ImportError:  # Windows writes none
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))

@@ -17,7 +17,7 @@ from revetl.engine.survey import Request, Survey
 from revetl.errors import ConfigError, RevetlError
 from revetl.state.layout import StoredSync, load_sync, next_id, rename_sync
 from revetl.state.marks import Marks
-from revetl.state.trouble import Broken
+from revetl.state.trouble import is_broken
 from revetl.types import Held, Progress, Relation, RemoteField, SyncPlan, SyncPreview
 from revetl.warehouse.connection import QueryError, first_line
 from revetl.warehouse.source import Tables
@@ -217,7 +217,7 @@ def _pinned(session: Session, plan: SyncPlan, shaped: Shaped, stored: StoredSync
 
 
 def _query_error(plan: SyncPlan, error: QueryError) -> ConfigError:
-    if isinstance(error, Broken):
+    if is_broken(error):
         raise error
     return ConfigError(
         "RVT-423",

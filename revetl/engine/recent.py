@@ -22,7 +22,7 @@ from revetl.engine.session import Session
 from revetl.engine.shapes import missing, names_of
 from revetl.state.layout import StoredSync, load_sync
 from revetl.state.marks import Marks, load_marks
-from revetl.state.trouble import Broken
+from revetl.state.trouble import is_broken
 from revetl.types import ModelRef, Relation, SyncPlan
 from revetl.warehouse.connection import QueryError
 from revetl.warehouse.source import INSTANTS, Only, Since, Tables
@@ -151,7 +151,7 @@ def _asked(session: Session, plan: SyncPlan, tables: Tables, number: int, settin
         keys = store.rows(f"SELECT {', '.join(f'CAST({k} AS VARCHAR)' for k in shape.ks)} FROM {table}")
         at = dict(_advanced(session, plan, names, marks.at))
     except QueryError as error:
-        if isinstance(error, Broken):
+        if is_broken(error):
             raise
         return Recent(why="its keys cannot be compared")  # which the whole read tells in full
     return Recent(Asked(table, stored.keys, frozenset(tuple(row) for row in keys), settled=True), at=at)

@@ -10,7 +10,13 @@ import duckdb
 from revetl.errors import StateError
 
 # A file cannot be read or written; a database is invalidated after that; a block is not what it should be.
-Broken = (duckdb.IOException, duckdb.FatalException, duckdb.InternalException)
+_BROKEN = (duckdb.IOException, duckdb.FatalException, duckdb.InternalException)
+_CORRUPT = "Corrupt database file"  # a block whose checksum is wrong is an error of no class of its own
+
+
+def is_broken(error: Exception) -> bool:
+    """Return whether an error is about a database's file, and not about a statement."""
+    return isinstance(error, _BROKEN) or (isinstance(error, duckdb.Error) and _CORRUPT in str(error))
 
 
 @contextmanager
@@ -22,7 +28,9 @@ def worded() -> Iterator[None]:
     """
     try:
         yield
-    except Broken as error:
+    except duckdb.Error as error:
+        if not is_broken(error):
+            raise
         raise StateError(
             "RVT-510", f"a database file cannot be read or written: {str(error).partition(chr(10))[0][:300]}",
             kept="what was sent before is recorded",

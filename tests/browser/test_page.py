@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -114,9 +115,10 @@ def hostile(text: str, number: int) -> Book:
     )  # fmt: skip
 
 
-def test_five_hundred_payloads(browser: Browser) -> None:
+def test_five_hundred_payloads(browser: Browser, record_property: Callable[[str, object], None]) -> None:
     """None of 500 hostile texts in all places of the page runs, loads, or makes an element; each is shown as it is."""
     assert len(set(PAYLOADS)) == 500
+    record_property("payloads", len(PAYLOADS))
     size = 50
     for start in range(0, len(PAYLOADS), size):
         books = [hostile(text, n) for n, text in enumerate(PAYLOADS[start : start + size])]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,21 +23,27 @@ PATIENCE = 120  # seeds within which a planted bug must show
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("first", range(0, SCHEDULES, CHUNK))
-def test_every_schedule_converges(first: int, request: pytest.FixtureRequest) -> None:
+def test_every_schedule_converges(
+    first: int, request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
+) -> None:
     """After faults stop, the destination equals the model, nothing is sent twice, and the ledger has all that left."""
     seed = request.config.getoption("--seed")
     for number in [seed] if seed is not None else range(first, first + CHUNK):
         play(number)
+    record_property("schedules", 1 if seed is not None else CHUNK)
     if seed is not None and first:
         pytest.skip("one seed was asked for")
 
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("first", range(0, max(SCHEDULES // 5, CHUNK), CHUNK))
-def test_every_schedule_of_a_shared_state_converges(first: int, tmp_path: Path) -> None:
+def test_every_schedule_of_a_shared_state_converges(
+    first: int, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     """The same where every run is another machine and a crash loses it: the owner alone knows what was sent."""
     for number in range(first, first + CHUNK):
         play(number, lambda seed: SharedWorld(seed, tmp_path / str(seed)))
+    record_property("schedules", CHUNK)
 
 
 def whole(seed: int) -> World:
@@ -46,10 +53,13 @@ def whole(seed: int) -> World:
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("first", range(0, max(SCHEDULES // 4, CHUNK), CHUNK))
-def test_every_schedule_converges_where_records_go_whole(first: int) -> None:
+def test_every_schedule_converges_where_records_go_whole(
+    first: int, record_property: Callable[[str, object], None]
+) -> None:
     """The same before a destination that takes no part of a record, and says by id who was renamed."""
     for number in range(first, first + CHUNK):
         play(number, whole)
+    record_property("schedules", CHUNK)
 
 
 def test_a_seed_plays_the_same_way_twice() -> None:

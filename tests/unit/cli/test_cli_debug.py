@@ -118,6 +118,12 @@ def test_a_missing_variable_is_named(built: Shop) -> None:
     assert "mailchimp: account" not in found
 
 
+def test_a_file_of_variables_is_not_read(built: Shop) -> None:
+    """A ``.env`` that lies in the project gives no variable: whoever may write a file there sets no credentials."""
+    (built.root / ".env").write_text(f"MC_KEY={KEY}\n")
+    assert tried(built, mailchimp())["mailchimp: settings"].code == "RVT-104"
+
+
 def test_refused_credentials_are_a_finding(built: Shop) -> None:
     """A 401 fails the account's line with a remedy, and the fields are not asked for."""
     found = tried(built, refused, MC_KEY=KEY)
@@ -325,6 +331,20 @@ def test_no_field_is_made_in_another_account(built: Shop) -> None:
     (finding,) = making(built, other)
     assert (finding.ok, finding.code) == (False, "RVT-431")
     assert other.made == []
+
+
+def test_nothing_is_sent_to_another_account(built: Shop) -> None:
+    """A sync whose credentials open another account than at first sends nothing there, and names both."""
+    first, other = Audience(), Audience("other")
+    making(built, first)
+    options = Options(project_dir=Path(), target="prod", env={"HOME": str(built.root), "MC_KEY": KEY})
+    run.sync(replace(options, first=("mailchimp",)), wire=ScriptedWire(first))
+    other.made.append("BAND")
+    with duckdb.connect(str(built.root / "shop.duckdb")) as con:
+        con.execute("UPDATE customers SET band = 'high'")
+    done = run.sync(options, wire=ScriptedWire(other))
+    assert "RVT-431" in str(done.syncs[0].error)
+    assert (done.exit_code, other.bands) == (2, [])
 
 
 def test_create_fields_asks_first(revetl: Revetl, built: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

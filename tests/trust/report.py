@@ -1,0 +1,117 @@
+"""The page that says what is promised, what this run found, and which tests stand behind each fault."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.trust.promises import CONFORMANCE, PROMISES, Promise
+from tests.trust.rows import Row, short
+
+HEAD = """# What is promised, and what a run of the tests found
+
+Written by `make trust` from the results of one run; nothing here is typed by hand. A result that stays below its goal
+says so. "Open" is what no test shows yet, or what revetl does not do yet.
+"""
+
+
+@dataclass
+class Result:
+    """One case: how it ended, and what it said of itself."""
+
+    id: str  # without parameters
+    outcome: str
+    properties: Sequence[tuple[str, Any]] = ()
+
+
+@dataclass
+class Results:
+    """All cases of a run, found by the id that a row names."""
+
+    cases: dict[str, list[Result]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, node: str, outcome: str, properties: Iterable[tuple[str, Any]]) -> None:
+        """Take a case."""
+        plain = node.partition("[")[0]
+        result = Result(plain, outcome, tuple(properties))
+        for name in (plain, plain.rpartition("::")[0]):  # the test itself, and its class
+            self.cases[name].append(result)
+
+    def of(self, tests: Iterable[str]) -> list[Result]:
+        """Return the cases of some ids."""
+        return [case for test in tests for case in self.cases.get(test, ())]
+
+    def verdict(self, test: str) -> str:
+        """Return how a test ended, over all of its cases."""
+        found = [case.outcome for case in self.of([test])]
+        for outcome, word in (("failed", "**failed**"), ("passed", f"{found.count('passed')} passed")):
+            if outcome in found:
+                return word
+        return "skipped" if found else "not run"
+
+
+def page(results: Results, rows: Sequence[Row]) -> str:
+    """Return the page."""
+    lines = [HEAD, "| promise | figure | how it is measured | this run |", "|---|---|---|---|"]
+    lines += [f"| {one.promise} | {one.figure} | {one.how} | {told(one, results)} |" for one in PROMISES]
+    unproven = sum(bool(row.open) for row in rows)
+    covered = sum(bool(row.tests) for row in rows)
+    lines.append(
+        f"| Every fault below has a test | {len(rows)} rows | this table | {covered} have one, {unproven} are open in part |"
+    )
+    for place in dict.fromkeys(row.place for row in rows):
+        lines += [
+            "",
+            f"## {place}",
+            "",
+            "| what happens | what revetl does | exit | tests and their cases |",
+            "|---|---|---|---|",
+        ]
+        lines += [_line(row, results) for row in rows if row.place == place]
+    return "\n".join(lines) + "\n"
+
+
+def _line(row: Row, results: Results) -> str:
+    cells = [f"`{short(test)}` {results.verdict(test)}" for test in row.tests]
+    cells += [f"Open: {row.open}"] if row.open else []
+    return f"| {row.fault} | {row.does} | {row.exits} | {'<br>'.join(cells)} |"
+
+
+def told(one: Promise, results: Results) -> str:
+    """Return what this run found of a promise."""
+    cases = results.of(one.tests)
+    failed = sum(case.outcome == "failed" for case in cases)
+    if failed:
+        return f"**{failed} of {len(cases)} failed**"
+    if not any(case.outcome == "passed" for case in cases):
+        return "not run"
+    if one.tests == CONFORMANCE:
+        return _conformance(one, cases)
+    count = sum(int(dict(case.properties).get(one.prop, 1)) for case in cases if case.outcome == "passed")
+    return _measured(one, count)
+
+
+def _measured(one: Promise, count: int) -> str:
+    below = f"; below the goal of {one.goal:,}" if count < one.goal else ""
+    return f"{count:,} {one.counts}, 0 failed{below}"
+
+
+def _conformance(one: Promise, cases: Iterable[Result]) -> str:
+    """Return how many cases, or values, each destination was shown."""
+    forms: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for case in cases:
+        for name, told_of in case.properties:
+            if name == "conformance" and case.outcome == "passed":
+                label, test, form = str(told_of[0]), str(told_of[1]), str(told_of[2])
+                forms[label.split(" ", maxsplit=1)[0]].add((test, form))
+    if one.counts == "values":
+        carried = {k: sum("_is_carried_exactly_" in test for test, _ in found) for k, found in forms.items()}
+        return f"{_measured(one, sum(carried.values()))} ({_each(carried)})"
+    distinct = {k: len({test for test, _ in found}) for k, found in forms.items()}
+    return f"{_measured(one, min(distinct.values(), default=0))} ({_each(distinct)})"
+
+
+def _each(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
