@@ -23,7 +23,7 @@ from revetl.errors import ConfigError, StateError
 from revetl.sqltext import quote_text
 from revetl.state.layout import load_sync
 from revetl.state.native import arriving, leaving
-from revetl.state.trouble import Broken
+from revetl.state.trouble import is_broken
 from revetl.types import SyncPlan
 from revetl.warehouse.connection import QueryError
 from revetl.warehouse.source import Answering
@@ -80,7 +80,7 @@ def _one(session: Session, plan: SyncPlan, told: Told, number: int) -> Recent:
     except Cannot as why:
         return Recent(why=str(why))
     except QueryError as error:
-        if isinstance(error, Broken):
+        if is_broken(error):
             raise
         return Recent(why="its keys cannot be compared")  # which the whole read tells in full
     except (ConfigError, StateError) as error:
