@@ -5,9 +5,13 @@ PYTEST_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+TOOLS := .tools
+LOCK := requirements.lock
+COMPILE := $(TOOLS)/bin/uv pip compile --quiet --no-header --no-annotate --generate-hashes --universal \
+	--python-version 3.11 -c constraints.txt pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench conformance check clean
+.PHONY: help demo test lint format bench conformance trust check lock audit sbom clean
 
 help: ## show this
 	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -32,13 +36,28 @@ format: $(VENV)/.dev ## let ruff format and mend what it can
 conformance: $(VENV)/.dev ## what each destination was shown to do, as docs/conformance.md
 	@$(BIN)/python -m pytest -n $(WORKERS) -q --conformance docs/conformance.md tests/destinations -k Test $(PYTEST_ARGS)
 
+trust: $(VENV)/.dev ## what is promised, and what a run finds of it, as docs/trust.md
+	@REVETL_ROUNDS=$${REVETL_ROUNDS:-3} REVETL_SCHEDULES=$${REVETL_SCHEDULES:-240} REVETL_CHAOS=$${REVETL_CHAOS:-4} \
+		$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q --trust docs/trust.md $(PYTEST_ARGS) \
+		$$($(BIN)/python -m tests.trust.catalogue)
+
 bench: $(VENV)/.dev ## the measurements, as a table
 	@$(BIN)/python -m pytest -m bench -s tests/bench $(PYTEST_ARGS)
 
 check: lint test ## lint, then test
 
+lock: $(TOOLS)/.made ## pin all that CI installs, with hashes, as requirements.lock
+	@$(COMPILE) --extra dbt --extra dev --extra postgres --extra snowflake -o $(LOCK)
+
+audit: $(TOOLS)/.made ## known weaknesses of what the lock pins; asks the network
+	@$(TOOLS)/bin/pip-audit --strict --disable-pip --require-hashes -r $(LOCK)
+
+sbom: $(TOOLS)/.made ## what revetl brings along, as dist/revetl.cdx.json (CycloneDX)
+	@mkdir -p dist
+	@$(COMPILE) | PYTHONWARNINGS=ignore $(TOOLS)/bin/cyclonedx-py requirements - --pyproject pyproject.toml --of JSON -o dist/revetl.cdx.json
+
 clean: ## remove the virtual environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(TOOLS) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # Takes $(PYTHON), else the newest interpreter by name, whichever is 3.11 or later.
 $(BIN)/python:
@@ -60,3 +79,9 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing revetl with dbt and the tools for tests into $(VENV)"
 	@$(PIP) -e '.[dbt,dev,postgres,snowflake]'
 	@touch $(VENV)/.demo $@
+
+# Programs that CI runs and that nobody needs beside revetl.
+$(TOOLS)/.made: | $(BIN)/python
+	@$(BIN)/python -m venv $(TOOLS)
+	@$(TOOLS)/bin/python -m pip --disable-pip-version-check install --quiet 'uv>=0.5' 'pip-audit>=2.7' 'cyclonedx-bom>=5'
+	@touch $@

@@ -31,6 +31,7 @@ ATTACKS = (
         "asks none of them; there is no switch that would",
         "-",
         "tests/unit/send/test_http.py::test_the_environment_is_not_trusted",
+        open="who must go through a proxy, or has an authority of their own, cannot say so yet",
     ),
     _row(
         "secrets in URLs, messages, tracebacks, lists of processes, core files",

@@ -103,6 +103,15 @@ PROMISES = (
         "damages",
     ),
     Promise(
+        "The record comes before the wire",
+        "an intent before the first byte, for every request",
+        "a real server that makes every kind of trouble looks for the intent as a request comes in",
+        "requests",
+        ("tests/trust/test_chaos.py::test_after_any_trouble_the_service_equals_the_model",),
+        100,
+        "requests",
+    ),
+    Promise(
         "No accident deletes the many",
         "1,000 random drops beyond the limit, 0 leaves sent",
         "a model that loses any of its rows, again and again",

@@ -82,6 +82,7 @@ WIRE = (
         "keeps the keys in doubt and asserts them again in a later run; what must not be repeated is not",
         "1",
         "tests/faults/test_schedules.py::test_every_schedule_converges",
+        "tests/trust/test_chaos.py::test_after_any_trouble_the_service_equals_the_model",
         "tests/unit/send/test_delivery.py::test_one_doubt_is_enough",
         "tests/unit/send/test_delivery.py::test_a_once_call_is_never_repeated_after_a_doubt",
         "tests/unit/send/test_delivery.py::test_an_unreadable_reply",
@@ -118,6 +119,7 @@ WIRE = (
         "tests/unit/send/test_http.py::test_a_slow_reply_ends_with_the_deadline",
         "tests/unit/send/test_http.py::test_a_header_flood_is_cut",
         "tests/unit/send/test_parts.py::test_bodies_are_capped",
+        "tests/trust/test_chaos.py::test_after_any_trouble_the_service_equals_the_model",
     ),
     _row(
         "a redirect to anywhere, by any status",
@@ -125,6 +127,7 @@ WIRE = (
         "2",
         "tests/unit/send/test_http.py::test_no_redirect_is_followed",
         "tests/destinations/test_webhook.py::test_refusals_and_detours_deliver_nothing",
+        "tests/trust/test_chaos.py::test_after_any_trouble_the_service_equals_the_model",
     ),
     _row(
         "a certificate of another name or of an unknown authority",
