@@ -40,20 +40,18 @@ Pattern = tuple[str, re.Pattern[str], bool]
 def compiled(source: Source) -> Iterator[Pattern]:
     """Yield the regular expressions of a file: where, which, and whether they are looked for anywhere in a text."""
     calls = (node.func for node in ast.walk(source.tree) if isinstance(node, ast.Call))
-    used = {
-        ast.unparse(func.value): func.attr for func in calls if isinstance(func, ast.Attribute) if func.attr in ANYWHERE
-    }
-    for node in ast.walk(source.tree):
-        made = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
-        if isinstance(made, ast.Call) and ast.unparse(made.func) == "re.compile":
-            name = ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target)  # type: ignore[union-attr, attr-defined]
-            pattern = eval(ast.unparse(made), {"re": re}) if _is_text(made.args[0]) else None
-            if pattern is not None and isinstance(pattern.pattern, str):
-                yield f"{source.name}:{node.lineno}", pattern, name in used
-
-
-def _is_text(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant)
+    funcs = [func for func in calls if isinstance(func, ast.Attribute)]
+    anywhere = {ast.unparse(func.value) for func in funcs if func.attr in ANYWHERE}
+    for node in (one for one in ast.walk(source.tree) if isinstance(one, ast.Assign)):
+        made = node.value
+        if (
+            isinstance(made, ast.Call)
+            and ast.unparse(made.func) == "re.compile"
+            and isinstance(made.args[0], ast.Constant)
+        ):
+            pattern = eval(ast.unparse(made), {"re": re})
+            if isinstance(pattern.pattern, str):
+                yield f"{source.name}:{node.lineno}", pattern, ast.unparse(node.targets[0]) in anywhere
 
 
 def test_no_pattern_takes_long() -> None:

@@ -35,7 +35,7 @@ def test_a_traceback_holds_no_values(tmp_path: Path) -> None:
 def test_no_option_takes_a_secret() -> None:
     """A command line is seen by everybody on the machine: no option is called like something secret."""
     for name in COMMANDS:
-        command = cli.get_command(click.Context(cli), name)  # type: ignore[attr-defined]
+        command = cli.get_command(click.Context(cli), name)
         assert command is not None
         options = {option.lstrip("-") for one in command.params for option in one.opts}
         assert not options & WORDS, name
