@@ -11,7 +11,7 @@ import revetl
 from revetl.testing.rehearsal import Rehearsal, rehearse
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def play() -> Iterator[Rehearsal]:
     """Return the project on its stage, after a first sync."""
     project = Path(__file__).parent

@@ -5,12 +5,15 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import orjson
 import pytest
 
+from revetl.engine.trying import Tried, read_cases, try_cases
+from revetl.engine.workspace import Options
 from tests.e2e.house import environment, revetl
 from tests.shared import ROOT
 
@@ -38,25 +41,29 @@ def test_cases_pass_without_profile_and_warehouse(project: Path) -> None:
     assert not (project / ".revetl").exists()
 
 
+def tried(project: Path, *files: str, only: str = "*") -> list[Tried]:
+    """Try cases of the project, those of one name alone."""
+    options = Options(project_dir=project, env=environment())
+    cases = [one for one in read_cases(options, [project / file for file in files]) if fnmatch(one.spec.name, only)]
+    return list(try_cases(options, cases))
+
+
 def test_a_change_of_the_mapping_fails_the_case_that_speaks_of_it(project: Path) -> None:
-    """A field that goes elsewhere fails one case with a diff, and exit 1; the others pass."""
+    """A field that goes elsewhere fails the case of its destination with a diff; another's passes."""
     manifest = project / "target" / "manifest.json"
     data = orjson.loads(manifest.read_bytes())
     phone = data["nodes"]["model.shop.customers"]["columns"]["phone"]
     for meta in (phone["meta"], phone["config"]["meta"]):
         meta["revetl"]["to"] = {"hubspot": "mobilephone"}
     manifest.write_bytes(orjson.dumps(data))
-    done = revetl(project, "test", "--output", "json", env=environment())
-    assert done.returncode == 1, done.stderr
-    cases = orjson.loads(done.stdout)["cases"]
-    assert [case["passed"] for case in cases] == [True, False, True]
-    changed = {line.strip() for line in cases[1]["diff"]}
+    of_hubspot, of_mailchimp = tried(project, only="*at is*"), tried(project, only="an address*")
+    assert [case.passed for case in (*of_hubspot, *of_mailchimp)] == [False, True]
+    changed = {line.strip() for line in of_hubspot[0].diff}
     assert {"-          phone: '+15550000003'", "+          mobilephone: '+15550000003'"} <= changed
 
 
 def test_what_is_asked_for_alone_is_tried(project: Path) -> None:
-    """``--case`` takes names, ``--select`` syncs; where nothing is left the command says so, and exits 2."""
-    assert "1 passed" in revetl(project, "test", "--case", "what is*", env=environment()).stdout
+    """``--select`` takes the cases that speak of a sync; where nothing is left the command says so, and exits 2."""
     done = revetl(project, "test", "--select", "exports", env=environment())
     assert (done.returncode, "error[RVT-132]" in done.stderr) == (2, True)
 
@@ -67,14 +74,12 @@ def test_a_case_that_expects_nothing_shows_what_came(project: Path) -> None:
     case = f"cases:\n  - name: new\n    given:\n      customers: [{row}]\n"
     path = project / "new.yml"
     path.write_text(case)
-    done = revetl(project, "test", "new.yml", "--output", "json", env=environment())
-    assert done.returncode == 1
-    (tried,) = orjson.loads(done.stdout)["cases"]
-    pasted = "".join(f"      {line}\n" for line in tried["found"].splitlines())
+    (new,) = tried(project, "new.yml")
+    pasted = "".join(f"      {line}\n" for line in new.found.splitlines())
     path.write_text(f"{case}    expect:\n{pasted}")
-    assert revetl(project, "test", "new.yml", env=environment()).returncode == 0
+    assert [(one.passed, new.passed) for one in tried(project, "new.yml")] == [(True, False)]
     path.write_text(case.replace("email:", "emial:"))
-    assert "did you mean 'email'?" in revetl(project, "test", "new.yml", env=environment()).stdout.replace("\n", " ")
+    assert "did you mean 'email'?" in tried(project, "new.yml")[0].error
 
 
 def test_the_pytest_module_passes_as_it_is(project: Path) -> None:
