@@ -45,12 +45,14 @@ def held(workspace: Workspace, started_at: str) -> Iterator[Hold]:
 
     Raises:
         TryLater: RVT-502, another run does; RVT-513, its owner is out of reach.
-        ConfigError: RVT-514 or RVT-516, it cannot lie where `state:` says.
+        ConfigError: RVT-514 or RVT-516, it cannot lie where `state:` says; RVT-517, nor the ledger where it shall.
     """
     os.umask(0o077)
     directory = private_directory(workspace.state_dir)
     scratch = private_directory(directory / "tmp")
     place = place_of(workspace)
+    if place is not None:
+        place.check()
     if not is_shared(workspace):
         with locked(directory / "lock", started_at), closing(connect(workspace.config.memory_limit, scratch)) as con:
 

@@ -12,16 +12,24 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
-from revetl.errors import ConfigError, TryLater
+from revetl.errors import ConfigError, RevetlError, TryLater
 from revetl.state.owner import Delete, Insert, Owner, Step
 
 TABLE = "ledger_files"
 COLUMNS: Mapping[str, str] = {"file": "VARCHAR", "part": "INTEGER", "data": "VARCHAR"}
+# signs, in what Arrow says, of errors that no waiting mends (its S3 and Google file systems)
+REFUSED = (
+    "NO_SUCH_BUCKET", "ACCESS_DENIED", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH", "INVALID_SIGNATURE",
+    "PERMISSION_DENIED", "UNAUTHENTICATED",
+)  # fmt: skip
 PART = 1 << 19  # bytes of a file in one row
 
 
 class Place(Protocol):
     """Keeps the files of one target's ledger."""
+
+    def check(self) -> None:
+        """See that it is there and can be asked, before anything leaves that is to be written down there."""
 
     def keep(self, path: Path) -> None:
         """Store a file under its own name, in place of what has that name."""
@@ -93,6 +101,11 @@ class Objects:
         self._root = f"{root.rstrip('/')}/{target}"
         self._local = isinstance(self._files, fs.LocalFileSystem)
 
+    def check(self) -> None:
+        """List what is there."""
+        with self._worded():
+            self._listed()
+
     def keep(self, path: Path) -> None:
         """Store a file: beside first and moved where the place is a directory, whole or not at all in a bucket."""
         with self._worded():
@@ -162,7 +175,14 @@ class Objects:
         except OSError as error:
             raise self._away(error) from None
 
-    def _away(self, error: OSError) -> TryLater:
+    def _away(self, error: OSError) -> RevetlError:
+        refused = next((sign for sign in REFUSED if sign in str(error)), None)
+        if refused is not None or isinstance(error, PermissionError):
+            return ConfigError(
+                "RVT-517", f"the place of the ledger refuses access ({refused or type(error).__name__})",
+                kept="what was sent is recorded in the state; the ledger's file is written by the next run",
+                hint="check bucket and prefix of `ledger:`; it needs to list, read, write and delete below the prefix",
+            )  # fmt: skip
         return TryLater(
             "RVT-518", f"the place of the ledger cannot be reached ({type(error).__name__})",
             kept="what was sent is recorded in the state; the ledger's file is written by the next run",
