@@ -24,6 +24,10 @@ def status(found: Status) -> Iterator[RenderableType]:
     yield from [note(found.notice)] if found.notice else []
     yield from _syncs(found)
     yield from (_open_run(run) for run in found.open_runs)
+    for one in found.erasures:
+        where = ", ".join(map(clean, one.syncs))
+        yield Text(f"forgotten {one.id}, since {moment(one.since)}, and not yet erased in {where}")
+        yield hint("revetl forget --resume")
     for verdict in found.held:
         yield Text(clean(verdict.sync), style="bold")
         yield from held(verdict)

@@ -12,6 +12,7 @@ from revetl.engine.keyring import Keyring, reading_keyring
 from revetl.engine.staging import Masking
 from revetl.engine.workspace import Workspace
 from revetl.state.tombstones import Tombstone, known
+from revetl.state.trouble import worded
 from revetl.state.views import View
 
 NORMALISATIONS = ("email", "lower", "exact")
@@ -47,5 +48,5 @@ def glimpse(workspace: Workspace) -> Iterator[Glimpse]:
             return sql
         return mask.hmac(sql) if mask is not None else "CAST(NULL AS VARCHAR)"
 
-    with viewed(workspace, identity) as view:
+    with worded(), viewed(workspace, identity) as view:
         yield Glimpse(view, ring, clear)

@@ -22,7 +22,10 @@ from revetl.state.marks import forget_marks
 from revetl.state.rewriting import finish
 from revetl.state.store import Store
 from revetl.state.tombstones import settle
+from revetl.state.trouble import worded
 from revetl.warehouse.connection import lockdown
+
+DAMAGED = "restore state.duckdb from a backup, then `revetl recover`; or move it away and run `revetl adopt SYNC`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def _unchecked(workspace: Workspace, clock: Clock) -> Iterator[tuple[Session, He
     shared = is_shared(workspace)
     if not shared and not any((workspace.state_dir / name).exists() for name in ("state.duckdb", "head.json")):
         raise nothing
-    with held(workspace, clock().isoformat()) as hold:
+    with worded(DAMAGED), held(workspace, clock().isoformat()) as hold:
         head = None if shared else _head(workspace)
         store = hold.open(clock, trusting=True)
         head = store.head if shared else head

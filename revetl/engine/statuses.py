@@ -15,6 +15,7 @@ from revetl.engine.sizes import glance
 from revetl.engine.workspace import Workspace
 from revetl.mapping.orphans import Orphan
 from revetl.state.backlog import Backlog, RunRow, backlog, held, last_results, recent_runs
+from revetl.state.erasing import Unfinished, unfinished
 from revetl.state.schema import STATE
 from revetl.state.views import View
 from revetl.types import EMPTY, Held, Lag, SyncPlan
@@ -59,6 +60,7 @@ class Status:
     held: tuple[Held, ...] = ()
     orphans: tuple[Orphan, ...] = ()
     open_runs: tuple[OpenRun, ...] = ()
+    erasures: tuple[Unfinished, ...] = ()  # people who are to be forgotten, and are not yet everywhere
     built_at: datetime | None = None  # of the manifest that lies there now
     lag: float | None = None  # seconds from that build to the end of the first run that read it; None: no run yet
     notice: str = ""
@@ -68,7 +70,12 @@ class Status:
         """Return whether nothing is left to do or to decide."""
         todo = any(b.pending or b.rejected for s in self.syncs if (b := s.backlog) is not None)
         return not (
-            todo or self.held or self.orphans or self.open_runs or any(s.waiting or s.error for s in self.syncs)
+            todo
+            or self.held
+            or self.orphans
+            or self.open_runs
+            or self.erasures
+            or any(s.waiting or s.error for s in self.syncs)
         )
 
 
@@ -83,6 +90,7 @@ def status(workspace: Workspace, runs: int = 5, clock: Clock = utc_now) -> Statu
             held=held(view),
             orphans=leftovers(workspace, view) if view.readable else (),
             open_runs=_open_runs(view),
+            erasures=unfinished(view) if view.readable else (),
             built_at=workspace.project.generated_at,
             lag=_lag(workspace, view),
             notice=view.notice,

@@ -9,6 +9,7 @@ from datetime import datetime
 from revetl.state import ledger
 from revetl.state.flowlog import EMPTY_COLUMNS
 from revetl.state.journal import insert_rows
+from revetl.state.reading import Reads
 from revetl.state.schema import STATE
 from revetl.state.store import Store
 
@@ -56,6 +57,25 @@ def erasures(store: Store, ident: str | None = None) -> tuple[Erasure, ...]:
     where, values = ("WHERE id = ?", [ident]) if ident is not None else ("", [])
     rows = store.rows(f"SELECT {_COLUMNS} FROM {STATE}.erasures {where} ORDER BY id, sync, identity, status", values)
     return tuple(Erasure(*row) for row in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """An erasure that is to be tried again: of which tombstone, since when, in which syncs."""
+
+    id: str
+    since: datetime
+    syncs: tuple[str, ...]
+
+
+def unfinished(reads: Reads) -> tuple[Unfinished, ...]:
+    """Return the erasures that failed or were interrupted, by the person."""
+    left = ", ".join(f"'{status}'" for status in sorted(LEFT))
+    rows = reads.rows(
+        f"SELECT id, min(ts), list(DISTINCT sync ORDER BY sync) FROM {STATE}.erasures WHERE status IN ({left}) "
+        "GROUP BY id ORDER BY 2, 1"
+    )
+    return tuple(Unfinished(ident, since, tuple(syncs)) for ident, since, syncs in rows)
 
 
 def settle_erasure(store: Store, one: Erasure, status: str, code: str, reason: str) -> None:
