@@ -1,0 +1,87 @@
+"""When ``forget`` refuses to begin, and what ``status`` says of what it began."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from revetl.state.erasing import Erasure, add
+from revetl.state.tombstones import FILE
+from tests.unit.cli.shop import Revetl, Shop
+from tests.unit.state.written import HUB, MAIL, NOON, Sent, Written
+
+FULL: dict[str, object] = {"email_address": "a@example.org", "LTV_BAND": "low"}
+ASKED = ("forget", "c1", "--yes")
+
+
+@pytest.fixture
+def state(shop: Shop) -> Written:
+    """One person whom Mailchimp acknowledged."""
+    made = Written(shop.root / ".revetl" / "dev").make(MAIL, HUB)
+    made.run("r1", Sent('["c1"]', body=FULL, band="low"))
+    return made
+
+
+def untouched(directory: Path) -> bool:
+    """Return whether nobody is forgotten."""
+    return not (directory / FILE).exists()
+
+
+def test_a_job_still_carries_the_person(state: Written, revetl: Revetl) -> None:
+    """RVT-855: what a vendor works on would bring them back, so the sync must end first; another person can go."""
+    with state.store() as store:
+        state.stage(store, "r2", [Sent('["c1"]', body=FULL, status=None)])
+        store.con.execute("INSERT INTO revetl_state.jobs VALUES ('r2', ?, 1, 9, '{}', now())", [MAIL])
+    shown = revetl(*ASKED)
+    assert (shown.exit_code, "RVT-855" in shown.stderr) == (2, True), shown.output
+    assert MAIL in shown.stderr
+    assert "revetl sync" in shown.stderr
+    assert untouched(state.directory)
+
+
+def test_a_lost_request_may_still_arrive(state: Written, revetl: Revetl) -> None:
+    """RVT-856: try later, exit 4; once the request can arrive no more, it is no reason."""
+    state.now = datetime.now(UTC)
+    state.run("r2", Sent('["c1"]', body=FULL, status="unknown"), after=0)
+    shown = revetl(*ASKED)
+    assert (shown.exit_code, "RVT-856" in shown.stderr) == (4, True), shown.output
+    assert untouched(state.directory)
+    state.change(lambda store: store.con.execute("UPDATE revetl_state.pending SET since = ?", [NOON]))
+    assert "RVT-856" not in revetl(*ASKED).stderr
+    assert not untouched(state.directory)
+
+
+def test_what_must_be_done_by_hand(state: Written, revetl: Revetl) -> None:
+    """RVT-857: where nobody can be asked from here, it begins only if told so; --dry-run says where and why."""
+    state.run("r2", Sent('["c1"]', body=FULL, sync=HUB))
+    seen = revetl("forget", "c1", "--dry-run", "--output", "json")
+    assert seen.exit_code == 0, seen.output
+    assert {one["sync"]: one["how"] for one in json.loads(seen.stdout)["places"]}[HUB] == "unconfigured"
+    shown = revetl(*ASKED)
+    assert (shown.exit_code, "RVT-857" in shown.stderr) == (2, True), shown.output
+    assert HUB in shown.stderr
+    assert "--incomplete" in shown.stderr
+    assert untouched(state.directory)
+    assert "RVT-857" not in revetl(*ASKED, "--incomplete").stderr
+    assert not untouched(state.directory)
+
+
+def test_status_shows_what_is_unfinished(state: Written, revetl: Revetl) -> None:
+    """An erasure that failed or was interrupted stands there with how to go on, and without the person."""
+    what = (("failed", MAIL), ("open", HUB), ("erased", "braze.customer"))
+    state.change(lambda store: add(store, [
+        Erasure("t1", NOON, sync, '["c1"]', "a@example.org", None, status) for status, sync in what
+    ]))  # fmt: skip
+    shown = revetl("status")
+    assert shown.exit_code == 0, shown.output
+    assert "forgotten t1" in shown.stdout
+    assert "revetl forget --resume" in shown.stdout
+    assert "a@example.org" not in shown.output
+    whole = json.loads(revetl("status", "--output", "json").stdout)
+    (one,) = whole["erasures"]
+    assert (one["id"], one["syncs"], whole["clean"]) == ("t1", [HUB, MAIL], False)
+    state.change(lambda store: store.con.execute("UPDATE revetl_state.erasures SET status = 'erased'"))
+    assert json.loads(revetl("status", "--output", "json").stdout)["erasures"] == []
