@@ -40,5 +40,164 @@ class Postgres(Elsewhere):
         return f'CAST({column} AS text) COLLATE "C"' if text else column
 
 
-SPELLINGS: Mapping[str, type[Elsewhere]] = {"postgres": Postgres}
+class Texts(Elsewhere):
+    """An engine in which state keeps every value as text, as DuckDB spells it: it is read there as what it is."""
+
+    types: Mapping[str, str]  # of DuckDB's types; whatever is missing is compared nowhere
+
+    def kind(self, kind: str) -> str | None:
+        """Return the type that stands for a DuckDB type."""
+        decimal = _DECIMAL.match(kind)
+        return self.types["DECIMAL"].format(*decimal.groups()) if decimal else self.types.get(kind)
+
+    def exact(self, text: str) -> str:
+        """Return a text whose comparison has no regard for any collation."""
+        return text
+
+    def typed(self, expression: str, kind: str) -> str:
+        """Return a cast; what has no type there is text."""
+        made = f"CAST({expression} AS {self.kind(kind) or self.types['VARCHAR']})"
+        return self.exact(made) if kind == "VARCHAR" else made
+
+    def comparable(self, column: str, kind: str, selected: str) -> str | None:
+        """Return the column, where its type stands for that of state."""
+        if self.kind(kind) is None:
+            return None
+        return self.exact(selected) if kind in {"VARCHAR", "UUID"} else column
+
+    def held(self, column: str, kind: str) -> str:
+        """Return what a column of texts says."""
+        if kind == "TIMESTAMP WITH TIME ZONE":
+            column = self.minutes(column)
+        return self.typed(column, "VARCHAR" if kind == "UUID" else kind)
+
+    def minutes(self, text: str) -> str:
+        """Return the text of an instant, which ends on ``+00``, with the minutes of its offset."""
+        return f"{text} || ':00'"
+
+
+_DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)\Z")
+_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
+
+
+def _types(text: str, whole: str, decimal: str, real: str, boolean: str, naive: str, instant: str) -> dict[str, str]:
+    return {
+        "VARCHAR": text, "UUID": text, "DECIMAL": decimal, "FLOAT": real, "DOUBLE": real, "BOOLEAN": boolean,
+        "DATE": "DATE", "TIMESTAMP": naive, "TIMESTAMP WITH TIME ZONE": instant, **dict.fromkeys(_WHOLE, whole),
+    }  # fmt: skip
+
+
+class Snowflake(Texts):
+    """Snowflake. A backslash escapes in its literals; below a microsecond, time is cut off as it is when it is read."""
+
+    types = _types("VARCHAR", "NUMBER(38,0)", "NUMBER({},{})", "FLOAT", "BOOLEAN", "TIMESTAMP_NTZ", "TIMESTAMP_TZ")
+
+    def text(self, value: str) -> str:
+        """Return a literal."""
+        return super().text(value).replace("\\", "\\\\")
+
+    def exact(self, text: str) -> str:
+        """Return a text without collation."""
+        return f"COLLATE({text}, '')"
+
+    def comparable(self, column: str, kind: str, selected: str) -> str | None:
+        """Return the column, its time in microseconds."""
+        found = super().comparable(column, kind, selected)
+        return f"DATE_TRUNC('MICROSECOND', {found})" if kind.startswith("TIMESTAMP") else found
+
+    def part(self, text: str, number: int) -> str:
+        """Return a part of a JSON array."""
+        return f"CAST(GET(PARSE_JSON({text}), {number}) AS VARCHAR)"
+
+    def stripped(self, expression: str) -> str:
+        """Return a text's printable ASCII."""
+        return f"REGEXP_REPLACE({expression}, '[^!-~]', '')"
+
+
+class _Ticked(Texts):
+    """Names stand in backticks, and a backslash escapes in literals, quotes too."""
+
+    def name(self, identifier: str) -> str:
+        """Return a quoted name."""
+        super().name(identifier)  # refuses what is no name
+        return "`" + identifier.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+    def text(self, value: str) -> str:
+        """Return a literal."""
+        super().text(value)
+        return "'" + value.replace("\\", "\\\\").replace("'", "\\'").replace("\0", "\\0") + "'"
+
+    def stripped(self, expression: str) -> str:
+        """Return a text's printable ASCII."""
+        return f"REGEXP_REPLACE({expression}, '[^!-~]', '')"
+
+
+class BigQuery(_Ticked):
+    """BigQuery: rendered and parsed, never run."""
+
+    types = _types("STRING", "BIGNUMERIC", "BIGNUMERIC", "FLOAT64", "BOOL", "DATETIME", "TIMESTAMP")
+
+    def text(self, value: str) -> str:
+        """Return a literal: NUL is an octal escape of three digits."""
+        return super().text(value).replace("\\0", "\\000")
+
+    def exact(self, text: str) -> str:
+        """Return a text without collation."""
+        return f"COLLATE({text}, '')"
+
+    def part(self, text: str, number: int) -> str:
+        """Return a part of a JSON array."""
+        return f"JSON_VALUE({text}, '$[{number}]')"
+
+
+class Databricks(_Ticked):
+    """Databricks: rendered and parsed, never run."""
+
+    types = _types("STRING", "DECIMAL(38,0)", "DECIMAL({},{})", "DOUBLE", "BOOLEAN", "TIMESTAMP_NTZ", "TIMESTAMP")
+
+    def name(self, identifier: str) -> str:
+        """Return a quoted name: a backtick is doubled."""
+        super().name(identifier)
+        return "`" + identifier.replace("`", "``") + "`"
+
+    def exact(self, text: str) -> str:
+        """Return a text that is compared byte by byte."""
+        return f"{text} COLLATE UTF8_BINARY"
+
+    def part(self, text: str, number: int) -> str:
+        """Return a part of a JSON array."""
+        return f"GET_JSON_OBJECT({text}, '$[{number}]')"
+
+
+class Redshift(Texts):
+    """Redshift: rendered and parsed, never run. It has no IS DISTINCT FROM."""
+
+    types = _types(
+        "VARCHAR(65535)", "DECIMAL(38,0)", "DECIMAL({},{})", "DOUBLE PRECISION", "BOOLEAN", "TIMESTAMP", "TIMESTAMPTZ"
+    )
+
+    def text(self, value: str) -> str:
+        """Return a literal: a backslash escapes."""
+        return super().text(value).replace("\\", "\\\\")
+
+    def exact(self, text: str) -> str:
+        """Return a text that is compared with regard to case."""
+        return f"COLLATE({text}, 'case_sensitive')"
+
+    def other(self, left: str, right: str) -> str:
+        """Return the condition: where one is null, the first part is null, and the second says whether both are."""
+        return f"({left} <> {right} OR ({left} IS NULL) <> ({right} IS NULL))"
+
+    def part(self, text: str, number: int) -> str:
+        """Return a part of a JSON array."""
+        return f"JSON_EXTRACT_ARRAY_ELEMENT_TEXT({text}, {number})"
+
+    def stripped(self, expression: str) -> str:
+        """Return a text's printable ASCII."""
+        return f"REGEXP_REPLACE({expression}, '[^!-~]', '')"
+
+
+SPELLINGS: Mapping[str, type[Elsewhere]] = {"postgres": Postgres, "snowflake": Snowflake}
 """Type of a dbt profile → how its engine spells a comparison."""
+EXPERIMENTAL: Mapping[str, type[Elsewhere]] = {"bigquery": BigQuery, "databricks": Databricks, "redshift": Redshift}
+"""The same for engines that cannot keep a state yet."""

@@ -39,6 +39,11 @@ def look(session: Session, plans: Sequence[SyncPlan]) -> Mapping[str, Recent]:
         return {}
     told = source.described([ref.relation for plan in plans for ref in shapes.described(plan)])
     found = {plan.name: _one(session, plan, told, number) for number, plan in enumerate(plans)}
+    for plan in plans:
+        stored = load_sync(session.store, plan.name)
+        if stored is not None and found[plan.name].asked is None:
+            for name in ("snap", "members"):
+                session.store.entire(f"{name}_{stored.id}")  # some of it may be here
     _bring_ids(session, plans, {name: one.asked for name, one in found.items() if one.asked is not None})
     return found
 

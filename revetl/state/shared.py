@@ -72,6 +72,10 @@ class SharedStore(Store):
         """Bring rows with these keys, spelt as texts travel, unless the whole table is here."""
         self.copy.partly(table, Delete(table, columns, keys))
 
+    def entire(self, table: str) -> None:
+        """Make all rows be at hand again, once the table is named."""
+        self.copy.entire(table)
+
     @property
     def parallel(self) -> bool:
         """Return False: what a transaction writes is captured in order, so there is one connection and one thread."""

@@ -186,6 +186,9 @@ class Store:
     def bring(self, table: str, columns: Mapping[str, str], keys: Sequence[Sequence[str | None]]) -> None:
         """Make rows with these keys be at hand, and of a shared state no others from now on."""
 
+    def entire(self, table: str) -> None:
+        """Make all rows be at hand again."""
+
     def run_all(self, statements: Sequence[str]) -> None:
         """Run statements one after another."""
         for statement in statements:

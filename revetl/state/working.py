@@ -128,6 +128,12 @@ class WorkingCopy:
         if new:
             self._fetch(table, Delete(table, keys.columns, new))
 
+    def entire(self, table: str) -> None:
+        """Let a table be fetched as a whole when it is named next, whatever of it is here."""
+        if self._partly.pop(table, None) is not None:
+            self.con.execute(f"DELETE FROM {STATE}.{table}")
+            self._absent.add(table)
+
     def lacks(self, table: str) -> bool:
         """Return whether rows of a table may be with the owner alone."""
         return table in self._absent or table in self._partly

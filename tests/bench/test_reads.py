@@ -9,10 +9,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import pytest
 
 from revetl import run
+from revetl.engine import inside
+from revetl.state.sqlowner import SqlOwner
 from revetl.types import Relation
 from revetl.warehouse import landing
 from revetl.warehouse.connection import connect, lockdown
@@ -27,12 +30,13 @@ from tests.warehouse import postgres_server
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(3600), pytest.mark.xdist_group("postgres")]
 
 NAMES = {"email": "email", "city": "city", "plan": "plan", "orders": "orders"}
-MAKE = (
-    "CREATE SCHEMA main",
-    "CREATE TABLE main.people AS SELECT md5('key' || i) AS id, ('p' || i || '@example.org')::text AS email, "
+PEOPLE = (
+    "SELECT md5('key' || i) AS id, ('p' || i || '@example.org')::text AS email, "
     "('City ' || i % 900)::text AS city, ('plan' || i % 3)::text AS plan, (i % 97)::int AS orders, "
-    "timestamptz '2024-01-01' + i * interval '1 second' AS seen_at FROM generate_series(1, {rows}) t(i)",
+    "timestamptz '2024-01-01' + i * interval '1 second' AS seen_at FROM generate_series({first}, {rows}) t(i)"
 )
+FEW = 1_000  # people who are delivered; where state lies in the warehouse, the others are written into it
+KEY = {"BENCH_KEY": "nobody's secret"}
 # everything but the sync's own end: a process of its own, so that its peak is its own
 RUN = """
 import sys
@@ -40,7 +44,7 @@ from pathlib import Path
 from tests.bench.shop import Shop
 from tests.bench.watch import InstantWire, Watch, synced
 from revetl import run
-done = run.sync(Shop(Path(sys.argv[1])).options(), wire=InstantWire())
+done = run.sync(Shop(Path(sys.argv[1]), env={"BENCH_KEY": "nobody's secret"}).options(), wire=InstantWire())
 assert not done.syncs[0].error, done.syncs[0].error
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
@@ -63,10 +67,10 @@ def filled(server: postgres_server.Server, tmp_path: Path) -> Filled:
     """Return a maker of projects whose people lie in Postgres and have been delivered; ``more`` is of revetl.yml."""
 
     def make(rows: int, more: str = "") -> Shop:
-        shop = Shop(tmp_path / f"shop-{rows}-{len(more)}", names=NAMES).write()
-        there = postgres_server.Server(server.port, "warehouse")
-        server.run("DROP DATABASE IF EXISTS warehouse", "CREATE DATABASE warehouse")
-        there.run(*(statement.format(rows=rows) for statement in MAKE))
+        shop = Shop(tmp_path / f"shop-{rows}-{len(more)}", names=NAMES, env=KEY).write()
+        there, first = postgres_server.Server(server.port, "warehouse"), FEW if more == THERE else rows
+        server.run("DROP DATABASE IF EXISTS warehouse WITH (FORCE)", "CREATE DATABASE warehouse")
+        there.run("CREATE SCHEMA main", f"CREATE TABLE main.people AS {PEOPLE.format(first=1, rows=first)}")
         profile = {"bench": {"target": "prod", "outputs": {"prod": {**there.output, "schema": "main"}}}}
         (shop.root / "profiles.yml").write_text(json.dumps(profile))
         with (shop.root / "revetl.yml").open("a") as file:
@@ -75,9 +79,24 @@ def filled(server: postgres_server.Server, tmp_path: Path) -> Filled:
         manifest["nodes"]["model.bench.people"]["config"]["meta"]["revetl"]["updated_at"] = "seen_at"
         (shop.root / "target/manifest.json").write_text(json.dumps(manifest))
         assert run.sync(shop.options(), wire=InstantWire()).exit_code == 0
+        if first < rows:
+            grow(there, first, rows)
         return shop
 
     return make
+
+
+def grow(there: postgres_server.Server, first: int, rows: int) -> None:
+    """Let a model have more rows, which its state says are delivered."""
+    there.run(f"INSERT INTO main.people {PEOPLE.format(first=first + 1, rows=rows)}")
+    with there.connected("warehouse") as con:
+        slots = con.execute("SELECT ordinal, property FROM revetl_state_prod.fields").fetchall()
+    columns, values = (", ".join(part) for part in zip(*((f"f{n}", name) for n, name in slots), strict=True))
+    some = "WHERE id NOT IN (SELECT k0 FROM revetl_state_prod.snap_1)"
+    there.run(
+        f"INSERT INTO revetl_state_prod.snap_1 (k0, m, {columns}) SELECT id, email, {values} FROM main.people {some}",
+        "ANALYZE",
+    )
 
 
 def test_against_the_driver(server: postgres_server.Server, filled: Filled, rows: int, table: Table) -> None:
@@ -109,9 +128,9 @@ def test_against_the_driver(server: postgres_server.Server, filled: Filled, rows
 def test_what_leaves(
     server: postgres_server.Server, filled: Filled, rows: int, table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rows and bytes that leave the warehouse, for full and incremental reads."""
+    """Rows and bytes that leave the warehouse, rows of state that lies there included, for each way to read it."""
     left = [0, 0]
-    plain = landing._Incoming.batches
+    plain, stated = landing._Incoming.batches, SqlOwner.read
 
     def counted(self: landing._Incoming) -> Iterator[object]:
         for batch in plain(self):
@@ -119,10 +138,18 @@ def test_what_leaves(
             left[1] += batch.nbytes
             yield batch
 
+    def fetched(self: SqlOwner, *words: object) -> Iterator[object]:
+        for some in stated(self, *words):  # type: ignore[arg-type]
+            left[0] += len(some)
+            left[1] += sum(len(value) for row in some for value in row if value is not None)
+            yield some
+
     monkeypatch.setattr(landing._Incoming, "batches", counted)
-    ways = {"full": "", "incremental, keys": "incremental: true\n", "incremental, leaves full": LEAVES}
+    monkeypatch.setattr(SqlOwner, "read", fetched)
+    ways = {"full": "", "incremental, keys": "incremental: true\n", "incremental, leaves full": LEAVES,
+            "in the warehouse": THERE}  # fmt: skip
     for way, more in ways.items():
-        shop, there = filled(rows, more), postgres_server.Server(server.port, "warehouse")
+        shop, there, still = filled(rows, more), postgres_server.Server(server.port, "warehouse"), 0
         for share in (0, 1, 10):
             part = f"('x' || substr(id, 1, 7))::bit(28)::int % 100 < {share}"
             when = f"timestamptz '2025-01-01' + {share} * interval '1 day'"
@@ -132,22 +159,53 @@ def test_what_leaves(
             assert done.exit_code == 0
             note = f"{left[0]:,} rows, {left[1] / 1e6:.1f} MB, {done.syncs[0].delivered:,} changes"
             table.add(f"{way}: rows read at {share} % changed / rows", left[0] / rows, note=note)
+            if more == THERE and share:
+                each = (left[0] - still) / (done.syncs[0].delivered or 1)
+                table.add(f"{way}: rows that leave for a change, at {share} %", each, "<=", 4)
+            still = left[0] if not share else still
 
 
 LEAVES = "incremental: {leaves: full, look_back: 0s}\n"
+THERE = "state: {engine: warehouse}\nledger: {key: \"{{ env_var('BENCH_KEY') }}\"}\n"
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc")
-def test_memory_is_flat_in_model_size(filled: Filled, rows: int, table: Table) -> None:
-    """An incremental run of a model four times as large takes no more memory."""
+@pytest.mark.parametrize("way", ["incremental", "in the warehouse"])
+def test_memory_is_flat_in_model_size(way: str, filled: Filled, rows: int, table: Table) -> None:
+    """A run of a model four times as large, of which nothing changed, takes no more memory."""
     peaks = []
     for count in (rows // 4, rows):
-        shop = filled(count, LEAVES)
+        shop = filled(count, LEAVES if way == "incremental" else THERE)
         command = [sys.executable, "-c", RUN, str(shop.root)]
         done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
         peaks.append(int(done.stdout.split()[-1]) / 1024)
     note = f"{rows // 4:,}: {peaks[0]:.0f} MB, {rows:,}: {peaks[1]:.0f} MB"
-    table.add("incremental: peak memory, four times the rows / once", peaks[1] / peaks[0], "<=", 1.2, note)
+    table.add(f"{way}: peak memory, four times the rows / once", peaks[1] / peaks[0], "<=", 1.2, note)
+
+
+def test_growth_in_the_warehouse(filled: Filled, rows: int, table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten times the rows take hardly more than ten times as long to compare there: a tenth of the rows, and all."""
+    took = []
+    for count in (rows // 10, rows):
+        shop = filled(count, THERE)
+        found: list[float] = []
+        for _ in range(3):
+            with monkeypatch.context() as patched:
+                plain = inside.look
+
+                def look(*words: Any, found: list[float] = found, plain: Callable[..., Any] = plain) -> Any:
+                    start = time.perf_counter()
+                    try:
+                        return plain(*words)
+                    finally:
+                        found.append(time.perf_counter() - start)
+
+                patched.setattr(inside, "look", look)
+                done = run.plan(shop.options(offline=True))
+            assert [preview.changes for preview in done.previews] == [0]
+        took.append(median(found))
+    note = f"Postgres: {rows // 10:,}: {took[0]:.2f} s, {rows:,}: {took[1]:.2f} s"
+    table.add("in the warehouse: ten times the rows / of the rows", took[1] / took[0], "<=", 12, note)
 
 
 def test_growth(

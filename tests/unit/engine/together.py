@@ -32,9 +32,9 @@ class Spelt(Elsewhere):
     """How a DuckDB spells it that is not the run's own: column by column, as the other engines do."""
 
     def comparable(self, column: str, kind: str, selected: str) -> str | None:
-        """Return the column, or the text by which the owner holds it."""
+        """Return the column, or the text by which the owner holds it; of UUIDs it knows nothing."""
         del selected
-        return f"CAST(to_json({column}) AS VARCHAR)" if nested(kind) else None if kind == "BLOB" else column
+        return f"CAST(to_json({column}) AS VARCHAR)" if nested(kind) else None if kind == "UUID" else column
 
 
 class DuckReader:
