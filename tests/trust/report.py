@@ -12,8 +12,8 @@ from tests.trust.rows import Row, short
 
 HEAD = """# What is promised, and what a run of the tests found
 
-Written by `make trust` from the results of one run; nothing here is typed by hand. A result that stays below its goal
-says so. "Open" is what no test shows yet, or what revetl does not do yet.
+Written by `make trust` from the results of the tests at one commit; nothing here is typed by hand. A result that stays
+below its goal says so. "Open" is what no test shows yet, or what revetl does not do yet.
 """
 
 
