@@ -23,12 +23,17 @@ class TrustReport:
     """All results of a commit, written at the end of each session."""
 
     def __init__(self, path: Path) -> None:
-        """Name the page, and take what earlier sessions found at this commit."""
+        """Name the page."""
         self.path, self.store = path, ROOT / ".trust.json"
         asked = ["git", "rev-parse", "HEAD"]
         self.commit = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+        self.found: Kept = {}
+
+    def earlier(self) -> Kept:
+        """Return what was found at this commit before."""
         kept = json.loads(self.store.read_text(encoding="utf-8")) if self.store.exists() else {}
-        self.found: Kept = kept.get("found", {}) if kept.get("commit") == self.commit else {}
+        found: Kept = kept.get("found", {}) if kept.get("commit") == self.commit else {}
+        return found
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take a result; also of a case that fails, or is skipped, before it begins."""
@@ -36,7 +41,8 @@ class TrustReport:
             self.found[report.nodeid] = (report.outcome, list(report.user_properties))
 
     def pytest_sessionfinish(self) -> None:
-        """Write the page."""
+        """Write the page, of these results and of earlier ones."""
+        self.found = {**self.earlier(), **self.found}
         self.store.write_text(json.dumps({"commit": self.commit, "found": self.found}), encoding="utf-8")
         results = Results()
         for case, (outcome, properties) in self.found.items():
