@@ -21,15 +21,21 @@ def full(shape: Shape) -> str:
     """Return SQL: whether an UPSERT of delta row ``x`` carries every field, not only the changed ones."""
     if shape.resend:
         return "true"
-    return "(NOT x.known OR x.pend OR x.over)" if shape.partial else f"NOT {links_alone(shape)}"
+    return "(NOT x.known OR x.pend OR x.over)" if shape.partial else f"NOT {at_rest(shape)}"
 
 
-def links_alone(shape: Shape) -> str:
-    """Return SQL: whether nothing of delta row ``x`` differs but links, which are no part of a record."""
-    if not shape.links or shape.resend:
+def at_rest(shape: Shape) -> str:
+    """Return SQL: whether nothing of the record of delta row ``x`` is to be written; links are no part of it."""
+    if shape.resend:
         return "false"
-    same = [f"x.f{s.ordinal} IS NOT DISTINCT FROM x.b{s.ordinal}" for s in shape.slots if s.link is None]
-    return f"({' AND '.join([_STANDS, *same])})"
+    slots = [slot for slot in shape.slots if slot.link is None and slot.write is not Write.CREATE]
+    return f"({' AND '.join([_STANDS, *map(_unwritten, slots)])})"
+
+
+def _unwritten(slot: Slot) -> str:
+    same = f"x.f{slot.ordinal} IS NOT DISTINCT FROM x.b{slot.ordinal}"
+    clears = slot.on_null is OnNull.CLEAR and slot.write is not Write.IF_EMPTY
+    return same if clears else f"(x.f{slot.ordinal} IS NULL OR {same})"
 
 
 def sends(slot: Slot, shape: Shape) -> str:
