@@ -50,6 +50,8 @@ class SharedWorld(World):
 
     def ledger(self) -> set[tuple[str, int]]:
         """Return run and number of everything in the files that the owner has."""
-        fetch_files(CrashingOwner(self.duck), self.directory / "ledger")
-        files = str(self.directory / "ledger" / "*.parquet")
+        there = self.directory / "fetched"
+        there.mkdir(parents=True, exist_ok=True)
+        fetch_files(CrashingOwner(self.duck), there)
+        files = str(there / "*.parquet")
         return set(self.duck.con.execute("SELECT run, seq FROM read_parquet(?)", [files]).fetchall())
