@@ -12,8 +12,8 @@ _RANK = {"skipped": 0, "passed": 1, "failed": 2}  # of two suites of one destina
 _HEAD = """# What each destination was shown to do
 
 Written by `make conformance`; the cases are in `revetl/testing/conformance/`, the services are revetl's strict
-stand-ins. A case may come in several forms (one for each operation, type or fault): the cell counts those that passed,
-and the last two rows count the cases that passed, and all their forms.
+stand-ins, and a server of Postgres. A case may come in several forms (one for each operation, type or fault): the cell
+counts those that passed, and the last two rows count the cases that passed, and all their forms.
 A dash means that the case does not apply; why not stands below the table.
 """
 
