@@ -112,7 +112,8 @@ def test_runners_that_keep_nothing(built: Path, tmp_path: Path, postgres: postgr
 
 
 def test_state_beside_the_models(tmp_path: Path, postgres: postgres_server.Server) -> None:
-    """`engine: warehouse`: models and state in one Postgres, by the credentials of the profile; no file is needed."""
+    """`engine: warehouse`: models and state in one Postgres, by the credentials of the profile; no file is needed, and
+    of all people those are read who changed."""
     root = copied(tmp_path / "shop", {**postgres.output, "schema": "beside"})
     house.built(root, "build")
     with house.lived_in(root, tmp_path / "lived") as shop:
@@ -124,8 +125,18 @@ def test_state_beside_the_models(tmp_path: Path, postgres: postgres_server.Serve
         shutil.rmtree(shop.root / ".revetl")
         again = shop.sync()
         assert (again.exit_code, shop.writes()) == (0, [])
-    with postgres.connected() as con:
-        assert con.execute("SELECT count(*) > 0 FROM kept_dev.remote").fetchall() == [(True,)]
+        with postgres.connected() as con:
+            assert con.execute("SELECT count(*) > 0 FROM kept_dev.remote").fetchall() == [(True,)]
+            people = "SELECT customer_id, lower(email) FROM beside.customers WHERE email LIKE '%@%' ORDER BY 1"
+            members = {who.lower() for who in shop.members()}
+            key, address = next(row for row in con.execute(people) if row[1] in members)
+            con.execute("UPDATE beside.customers SET lifetime_value_band = 'Gold' WHERE customer_id = %s", [key])
+        read = {one.sync: one.notes for one in shop.plan(offline=True).previews}
+        (note,) = [note for note in read[house.CRM] if note.endswith("keys were read")]
+        assert 1 <= int(note.partition(" ")[0]) <= 10  # those without a match value are looked at every time
+        assert not [note for notes in read.values() for note in notes if note.startswith("all rows were read")]
+        assert shop.sync().exit_code == 0
+        assert [row["email_address"].lower() for row in house.sent_rows(shop.writes("mailchimp"))] == [address]
 
 
 def test_two_machines_at_once(built: Path, tmp_path: Path, postgres: postgres_server.Server) -> None:
