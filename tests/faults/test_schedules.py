@@ -14,6 +14,7 @@ import pytest
 from tests.faults.mutants import MUTANTS, Plant
 from tests.faults.schedule import Broken, play
 from tests.faults.shared_world import SharedWorld
+from tests.faults.together_world import TogetherWorld
 from tests.faults.world import World
 
 SCHEDULES = int(os.environ.get("REVETL_SCHEDULES", "100"))
@@ -44,6 +45,13 @@ def test_every_schedule_of_a_shared_state_converges(
     for number in range(first, first + CHUNK):
         play(number, lambda seed: SharedWorld(seed, tmp_path / str(seed)))
     record_property("schedules", CHUNK)
+
+
+@pytest.mark.timeout(900)
+def test_every_schedule_compared_with_its_owner_converges(tmp_path: Path) -> None:
+    """The same where the owner has the models, too, and finds who differs: of all others nothing is here."""
+    for number in range(0, min(SCHEDULES // 8, CHUNK), 2):  # where values lie there as what they are, not as text
+        play(number, lambda seed: TogetherWorld(seed, tmp_path / str(seed)))
 
 
 def whole(seed: int) -> World:

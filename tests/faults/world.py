@@ -170,6 +170,11 @@ class World:
         """Open the state."""
         return Store(self.con, None, self.now, crash)
 
+    def session(self, store: Store) -> Session:
+        """Return a session over a state."""
+        space, mask = workspace(self.incremental, self.destination), Masking("clear", b"k")
+        return Session(space, store, MemorySource(), Approvals(store), mask, self.now)
+
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         """Ask the state."""
         return self.con.cursor().execute(sql).fetchall()
@@ -282,8 +287,7 @@ class World:
 
     def _run(self, run: str, crash: Callable[[str], None]) -> Mapping[str, int]:
         store = self.store(crash)
-        space, mask = workspace(self.incremental, self.destination), Masking("clear", b"k")
-        session = Session(space, store, MemorySource(), Approvals(store), mask, self.now)
+        session = self.session(store)
         session.close_killed()
         begin_run(store, run, {})
         journal = Journal(store, run)
