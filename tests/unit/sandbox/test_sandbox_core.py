@@ -123,6 +123,17 @@ def test_dump_and_load_carry_a_rehearsal(hubspot: Caller, tmp_path: Path) -> Non
     assert list(file.parent.iterdir()) == [file]
 
 
+def test_a_dump_leaves_the_accounts_of_others(hubspot: Caller, tmp_path: Path) -> None:
+    """A run that serves one stand-in only replaces that one's account in the file."""
+    hubspot("POST", URL, UPSERT)
+    file = tmp_path / "state.json"
+    statefile.write(file, [hubspot.box])
+    statefile.write(file, [make("mailchimp")])
+    again = make("hubspot")
+    statefile.read(file, [again])
+    assert again.store == hubspot.box.store
+
+
 @pytest.mark.parametrize(
     "content",
     [
