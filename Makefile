@@ -11,7 +11,7 @@ COMPILE := $(TOOLS)/bin/uv pip compile --quiet --no-header --no-annotate --gener
 	--python-version 3.11 -c constraints.txt pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench conformance trust check lock audit sbom clean
+.PHONY: help demo test lint format bench conformance trust docs check lock audit sbom clean
 
 help: ## show this
 	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -44,10 +44,15 @@ trust: $(VENV)/.dev ## what is promised, and what a run finds of it, as docs/tru
 bench: $(VENV)/.dev ## the measurements, as a table
 	@$(BIN)/python -m pytest -m bench -s tests/bench $(PYTEST_ARGS)
 
+docs: $(VENV)/.dev ## the documentation as a site in build/site, every link checked
+	@$(BIN)/python -m docs.site.reference
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "build/site/index.html"
+
 check: lint test ## lint, then test
 
 lock: $(TOOLS)/.made ## pin all that CI installs, with hashes, as requirements.lock
-	@$(COMPILE) --extra dbt --extra dev --extra postgres --extra snowflake -o $(LOCK)
+	@$(COMPILE) --extra dbt --extra dev --extra docs --extra postgres --extra snowflake -o $(LOCK)
 
 audit: $(TOOLS)/.made ## known weaknesses of what the lock pins; asks the network
 	@$(TOOLS)/bin/pip-audit --strict --disable-pip --require-hashes -r $(LOCK)
@@ -77,7 +82,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing revetl with dbt and the tools for tests into $(VENV)"
-	@$(PIP) -e '.[dbt,dev,postgres,snowflake]'
+	@$(PIP) -e '.[dbt,dev,docs,postgres,snowflake]'
 	@touch $(VENV)/.demo $@
 
 # Programs that CI runs and that nobody needs beside revetl.

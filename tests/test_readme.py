@@ -29,7 +29,7 @@ README = ROOT / "README.md"
 PAGES = [
     README,
     ROOT / "CHANGELOG.md",
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "examples").rglob("*.md")),
 ]
 YAML = [*sorted((ROOT / "examples").rglob("*.yml")), *(p for p in PAGES if "```yaml" in p.read_text(encoding="utf-8"))]
@@ -38,8 +38,8 @@ YAML = [*sorted((ROOT / "examples").rglob("*.yml")), *(p for p in PAGES if "```y
 def commands(page: Path) -> Iterator[str]:
     """Yield every ``revetl …`` of a page, from fenced blocks and from code in lines."""
     text = page.read_text(encoding="utf-8")
-    blocks = re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    lines = [part for block in blocks for line in block.splitlines() for part in re.split(r"&&|\|\|", line)]
+    blocks = re.findall(r"^ *```(?:sh)?\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
+    lines = [part for block in blocks for line in block.splitlines() for part in re.split(r"&&|\|\|?|>", line)]
     lines += [re.sub(r"\s+", " ", code) for code in re.findall(r"(?<!`)`(revetl [^`]+)`", text)]
     for line in lines:
         words = line.split(" # ")[0].strip()
@@ -128,10 +128,3 @@ def test_every_setting_is_in_the_reference(name: str) -> None:
     (row,) = re.findall(rf"^\| `{name}` \| (.*) \|$", README.read_text(encoding="utf-8"), re.MULTILINE)
     named = set(re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)", "", row)))
     assert named == set(registry()[name].settings.model_fields)
-
-
-def test_links_lead_somewhere() -> None:
-    """Each relative link of each page leads to a file or folder."""
-    for page in PAGES:
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text(encoding="utf-8")):
-            assert (page.parent / target).exists(), (page, target)

@@ -62,9 +62,10 @@ def walk(page: Path, project: Path, env: Mapping[str, str]) -> None:
 
 def _run(script: str, place: Path, env: Mapping[str, str]) -> tuple[str, Path]:
     """Return what was printed, and where the commands went."""
+    bash = ["bash", "-eu", "-o", "pipefail", "-c", f"{script}\nprintf '%s' \"{_WENT}$PWD\""]
     done = subprocess.run(
-        ["bash", "-eu", "-o", "pipefail", "-c", f"{script}\nprintf '%s' \"{_WENT}$PWD\""], cwd=place, env=dict(env), timeout=SECONDS, check=False,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        bash, cwd=place, env=dict(env), timeout=SECONDS, check=False, text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     assert done.returncode == 0, f"{script}--- ended with {done.returncode} ---\n{done.stdout[-3000:]}"
     said, _, went = done.stdout.rpartition(_WENT)
