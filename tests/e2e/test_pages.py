@@ -39,12 +39,14 @@ def standing(once: Callable[..., Path], shop: Path) -> Path:
     return once("standing", fill)
 
 
+@pytest.mark.timeout(600)
 def test_the_tutorial_goes_as_it_tells(tmp_path: Path) -> None:
     """From the demo's files to a first sync, a new property and a new cohort: each command, edit and output."""
     shutil.copytree(ROOT / "dbt_project", tmp_path / "dbt_project", ignore=LEFT_BY_RUNS)
     walk(TUTORIAL, tmp_path, reader(tmp_path))
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", HOW_TO, ids=lambda page: page.stem)
 def test_how_tos_go_as_they_tell(page: Path, standing: Path, tmp_path: Path) -> None:
     """Each command of a how-to does what the page says, in a project that was synced once."""

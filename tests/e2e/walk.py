@@ -22,7 +22,7 @@ SKIPPED = "*Not run by the tests:"
 _FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"(?:#|--) ([\w.-]+(?:/[\w.-]+)*\.\w+)\n")
 _WENT = "went to: "
-SECONDS = 240
+SECONDS = 480
 
 
 @dataclass(frozen=True, slots=True)
