@@ -8,7 +8,7 @@ import tomllib
 from tests.shared import ROOT
 
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-EXTRAS = ("dbt", "dev", "postgres", "snowflake")
+EXTRAS = ("dbt", "dev", "docs", "postgres", "snowflake")
 
 
 def plain(name: str) -> str:
