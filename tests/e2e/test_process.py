@@ -138,7 +138,7 @@ def test_a_signal_ends_the_run_in_order_within_seconds(fresh: House, sent: signa
 
 def test_two_runs_at_once(fresh: House) -> None:
     """The second one names the first and tries later (exit 4); it reads and sends nothing."""
-    with hooked(fresh, latency=1.0) as receiver:
+    with hooked(fresh, latency=6.0) as receiver:  # long enough for a second one to start on a busy machine
         run = started(fresh, *FIRST)
         assert receiver.came.acquire(timeout=30)
         second = fresh.program(*PLAIN)

@@ -28,7 +28,6 @@ CONFORMANCE = (
     f"{SUITES}test_conformance.py::TestHubSpot",
     f"{SUITES}test_conformance.py::TestIterable",
     f"{SUITES}test_conformance.py::TestMailchimp",
-    f"{SUITES}test_conformance.py::TestWebhook",
     f"{SUITES}test_customerio_conformance.py::TestCustomerio",
     f"{SUITES}test_intercom_conformance.py::TestIntercom",
     f"{SUITES}test_marketo_conformance.py::TestMarketo",
