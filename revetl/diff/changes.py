@@ -85,7 +85,8 @@ def _cause(shape: Shape) -> str:
     old = [f"x.f{s.ordinal} IS DISTINCT FROM x.b{s.ordinal}" for s in shape.slots if not s.fresh]
     old += [hopeful(slot) for slot in shape.links if not slot.fresh]
     data = " OR ".join([*old, "x.m IS DISTINCT FROM x.sm"])
-    return f"CASE WHEN x.pend THEN 'retry' WHEN NOT x.known OR {data} THEN 'data' ELSE 'mapping' END"
+    cause = f"WHEN x.pend THEN 'retry' WHEN NOT x.known OR {data} THEN 'data' WHEN x.over THEN 'retry'"
+    return f"CASE {cause} ELSE 'mapping' END"
 
 
 def _verdict(condition: str, verdict: str, code: str, reason: str) -> str:
@@ -222,6 +223,27 @@ def memberships(shape: Shape) -> str:
     )
 
 
+def repeated(shape: Shape) -> list[str]:
+    """Return the statement that says a no again to whoever stands, after a rename, where another record stood.
+
+    It went first, to where our record is; but one of the two ends, and it can be ours, and the no with it.
+    """
+    if shape.consent is None:
+        return []
+    waits = f"x.i IN (SELECT i FROM {shape.temp('collide')})"
+    return [
+        _insert(
+            shape,
+            f"SELECT {', '.join(f'w.{k}' for k in shape.ks)}, x.key, 'join', w.cohort, {_member_cause(shape)}, x.m, "
+            f"x.i, NULL, NULL, x.remote_id, x.created, NULL, "
+            f"{_verdict(waits, 'waiting', 'PREDECESSOR', 'the record itself was rejected')} "
+            f"FROM {shape.temp('who')} w JOIN {shape.temp('delta')} x ON {shape.same_key('x', 'w')} "
+            f"WHERE w.wish AND starts_with(w.cohort, {quote_text(CONSENT)}) AND {_early()} "
+            f"AND x.wanted AND x.known AND x.over AND x.i IS DISTINCT FROM x.si AND {MATCHED}",
+        )
+    ]
+
+
 def _early() -> str:
     """Return SQL: whether a withdrawal ``w`` goes before all else, to where the record is known to stand."""
     return "(NOT w.wanted OR (w.sm IS NOT NULL AND NOT w.astray))"
@@ -249,6 +271,7 @@ def statements(plan: SyncPlan, shape: Shape) -> list[str]:
         leaves(plan, shape),
         memberships(shape),
         *early(shape),
+        *repeated(shape),
     ]
 
 

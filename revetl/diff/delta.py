@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from revetl.diff import differing
+from revetl.diff import differing, meeting
 from revetl.diff.differing import snapshot
 from revetl.diff.shape import STATE, Shape, Slot
 from revetl.sqltext import quote_text
+from revetl.types import CONSENT
 
 NOWHERE = "CAST(NULL AS STRUCT(m VARCHAR, i VARCHAR)[])"  # no request of unknown outcome names an identity
 
@@ -63,42 +64,6 @@ def changed(shape: Shape, *, doubt: bool) -> list[str]:
         f"LEFT JOIN ({snapshot(shape)}) s ON {shape.same_key('p', 's')} "
         f"ANTI JOIN {shape.temp('changed')} c ON {shape.same_key('p', 'c')}",
     ]
-
-
-def pairs(shape: Shape) -> str:
-    """Return the statement that makes ``pair``: the changed keys, what is wanted (``f…``) and what stands (``s…``)."""
-    columns = [
-        *(f"c.{k}" for k in shape.ks),
-        f"c.wanted, c.known, d.m, {shape.normalised('d.m')} AS i, s.m AS sm, {shape.normalised('s.m')} AS si",
-        *(f"d.{f}" for f in shape.fs),
-        *(f"s.{f} AS s{f}" for f in shape.fs),
-        *(f"d.{w}" for w in shape.ws),
-        *(["d.okay"] if shape.consent is not None else []),
-    ]
-    return (
-        f"CREATE OR REPLACE TEMP TABLE pair_{shape.id} AS SELECT {', '.join(columns)} FROM {shape.temp('changed')} c "
-        f"LEFT JOIN {shape.temp('desired')} d ON {shape.same_key('c', 'd')} "
-        f"LEFT JOIN ({snapshot(shape)}) s ON {shape.same_key('c', 's')}"
-    )
-
-
-def rivals(shape: Shape) -> str:
-    """Return the statement that makes ``rival``: for changed keys (``c…``), what another record has at their identity.
-
-    Only who comes to an identity can find another there, so where nobody does, the snapshot is not read again. Few
-    find one, so identities alone are compared first, and whole records fetched for those few.
-    """
-    mine = [f"x.{k} AS c{n}" for n, k in enumerate(shape.ks)]
-    at = f"SELECT {', '.join(shape.ks)}, {shape.normalised('m')} AS i FROM ({snapshot(shape)})"
-    return (
-        f"CREATE OR REPLACE TEMP TABLE rival_{shape.id} AS "
-        f"SELECT {', '.join(f'o.c{n}' for n in range(len(shape.ks)))}, s.* FROM ("
-        f"SELECT {', '.join(mine)}, {', '.join(f'h.{k}' for k in shape.ks)} "
-        f"FROM (FROM {shape.temp('pair')} WHERE i IS DISTINCT FROM si) x "
-        f"JOIN ({at}) h ON h.i = x.i AND NOT ({shape.same_key('h', 'x')}) "
-        f"QUALIFY row_number() OVER (PARTITION BY {', '.join(f'x.{k}' for k in shape.ks)}) = 1) o "
-        f"JOIN ({snapshot(shape)}) s ON {shape.same_key('o', 's')}"
-    )
 
 
 def delta(shape: Shape, *, doubt: bool) -> str:
@@ -172,7 +137,7 @@ def member_changes(shape: Shape, *, doubt: bool) -> list[str]:
         f"{NOWHERE} AS tried, s.{k0} IS NOT NULL AS member, "
         f"CAST([] AS INTEGER[]) AS touched{''.join(f', d.{m}, s.{m} AS b{m[1:]}' for m in shape.ms)} "
         f"{differing.members(shape, shape.temp('mwish'), known)}",
-        _taken_over(shape),
+        *_taken_over(shape),
     ]
     if not doubt:
         return found
@@ -189,19 +154,32 @@ def member_changes(shape: Shape, *, doubt: bool) -> list[str]:
     ]
 
 
-def _taken_over(shape: Shape) -> str:
-    """Return the statement that asserts memberships of who moves to where another record stands: one of the two ends.
+def _taken_over(shape: Shape) -> list[str]:
+    """Return statements that assert memberships of who moves to where another record stands, or away from there.
 
-    Which one, and with it the memberships that had been delivered, is the destination's affair.
+    One of the two ends. Which one, and with it the memberships that had been delivered, is the destination's affair;
+    and whoever moves away takes along those of the other, which end where they are not wished.
     """
     ks = ", ".join(f"x.{k}" for k in shape.ks)
-    return (
-        f"INSERT INTO {shape.temp('mchg')} BY NAME SELECT {ks}, w.cohort, true AS wish, false AS pend, "
-        f"false AS member, CAST([] AS INTEGER[]) AS touched{''.join(f', w.{m}' for m in shape.ms)} "
+    fresh = f"ANTI JOIN {shape.temp('mchg')} c ON {shape.same_key('x', 'c')} AND c.cohort"
+    nothing = "false AS pend, false AS member, CAST([] AS INTEGER[]) AS touched"
+    asserted = (
+        f"INSERT INTO {shape.temp('mchg')} BY NAME SELECT {ks}, w.cohort, true AS wish, {nothing}"
+        f"{''.join(f', w.{m}' for m in shape.ms)} "
         f"FROM {shape.temp('mwish')} w JOIN (FROM {shape.temp('delta')} WHERE wanted AND over) x "
-        f"ON {shape.same_key('x', 'w')} "
-        f"ANTI JOIN {shape.temp('mchg')} c ON {shape.same_key('x', 'c')} AND c.cohort = w.cohort"
+        f"ON {shape.same_key('x', 'w')} {fresh} = w.cohort"
     )
+    if not shape.stored:
+        return [asserted]
+    mine = ", ".join(f"x.c{n} AS {k}" for n, k in enumerate(shape.ks))
+    ended = (
+        f"INSERT INTO {shape.temp('mchg')} BY NAME SELECT DISTINCT x.*, false AS wish, {nothing} FROM ("
+        f"SELECT {mine}, v.cohort FROM (FROM {shape.temp('met')} WHERE n = 1) x "
+        f"JOIN {shape.table('members')} v ON {shape.same_key('x', 'v')} "
+        f"WHERE NOT starts_with(v.cohort, {quote_text(CONSENT)})) x "
+        f"ANTI JOIN {shape.temp('mwish')} w ON {shape.same_key('x', 'w')} AND w.cohort = x.cohort {fresh} = x.cohort"
+    )
+    return [asserted, ended]
 
 
 def _carried_there(shape: Shape, *, doubt: bool) -> list[str]:
@@ -290,8 +268,8 @@ def statements(
         f"CREATE OR REPLACE TEMP VIEW mwish_{shape.id} AS {members_sql}",
         *pending(shape),
         *changed(shape, doubt=doubt),
-        pairs(shape),
-        rivals(shape),
+        meeting.pairs(shape),
+        *meeting.rivals(shape),
         delta(shape, doubt=doubt),
         *_whereabouts(shape),
         *member_changes(shape, doubt=doubt),

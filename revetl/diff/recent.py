@@ -63,13 +63,18 @@ def _newer(ref: ModelRef, names: desired.Names, shape: Shape, since: int) -> str
 
 
 def _open(shape: Shape) -> Iterator[str]:
-    """Yield SELECTs of the keys that state has not settled, and of those whose identity is in doubt."""
+    """Yield SELECTs of the keys that state has not settled, and of those whose identity is in doubt or another's."""
     name = quote_text(shape.sync)
     keys = ", ".join(f"{e} AS {k}" for e, k in zip(shape.key_from_text("p.key"), shape.ks, strict=True))
     for table in OPEN:
         yield f"SELECT {keys} FROM {STATE}.{table} p WHERE p.sync = {name}"
     doubted = f"SELECT unnest(near) FROM {STATE}.pending WHERE sync = {name}"
-    yield f"SELECT {_ks(shape, 's')} FROM ({snapshot(shape)}) s WHERE {shape.normalised('s.m')} IN ({doubted})"
+    # two records that met at one identity: whichever is renamed, both are to be looked at
+    met = f"SELECT {shape.normalised('m')} FROM {shape.table('snap')} GROUP BY ALL HAVING count(m) > 1"
+    yield (
+        f"SELECT {_ks(shape, 's')} FROM ({snapshot(shape)}) s "
+        f"WHERE {shape.normalised('s.m')} IN ({doubted} UNION ALL {met})"
+    )
 
 
 def _moved_links(shape: Shape) -> Iterator[str]:

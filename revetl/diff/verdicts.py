@@ -128,21 +128,24 @@ def predecessors(shape: Shape) -> list[str]:
     """Return statements that make changes wait whose predecessor, by key or by identity, cannot go."""
     changes = shape.temp("changes")
     wait = "verdict = 'waiting', code = 'PREDECESSOR', reason = 'an earlier change that it depends on was rejected'"
+    staying = (  # who should move out but does not in this run: refused, not due, no canary
+        f"{shape.temp('olds')} o JOIN {shape.temp('delta')} x ON x.key = o.key AND x.i <> o.i "
+        f"ANTI JOIN (SELECT key, bi FROM {changes} WHERE op = 'identity' AND verdict IS NULL) c "
+        "ON c.key = o.key AND c.bi = o.i WHERE x.wanted AND NOT o.taken"
+    )
     return [
         f"UPDATE {changes} SET {wait} WHERE verdict IS NULL AND early IS NOT TRUE "
         f"AND op IN ('identity', 'upsert', 'join') AND key IN "
         f"(SELECT key FROM {changes} WHERE verdict IS NOT NULL AND op IN ('identity', 'upsert'))",
-        # who should move out but does not in this run (refused, not due, no canary) is in the way of who follows,
-        # and that one of the next
-        f"CREATE OR REPLACE TEMP TABLE stuck_{shape.id} AS WITH RECURSIVE stuck AS (SELECT o.i FROM "
-        f"{shape.temp('olds')} o JOIN {shape.temp('delta')} x ON x.key = o.key AND x.i <> o.i "
-        f"ANTI JOIN (SELECT key, bi FROM {changes} WHERE op = 'identity' AND verdict IS NULL) c "
-        "ON c.key = o.key AND c.bi = o.i WHERE x.wanted AND NOT o.taken UNION "
+        # that one is in the way of who follows, and that one of the next
+        f"CREATE OR REPLACE TEMP TABLE stuck_{shape.id} AS WITH RECURSIVE stuck AS (SELECT o.i FROM {staying} UNION "
         f"SELECT c.bi FROM {changes} c JOIN stuck s ON s.i = c.i WHERE c.op = 'identity') SELECT i FROM stuck",
         f"UPDATE {changes} SET {wait} WHERE verdict IS NULL AND op IN ('identity', 'upsert') AND i IN "
         f"(SELECT i FROM {shape.temp('stuck')})",
         f"UPDATE {changes} SET {wait} WHERE verdict IS NULL AND early IS NOT TRUE AND op = 'join' AND key IN "
         f"(SELECT key FROM {changes} WHERE verdict IS NOT NULL AND op IN ('identity', 'upsert'))",
+        # where such a record should be by now, another may stand: it is parted from nothing
+        f"UPDATE {changes} SET {wait} WHERE verdict IS NULL AND op = 'part' AND key IN (SELECT o.key FROM {staying})",
     ]
 
 

@@ -170,7 +170,15 @@ def _orphaned(run: str, fields: Sequence[StoredField], keys: str, rows: str) -> 
 
 def _members(store: Store, run: str, sync: StoredSync, done: str) -> None:
     members, ks = f"{STATE}.members_{sync.id}", ", ".join(f"k{n}" for n in range(len(sync.keys)))
-    moved = f"(SELECT {_keys(sync, 'key')}, cohort, op, seq FROM {done} WHERE op IN ('join', 'part'))"
+    name = quote_text(sync.sync)
+    undone = (
+        f"SELECT key, cohort FROM final WHERE sync = {name} AND op = 'join' AND status NOT IN ('delivered', 'local')"
+    )
+    # a no that was said in two places stands once both have it
+    moved = (
+        f"(SELECT {_keys(sync, 'key')}, cohort, op, max(seq) AS seq FROM {done} WHERE op IN ('join', 'part') "
+        f"AND (key, cohort) NOT IN ({undone}) GROUP BY key, cohort, op)"
+    )
     fields = "".join(f", f{field.ordinal}" for field in sync.memberships if not field.orphan)
     orphans = "".join(f", f{field.ordinal}" for field in sync.memberships if field.orphan)
     carried = f"LEFT JOIN (SELECT seq{fields} FROM {STATE}.after_{sync.id}) a ON a.seq = d.seq " if fields else ""
@@ -238,6 +246,7 @@ def _pending(store: Store, run: str, sync: StoredSync, name: str, late_apply: fl
         )
     doubtful = f"f.sync = '{name}' AND (f.status = 'unknown' OR f.code = '{REPEATED}')"
     if not store.one(f"SELECT count(*) FROM final f WHERE {doubtful}"):
+        _follow(store, name)
         return
     store.run_all(
         [
@@ -260,6 +269,21 @@ def _pending(store: Store, run: str, sync: StoredSync, name: str, late_apply: fl
             f"DELETE FROM {STATE}.pending AS p USING doubt q WHERE {same}",
             f"INSERT INTO {STATE}.pending SELECT * FROM doubt",
         ]
+    )
+    _follow(store, name)
+
+
+def _follow(store: Store, name: str) -> None:
+    """Let doubts follow records that were renamed: what a lost request may have left there moves along."""
+    if not store.one(f"SELECT count(*) FROM {STATE}.pending WHERE sync = '{name}'"):
+        return
+    moved = f"FROM final WHERE sync = '{name}' AND op = 'identity' AND status IN ('delivered', 'unknown')"
+    store.con.execute(
+        f"WITH RECURSIVE r AS (SELECT bi, i {moved} UNION SELECT r.bi, m.i FROM r JOIN ({moved}) m ON m.bi = r.i) "
+        f"UPDATE {STATE}.pending AS p SET near = list_distinct(p.near || q.more) FROM (SELECT o.key, o.op, o.cohort, "
+        f"list(r.i) AS more FROM (SELECT *, unnest(near) AS n FROM {STATE}.pending WHERE sync = '{name}') o "
+        "JOIN r ON r.bi = o.n GROUP BY ALL) q "
+        f"WHERE p.sync = '{name}' AND p.key = q.key AND p.op = q.op AND p.cohort IS NOT DISTINCT FROM q.cohort"
     )
 
 

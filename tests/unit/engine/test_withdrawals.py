@@ -50,6 +50,32 @@ def test_a_no_goes_first() -> None:
     assert made.run().changes == []
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_a_no_outlives_a_merge(before: bool) -> None:
+    """Who says no, or said so before, and moves to where a leaver's record stands, is withdrawn at both places."""
+    made = rig(("a", A, "x", before), ("b", B, "x", True), on_leave=OnLeave.DELETE, on_leave_scope="all")
+    made.people(("a", B, "x", False), columns=WIDE)
+    done = made.run()
+    asked = [(op, row["email"]) for op, row in done.calls if op in {"join", "identity"}]
+    assert asked == [("join", A), ("identity", B), ("join", B)]
+    assert made.vendor.status[B] == "unsubscribed"
+    assert made.members() == [("a", NO)]
+    assert made.run().changes == []
+
+
+def test_a_no_that_reached_one_place_of_two_is_said_again() -> None:
+    """Where the second is lost, the next run says it."""
+    made = rig(("a", A, "x", True), ("b", B, "x", True), on_leave=OnLeave.DELETE, on_leave_scope="all")
+    made.people(("a", B, "x", False), columns=WIDE)
+    made.vendor.refuse = {f"join {B}": "REFUSED"}
+    made.run()
+    assert (made.vendor.status[B], made.members()) == ("pending", [])
+    made.vendor.refuse = {}
+    made.later(days=8)
+    assert made.run().sent == [f"a join {NO}"]
+    assert made.vendor.status[B] == "unsubscribed"
+
+
 def test_a_yes_restores_nothing() -> None:
     """True again, or null again, sends nothing; a later no is sent anew."""
     made = rig(("a", A, "x", False))

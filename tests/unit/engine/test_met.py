@@ -1,0 +1,81 @@
+"""Two records that met at one identity are one there: whoever is renamed takes along what the other had."""
+
+from __future__ import annotations
+
+from revetl.types import OnLeave
+from tests.unit.engine.harness import Rig, cohort, plan
+
+A, B, C = (f"{name}@example.org" for name in "abc")
+
+
+def rig() -> Rig:
+    """Return a rig of a, who is a member, and b, after its first run."""
+    made = Rig(plan(cohorts=(cohort("gold"),), on_leave=OnLeave.DELETE, on_leave_scope="all"))
+    made.people(("a", A, "x"), ("b", B, "y"))
+    made.keys("gold", "a")
+    made.run()
+    return made
+
+
+def met() -> Rig:
+    """Return a rig in which b was renamed to where a stood, who leaves, and nothing else came through yet."""
+    made = rig()
+    made.people(("b", A, "y"))
+    made.keys("gold")
+    made.vendor.refuse = {f"upsert {A}": "REFUSED", f"part {A}": "REFUSED"}
+    made.run()
+    assert len(made.snapshot()) == 2
+    made.vendor.refuse = {}
+    made.later(days=8)
+    return made
+
+
+def test_who_moves_away_leaves_another_behind() -> None:
+    """Both go back to where they were: each stands there with what is its own."""
+    made = met()
+    made.people(("a", A, "x"), ("b", B, "y"))
+    made.keys("gold", "a")
+    made.run()
+    assert made.vendor.people == {A: {"email": A, "a": "x"}, B: {"email": B, "a": "y"}}
+    assert {email for email, tags in made.vendor.tags.items() if tags} == {A}
+    assert made.run().changes == []
+
+
+def test_who_moves_on_takes_no_membership_along() -> None:
+    """The one goes further and the other leaves: the leaver's membership ends where the record stands by now."""
+    made = met()
+    made.people(("b", C, "y"))
+    made.run()
+    assert made.vendor.people == {C: {"email": C, "a": "y"}}
+    assert not any(made.vendor.tags.values())
+    assert made.run().changes == []
+
+
+def test_doubts_follow_a_rename() -> None:
+    """What a lost request may have left at an identity moves along with the record."""
+    made = rig()
+    pending = (
+        "INSERT INTO revetl_state.pending (sync, key, op, cohort, since, run, touched, tried, near, linked) "
+        "VALUES ('sim.person', '[\"z\"]', 'join', 'gold', now(), 'r', [], [], [?], [])"
+    )
+    made.con.execute(pending, [B])
+    made.people(("a", A, "x"), ("b", C, "y"))
+    made.run()
+    assert made.rows(f"SELECT list_contains(near, '{C}') FROM revetl_state.pending") == [True]
+
+
+def test_who_cannot_be_renamed_is_parted_from_nothing() -> None:
+    """Two exchange their identities, which nobody can send: the membership that ends is not taken from the other."""
+    made = Rig(plan(cohorts=(cohort("gold"),)))
+    made.people(("a", A, "x"), ("b", B, "y"))
+    made.keys("gold", "a", "b")
+    made.run()
+    made.people(("a", B, "x"), ("b", A, "y"))
+    made.keys("gold", "b")
+    done = made.run()
+    assert done.status["a part gold"] == "waiting"
+    assert made.vendor.tags == {A: {"gold"}, B: {"gold"}}
+    made.people(("a", C, "x"), ("b", B, "y"))
+    made.later(days=8)
+    made.run()
+    assert made.vendor.tags == {C: set(), B: {"gold"}}
