@@ -1,6 +1,7 @@
 PYTHON ?= python3
 WORKERS ?= 2
 PYTEST_ARGS ?=
+N ?= 1000000
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,7 +12,7 @@ COMPILE := $(TOOLS)/bin/uv pip compile --quiet --no-header --no-annotate --gener
 	--python-version 3.11 -c constraints.txt pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench conformance trust docs check lock audit sbom clean
+.PHONY: help demo test lint format bench conformance trust soak docs check lock audit sbom clean
 
 help: ## show this
 	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -37,7 +38,7 @@ conformance: $(VENV)/.dev ## what each destination was shown to do, as docs/conf
 	@$(BIN)/python -m pytest -n $(WORKERS) -q --conformance docs/conformance.md tests/destinations -k Test $(PYTEST_ARGS)
 
 trust: $(VENV)/.dev ## what is promised, and what a run finds of it, as docs/trust.md
-	@REVETL_ROUNDS=$${REVETL_ROUNDS:-3} REVETL_SCHEDULES=$${REVETL_SCHEDULES:-240} REVETL_CHAOS=$${REVETL_CHAOS:-4} \
+	@REVETL_ROUNDS=$${REVETL_ROUNDS:-3} REVETL_SCHEDULES=$${REVETL_SCHEDULES:-1500} REVETL_CHAOS=$${REVETL_CHAOS:-4} \
 		$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q --trust docs/trust.md $(PYTEST_ARGS) \
 		$$($(BIN)/python -m tests.trust.catalogue)
 
@@ -48,6 +49,9 @@ docs: $(VENV)/.dev ## the documentation as a site in build/site, every link chec
 	@$(BIN)/python -m docs.site.reference
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo "build/site/index.html"
+
+soak: $(VENV)/.dev ## N histories of faults in parallel (a million), until one does not converge
+	@$(BIN)/python -m tests.faults.soak $(N)
 
 check: lint test ## lint, then test
 

@@ -11,8 +11,9 @@ from revetl.send.ports import Lane
 from revetl.send.wire import Completion, Failure
 from revetl.testing.clock import FakeClock
 
-Handler = Callable[[Lane, Call, float], tuple[float, Reply | Failure]]
-"""(lane, call, UTC epoch seconds of its departure) → (latency in seconds, what comes back)."""
+Result = Reply | Failure
+Handler = Callable[[Lane, Call, float], tuple[float, Result | Callable[[], Result]]]
+"""(lane, call, UTC epoch seconds of its departure) → (latency in seconds, what comes back or, then, finds that out)."""
 
 
 class VirtualWire:
@@ -22,7 +23,7 @@ class VirtualWire:
         """Move ``clock`` forth while waiting."""
         self._clock = clock
         self._handler = handler
-        self._queue: list[tuple[float, int, int, float, Reply | Failure]] = []
+        self._queue: list[tuple[float, int, int, float, Result | Callable[[], Result]]] = []
         self._count = 0
         self.in_flight = 0
         self.peak = 0  # most calls in flight at once
@@ -63,8 +64,14 @@ class VirtualWire:
         self._queue.clear()
         self.in_flight = 0
 
-    def _complete(self, ticket: int, latency: float, result: Reply | Failure) -> Completion:
+    def under_way(self) -> list[Callable[[], Result]]:
+        """Return what would have found out the answers that never came: the process ended first."""
+        return [result for *_, result in sorted(self._queue, key=lambda one: one[:2]) if callable(result)]
+
+    def _complete(self, ticket: int, latency: float, result: Result | Callable[[], Result]) -> Completion:
         self.in_flight -= 1
+        if callable(result):
+            result = result()
         if isinstance(result, Reply):
             return Completion(ticket, reply=replace(result, at=self._clock.now()), seconds=latency)
         return Completion(ticket, failure=result, seconds=latency)

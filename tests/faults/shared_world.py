@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,8 @@ from revetl.state.places import fetch_files
 from revetl.state.shared import SharedStore
 from revetl.state.store import Store
 from revetl.state.working import WorkingCopy
-from revetl.warehouse.connection import connect
 from tests.faults.duck_owner import SCHEMA, CrashingOwner, Duck, EarlyDuck
+from tests.faults.parsed import opened
 from tests.faults.world import World
 
 
@@ -21,7 +21,9 @@ class SharedWorld(World):
     def __init__(self, seed: int, directory: Path) -> None:
         """Begin with an owner that has nothing."""
         super().__init__(seed)
+        self.forgets = False  # whom to forget is asked of a state that is at hand
         self.directory = directory
+        (directory / "ledger").mkdir(parents=True)
         self.duck = EarlyDuck() if seed % 2 else Duck()
         CrashingOwner(self.duck).prepare()
 
@@ -29,10 +31,20 @@ class SharedWorld(World):
         """Run on a machine that is gone afterwards."""
         done = super().run()
         self.con.close()
-        self.con = connect()
-        self.con.execute("SET threads = 1; PRAGMA disable_optimizer")
+        self.con = opened(planned=False)
         self.make_models()
         return done
+
+    def mend(self) -> None:
+        """Leave it to the next machine, which has none of it yet."""
+
+    def chain(self) -> Sequence[str]:
+        """Return nothing: the files lie with the owner, and tests of shared states look at them."""
+        return ()
+
+    def personal(self) -> bool:
+        """Return False: see above."""
+        return False
 
     def store(self, crash: Callable[[str], None]) -> Store:
         """Open the state on a new machine; whoever held the lease died so long ago that it is over."""

@@ -1,88 +1,72 @@
 """Random schedules of faults over the real state and the real engine, and the planted bugs that they must catch.
 
-``pytest tests/faults --seed N`` replays one schedule. ``REVETL_SCHEDULES`` says how many are played (CI: 240).
+``pytest tests/faults --seed N --world NAME`` replays one. ``REVETL_SCHEDULES`` says how many histories are played; a
+crowd has 150 of them, and of each four crowds one is before a destination that takes whole records only. Beside them,
+some are played alone, and some with a state that is shared, where every run is another machine.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
+from tests.faults.door import Broken
 from tests.faults.mutants import MUTANTS, Plant
-from tests.faults.schedule import Broken, play
-from tests.faults.shared_world import SharedWorld
-from tests.faults.together_world import TogetherWorld
-from tests.faults.world import World
+from tests.faults.worlds import CROWD, WORLDS, replay
 
-SCHEDULES = int(os.environ.get("REVETL_SCHEDULES", "100"))
-CHUNK = 20
-PATIENCE = 120  # seeds within which a planted bug must show
+HISTORIES = int(os.environ.get("REVETL_SCHEDULES", "1500"))
+CROWDS = max(-(-HISTORIES // CROWD), 2)
+ALONE = max(HISTORIES // 200, 10)
+CHUNK = 10
+PATIENCE = 12  # schedules of twenty histories each, within which a planted bug must show
+
+
+def _parts() -> list[tuple[str, int]]:
+    """Return world and seed of all that is played, in parts of a bearable length."""
+    crowds = [("crowd-whole" if seed % 4 == 3 else "crowd", seed) for seed in range(CROWDS)]
+    alone = [(name, seed) for name in ("alone", "shared", "whole") for seed in range(0, ALONE, CHUNK)]
+    return [*crowds, *alone, ("together", 0)]
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("first", range(0, SCHEDULES, CHUNK))
+@pytest.mark.parametrize(("name", "seed"), _parts())
 def test_every_schedule_converges(
-    first: int, request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
+    name: str, seed: int, request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
 ) -> None:
     """After faults stop, the destination equals the model, nothing is sent twice, and the ledger has all that left."""
-    seed = request.config.getoption("--seed")
-    for number in [seed] if seed is not None else range(first, first + CHUNK):
-        play(number)
-    record_property("schedules", 1 if seed is not None else CHUNK)
-    if seed is not None and first:
-        pytest.skip("one seed was asked for")
+    if request.config.getoption("--seed") is not None:
+        return  # another test plays it
+    for number in [seed] if "crowd" in name else range(seed, seed + CHUNK):
+        replay(number, name)
+    record_property("schedules", CROWD if "crowd" in name else CHUNK)
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("first", range(0, max(SCHEDULES // 5, CHUNK), CHUNK))
-def test_every_schedule_of_a_shared_state_converges(
-    first: int, tmp_path: Path, record_property: Callable[[str, object], None]
-) -> None:
-    """The same where every run is another machine and a crash loses it: the owner alone knows what was sent."""
-    for number in range(first, first + CHUNK):
-        play(number, lambda seed: SharedWorld(seed, tmp_path / str(seed)))
-    record_property("schedules", CHUNK)
+def test_the_seed_that_is_asked_for(request: pytest.FixtureRequest) -> None:
+    """One schedule is played again: ``--seed N``, and ``--world NAME`` where it is not a crowd's."""
+    seed, name = request.config.getoption("--seed"), request.config.getoption("--world")
+    assert name in WORLDS, f"--world is one of {', '.join(WORLDS)}"
+    replay(7 if seed is None else seed, name if seed is not None else "alone")
 
 
-@pytest.mark.timeout(900)
-def test_every_schedule_compared_with_its_owner_converges(tmp_path: Path) -> None:
-    """The same where the owner has the models, too, and finds who differs: of all others nothing is here."""
-    for number in range(0, min(SCHEDULES // 8, CHUNK), 2):  # where values lie there as what they are, not as text
-        play(number, lambda seed: TogetherWorld(seed, tmp_path / str(seed)))
-
-
-def whole(seed: int) -> World:
-    """Return a world before a destination that takes whole records only, in which most changes are other e-mails."""
-    return World(seed, whole=True)
-
-
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("first", range(0, max(SCHEDULES // 4, CHUNK), CHUNK))
-def test_every_schedule_converges_where_records_go_whole(
-    first: int, record_property: Callable[[str, object], None]
-) -> None:
-    """The same before a destination that takes no part of a record, and says by id who was renamed."""
-    for number in range(first, first + CHUNK):
-        play(number, whole)
-    record_property("schedules", CHUNK)
-
-
-def test_a_seed_plays_the_same_way_twice() -> None:
+@pytest.mark.parametrize("name", ["alone", "few-whole"])
+def test_a_seed_plays_the_same_way_twice(name: str) -> None:
     """The same seed gives the same log."""
-    assert play(7) == play(7)
+    assert replay(7, name) == replay(7, name)
 
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("plant", MUTANTS, ids=lambda plant: plant.__name__)
-def test_planted_bugs_are_caught(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_planted_bugs_are_caught(plant: Plant, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Each planted bug breaks a promise within the first schedules."""
+    if request.config.getoption("--seed") is not None:
+        return  # another test plays it
     plant(monkeypatch)
-    for seed in (MUTANTS[plant], *range(PATIENCE)):
+    for seed in (MUTANTS[plant].seed, *range(PATIENCE)):
         try:
-            play(seed)
+            replay(seed, MUTANTS[plant].world)
         except Broken:
             return
     pytest.fail(f"{plant.__name__} went unnoticed in {PATIENCE} schedules")

@@ -35,7 +35,7 @@ def _links(change: Change) -> dict[str, object]:
     return {name: {"id": link.id, "ended": link.ended} for name, link in change.links.items()}
 
 
-def _act(batch: Batch) -> Exchange:
+def act(batch: Batch) -> Exchange:
     rows = [
         {
             "seq": c.seq,
@@ -83,7 +83,7 @@ SIM = Destination(
         ),
         "firm": Object(match=("email",), on_leave=frozenset({OnLeave.KEEP, OnLeave.DELETE}), any_field=True),
     },
-    actions={op: Action(_act, max_records=3) for op in Op},
+    actions={op: Action(act, max_records=3) for op in Op},
     wire=WireFormat(null=None),
     base_url=lambda _: "https://sim.example.org",
     hosts=("sim.example.org",),
@@ -116,6 +116,7 @@ class Vendor:
     names: bool = False  # a rename is answered with the id of whoever has the new address now
     poison: str | None = None
     refused: str | None = None  # rows about this e-mail are refused by name
+    blocked: str | None = None  # so are these, whenever they come
 
     def land(self, now: float) -> None:
         """Apply what was sent long ago and only arrives now."""
@@ -162,7 +163,7 @@ class Vendor:
 
     def _row(self, op: Op, row: dict[str, object]) -> dict[str, object]:
         email, answer = str(row["email"]), {"seq": row["seq"], "ok": True}
-        if email == self.refused:
+        if email in {self.refused, self.blocked}:
             return {"seq": row["seq"], "ok": False, "code": "REFUSED"}
         if op is Op.UPSERT:
             self._write(email, row, answer)

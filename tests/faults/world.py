@@ -2,233 +2,172 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
-from revetl.config import Config, IncrementalConfig
-from revetl.contract import Call, Destination, Http, Reply
+import duckdb
+
 from revetl.engine import execute as executing
-from revetl.engine import session as sessions
 from revetl.engine.inspect import inspect
 from revetl.engine.lanes import Line
 from revetl.engine.session import Session
 from revetl.engine.staging import Masking
-from revetl.engine.workspace import Options, Workspace
-from revetl.mapping.build import Resolved
 from revetl.send.ports import Lane
 from revetl.send.sender import Sender
-from revetl.send.wire import Failure
+from revetl.state import ledger
 from revetl.state.approvals import Approvals
 from revetl.state.close import close_run
 from revetl.state.journal import Journal
 from revetl.state.outbox import Outbox, begin_run
 from revetl.state.store import Store
+from revetl.state.usage import read_usage, write_usage
 from revetl.testing.clock import FakeClock
 from revetl.testing.wire import VirtualWire
-from revetl.types import (
-    CohortPlan,
-    ConsentPlan,
-    FieldPlan,
-    Guards,
-    Limits,
-    ModelRef,
-    OnLeave,
-    Project,
-    Relation,
-    SyncPlan,
-)  # fmt: skip
-from revetl.warehouse.connection import connect
-from revetl.warehouse.dbt_project import DbtProject
-from revetl.warehouse.source import Table, Tables
+from revetl.types import Status
+from tests.faults import weather as weathers
+from tests.faults.door import Broken, Door, _ignore
+from tests.faults.forgetting import LATE, Graveyard
+from tests.faults.parsed import opened
+from tests.faults.people import TAGS, Islands, Model, island_of
+from tests.faults.plans import INCREMENTAL, MODELS, PERSONAL, PLAN, MemorySource, workspace
 from tests.faults.vendor import SIM, WHOLE, Settings, Vendor
+from tests.faults.weather import Crash, FullStore, Weather
 
-EMAILS = [f"p{n}@example.org" for n in range(6)]
-KEYS = [f"c{n}" for n in range(5)]
-TAGS = ("gold", "risky")
-OFF = Guards(max_leave=Limits(None, None), max_change=Limits(None, None), max_null=Limits(None, None), min_rows=0)
-
-
-class Crash(BaseException):
-    """The process died here."""
-
-
-def ref(name: str, *key: str) -> ModelRef:
-    """Return a model of the world."""
-    return ModelRef(name, f"model.sim.{name}", Relation("memory", "main", name), key or ("id",))
-
-
-PEOPLE, GOLD = replace(ref("people"), updated_at="u"), replace(ref("gold"), updated_at="u")
-PLAN = SyncPlan(
-    name="sim.person",
-    destination="sim",
-    type="sim",
-    object="person",
-    entity="person",
-    key=("id",),
-    base=PEOPLE,
-    match_field="email",
-    match_property="email",
-    fields=(
-        FieldPlan("email", "email", PEOPLE.unique_id),
-        FieldPlan("a", "a", PEOPLE.unique_id),
-        FieldPlan("b", "b", PEOPLE.unique_id),
-    ),
-    cohorts=(
-        CohortPlan(
-            "gold",
-            "gold",
-            replace(ref("gold"), updated_at="u"),
-            OFF,
-            fields=(FieldPlan("level", "level", "model.sim.gold"),),
-        ),
-        CohortPlan("risky", "risky", ref("risky"), OFF),
-    ),
-    consent=ConsentPlan("ok", PEOPLE.unique_id, "unsubscribe", "pending"),
-    on_leave=OnLeave.DELETE,
-    on_leave_scope="all",
-    cohort_style="tag",
-    guards=OFF,
-    sandbox=True,
-)
-MOMENT = "TIMESTAMP WITH TIME ZONE"
-# every other schedule reads what is newer, and keys; nothing is read twice to be on the safe side
-INCREMENTAL = IncrementalConfig.model_validate({"full_every": "999d", "look_back": "0s", "clock_skew": "0s"})
-COLUMNS = {"id": "VARCHAR", "email": "VARCHAR", "a": "VARCHAR", "b": "INTEGER", "ok": "BOOLEAN", "u": MOMENT}
-
-
-class MemorySource:
-    """The models, as tables of the same connection."""
-
-    def attach(self, con: Any) -> None:
-        """Nothing to attach."""
-
-    def release(self, con: Any) -> None:
-        """Nothing to release."""
-
-    def tables(self, con: Any, relations: Any, needs: Any = None, only: Any = None) -> Tables:
-        """Return every relation asked for."""
-        return Tables({r: Table(r, f"memory.main.{r.identifier}", _columns(r.identifier)) for r in relations})
-
-
-def _columns(name: str) -> Mapping[str, str]:
-    if name == "people":
-        return COLUMNS
-    return {"id": "VARCHAR", "level": "VARCHAR", "u": MOMENT} if name == "gold" else {"id": "VARCHAR"}
-
-
-def workspace(incremental: IncrementalConfig | None = None, destination: Destination = SIM) -> Workspace:
-    project = Project("sim", "1.12.0", "duckdb", datetime(2026, 1, 1, tzinfo=UTC), "i", {}, {}, {})
-    config, known = Config("revetl.yml", incremental=incremental), {"sim": destination}
-    return Workspace(Options(), DbtProject("sim", None), "dev", project, config, Resolved((PLAN,)), known, {})
-
-
-@dataclass
-class Row:
-    """One record of the model."""
-
-    email: str | None
-    a: str | None
-    b: int | None
-    tags: frozenset[str]
-    level: str | None = None  # what the membership of gold carries
-    ok: bool | None = None  # consent
+START = 1_750_000_000.0
 
 
 class World:
     """One seed's world. ``model`` is the truth; ``run`` is one `revetl sync`."""
 
-    def __init__(self, seed: int, *, whole: bool = False) -> None:
+    def __init__(self, seed: int, *, whole: bool = False, islands: int = 1) -> None:
         """Begin with an empty vendor and some people; ``whole``: it takes no part of a record."""
+        self.seed = seed
         self.random = Random(seed)
-        self.clock = FakeClock()
+        self.clock = FakeClock(START, 0.0)
         self.vendor = Vendor(names=whole)
-        self.destination = WHOLE if whole else SIM
-        self.renames = whole  # whether most changes are other e-mails
-        self.con = connect()
-        self.con.execute("SET threads = 1")  # tiny tables: threads cost more than they bring
-        if seed % 4:  # so does planning well; every fourth seed is planned as in use
-            self.con.execute("PRAGMA disable_optimizer")
-        self.model: dict[str, Row] = {}
+        self.plain = WHOLE if whole else SIM
+        self.islands = Islands(self.random, islands, renames=whole)
+        self.jumps = seed % 7 == 3
+        self.quota = self.random.randint(3, 30 * islands) if seed % 7 == 5 else None
+        # what lands late lands by real time: a clock that jumps meanwhile is beyond what was promised
+        self.door = Door(self.vendor, self.random, lates=not self.jumps)
+        self.graves, self.forgets = Graveyard(), seed % 5 == 2
+        self.door.forgotten = self.graves.emails
+        self.planned = seed % 8 == 0
+        self.con = opened(planned=self.planned)
         self.dated: dict[tuple[str, str], tuple[object, datetime]] = {}  # (table, key) → what is there, since when
-        self.incremental = INCREMENTAL if seed % 2 else None
+        self.incremental = INCREMENTAL if seed % 2 else None  # every other schedule reads what is newer, and keys
         self.faulty = True
-        self.crash_at: tuple[str, int] | None = None
         self.log: list[str] = []
-        self.requests: list[tuple[str, int]] = []  # (run, seq) of every change that the vendor was sent
+        self.points: list[str] = []  # crash points that the last run came by
+        self.durable: set[int] = set()  # numbers of this run's changes whose intent is known to be committed
         self.now = lambda: datetime.fromtimestamp(self.clock.now(), UTC)
         self.make_models()
         self.run_number = 0
-        self.plan = PLAN
+        self.plan = PERSONAL if seed % 3 == 1 else PLAN
+        self.mask = Masking("hash" if seed % 3 == 1 else "clear", b"k")
+
+    @property
+    def model(self) -> Model:
+        """Return the model's people, by key."""
+        return self.islands.model
+
+    @model.setter
+    def model(self, people: Model) -> None:
+        self.islands.model = people
+
+    @property
+    def requests(self) -> list[tuple[str, int]]:
+        """Return run and number of every change that the vendor was sent."""
+        return self.door.requests
+
+    def real(self) -> float:
+        """Return the time that no clock's jump changes."""
+        return START + self.clock.monotonic()
 
     # --- where the state lies: another world says something else ------------------------------------------------------
 
     def store(self, crash: Callable[[str], None]) -> Store:
         """Open the state."""
-        return Store(self.con, None, self.now, crash)
-
-    def session(self, store: Store) -> Session:
-        """Return a session over a state."""
-        space, mask = workspace(self.incremental, self.destination), Masking("clear", b"k")
-        return Session(space, store, MemorySource(), Approvals(store), mask, self.now)
+        return FullStore(self.con, None, self.now, crash)
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         """Ask the state."""
-        return self.con.cursor().execute(sql).fetchall()
+        return self.con.cursor().execute(sql).fetchall()  # type: ignore[no-any-return]
 
     def ledger(self) -> set[tuple[str, int]]:
         """Return run and number of everything in the ledger."""
         return set(self.ask("SELECT run, seq FROM revetl_state.ledger_rows"))
 
+    def chain(self) -> Sequence[str]:
+        """Return what does not hold of the ledger's chain."""
+        store = self.store(lambda _: None)
+        return ledger.verify(store, store.chain_end())
+
+    def personal(self) -> bool:
+        """Return whether a value that is marked as personal stands in the ledger in clear."""
+        return bool(self.ask("""SELECT 1 FROM revetl_state.ledger_rows WHERE "values" LIKE '%pii-%' LIMIT 1"""))
+
     # --- the model ---------------------------------------------------------------------------------------------------
 
     def make_models(self) -> None:
         """Make the models' tables, with what the model has by now."""
-        self.con.execute(
-            f"CREATE TABLE memory.main.people (id VARCHAR, email VARCHAR, a VARCHAR, b INTEGER, ok BOOLEAN, u {MOMENT})"
-        )
-        for tag in TAGS:
-            more = f", level VARCHAR, u {MOMENT}" if tag == "gold" else ""
-            self.con.execute(f"CREATE TABLE memory.main.{tag} (id VARCHAR{more})")
+        for name, columns in MODELS.items():
+            listed = ", ".join(f"{column} {kind}" for column, kind in columns.items())
+            self.con.execute(f"CREATE TABLE memory.main.{name} ({listed})")
         self._write()
 
     def mutate(self) -> None:
-        """Change the model at random: new rows, gone rows, changed and nulled values, other e-mails, other cohorts."""
-        for key in self.random.sample(KEYS, self.random.randint(1, len(KEYS))):
-            move = 0.6 if self.renames and self.random.random() < 0.7 else self.random.random()
-            row = self.model.get(key)
-            if row is None or move < 0.2:
-                self._toggle(key)
-            elif move < 0.4:
-                row.a = self.random.choice([None, "x", "y", "z"])
-            elif move < 0.55:
-                row.b = self.random.choice([None, 1, 2, 3])
-            elif move < 0.75:
-                free = self._free()
-                row.email = self.random.choice(free) if free else row.email
-            else:
-                row.tags = frozenset(tag for tag in TAGS if self.random.random() < 0.5)
-                row.level = self.random.choice([None, "1", "2"])
-            if row is not None and self.random.random() < 0.15:
-                row.ok = self.random.choice([None, True, False])
-        if not self.model:
-            self._toggle(KEYS[0])  # an empty model stops the sync: another test's matter
+        """Change the model at random."""
+        self.islands.mutate()
         self._write()
 
+    def _write(self, *, people: bool = True) -> None:
+        """Build the models; without ``people`` as a load that went wrong leaves them."""
+        rows: dict[str, list[tuple[object, ...]]] = {name: [] for name in MODELS}
+        for key, row in self.model.items() if people else ():
+            values = (key, row.email, row.a, row.b, row.ok)
+            rows["people"].append((*values, self._since("people", key, values), "secret"))
+            for tag in set(TAGS) & row.tags:
+                more = (row.level, self._since(tag, key, row.level)) if tag == "gold" else ()
+                rows[tag].append((key, *more))
+        for name, columns in MODELS.items():
+            self.con.execute(f"DELETE FROM memory.main.{name}")
+            if rows[name]:
+                lists = [list(column) for column in zip(*rows[name], strict=True)]
+                marks = ", ".join(f"unnest(CAST(? AS {kind}[]))" for kind in columns.values())
+                self.con.execute(f"INSERT INTO memory.main.{name} SELECT {marks}", lists)
+
+    def mend(self) -> None:
+        """Build the models as they should be."""
+        self._write()
+
+    def _since(self, table: str, key: str, values: object) -> datetime:
+        """Return since when a row is as it is."""
+        before = self.dated.get((table, key))
+        if before is None or before[0] != repr(values):
+            self.dated[table, key] = (repr(values), datetime.fromtimestamp(self.real(), UTC))
+        return self.dated[table, key][1]
+
     def pending(self) -> int:
-        """Return how many keys are of unknown outcome."""
-        return int(self.ask("SELECT count(*) FROM revetl_state.pending")[0][0])
+        """Return how many keys are of unknown outcome, where everybody is known still."""
+        keys = self.ask("SELECT key FROM revetl_state.pending")
+        return sum(island_of(key.strip('[]"')) not in self.graves.islands for (key,) in keys)
 
     def rejected(self) -> int:
         """Return how many changes rest as rejected."""
         return int(self.ask("SELECT count(*) FROM revetl_state.rejected")[0][0])
 
+    def refused(self) -> set[int]:
+        """Return the islands on which something rests as rejected."""
+        return {island_of(row[0].strip('[]"')) for row in self.ask("SELECT DISTINCT key FROM revetl_state.rejected")}
+
     def untangle(self) -> None:
         """Mend the model where two people exchange their e-mails, as the rejection asks: nobody can send that."""
-        swaps = self.ask("SELECT key FROM revetl_state.rejected WHERE code = 'IDENTITY_SWAP'")
+        swaps = self.ask("SELECT key FROM revetl_state.rejected WHERE code = 'IDENTITY_SWAP' ORDER BY key")
         for (text,) in swaps:
             row = self.model.get(text.strip('[]"'))
             if row is not None:
@@ -239,129 +178,133 @@ class World:
                 self.run()
                 self.clock.advance(8 * 86_400.0)
 
-    def _toggle(self, key: str) -> None:
-        if key in self.model:
-            del self.model[key]
-            return
-        free = self._free()
-        if free:
-            tags = frozenset(tag for tag in TAGS if self.random.random() < 0.5)
-            self.model[key] = Row(self.random.choice(free), self.random.choice([None, "x", "y"]), None, tags)
-
-    def _free(self) -> list[str]:
-        return [email for email in EMAILS if email not in {row.email for row in self.model.values()}]
-
-    def _write(self) -> None:
-        self.con.execute("DELETE FROM memory.main.people")
-        for key, row in self.model.items():
-            values = (key, row.email, row.a, row.b, row.ok)
-            since = self._since("people", key, values)
-            self.con.execute("INSERT INTO memory.main.people VALUES (?, ?, ?, ?, ?, ?)", [*values, since])
-        for tag in TAGS:
-            self.con.execute(f"DELETE FROM memory.main.{tag}")
-            for key, row in self.model.items():
-                if tag in row.tags:
-                    more = [row.level, self._since(tag, key, row.level)] if tag == "gold" else []
-                    marks = ", ".join("?" * (1 + len(more)))
-                    self.con.execute(f"INSERT INTO memory.main.{tag} VALUES ({marks})", [key, *more])
-
-    def _since(self, table: str, key: str, values: object) -> datetime:
-        """Return since when a row is as it is."""
-        before = self.dated.get((table, key))
-        if before is None or before[0] != repr(values):
-            self.dated[table, key] = (repr(values), datetime.fromtimestamp(self.clock.now(), UTC))
-        return self.dated[table, key][1]
+    def forget(self) -> None:
+        """Forget some people, each of another island, once no lost request can arrive any more."""
+        self.clock.advance(LATE)
+        self.vendor.land(self.real())
+        store = self.store(lambda _: None)
+        self.session(store, Weather()).close_killed()
+        tables = "SELECT 1 FROM duckdb_tables() WHERE table_name = 'snap_1'"
+        if not store.rows(tables):
+            return  # nothing was ever sent
+        for island in range(self.islands.number):
+            if self.random.random() < 0.5 and self.vendor.blocked not in self.islands.emails(island):
+                email = self.random.choice(self.islands.emails(island))
+                self.graves.bury(store, self.plan.name, self.mask.key, email, self.model)
+        self.graves.erase(self.vendor)
 
     # --- one run -----------------------------------------------------------------------------------------------------
+
+    def weather(self) -> Weather:
+        """Return the weather of the next run."""
+        crowd = self.islands.number > 1
+        if not self.faulty:
+            return Weather(at_once=32, chunk=600, batch=6) if crowd else Weather()
+        made = weathers.drawn(self.random, len(self.points), crowd=crowd, jumps=self.jumps)
+        made.quota = self.quota
+        made.down |= self.seed % 16 == 6 and self.run_number == 1
+        made.empty |= self.seed % 16 == 8 and self.run_number == 2
+        return made
 
     def run(self) -> Mapping[str, int]:
         """Do what `revetl sync` does; a crash leaves everything as it stands. Return outcomes by status."""
         self.run_number += 1
-        run = f"run-{self.run_number:03d}"
-        crash = self._crasher()
+        run, weather = f"run-{self.run_number:03d}", self.weather()
+        self.points, self.durable = [], set()
+        self.door.begin(weather)
+        if weather.empty:
+            self._write(people=False)
+        wire = VirtualWire(self.clock, lambda _lane, call, _now: self._knock(run, call))
         try:
-            return self._run(run, crash)
-        except Crash as point:
-            self.log.append(f"{run}: killed at {point}")
-            return {}
+            counts = self._run(run, weather, wire)
+        except (Crash, duckdb.IOException) as end:
+            self.log.append(f"{run}: ended by {end} {weather}")
+            self._strand(wire)
+            self.door.day.clear()  # what a run used of a quota is kept when it ends
+            counts = {}
+        else:
+            self.log.append(f"{run}: {counts} {weather}")
+        if weather.empty:
+            self.mend()
+        self.door.end(run)
+        return counts
 
-    def _run(self, run: str, crash: Callable[[str], None]) -> Mapping[str, int]:
-        store = self.store(crash)
-        session = self.session(store)
+    def _run(self, run: str, weather: Weather, wire: VirtualWire) -> Mapping[str, int]:
+        store = self.store(weathers.crasher(weather.crash_at, self.points))
+        if isinstance(store, FullStore):
+            store.full_at = weather.full_at
+        session = self.session(store, weather)
+        destination = session.workspace.registry["sim"]
         session.close_killed()
         begin_run(store, run, {})
         journal = Journal(store, run)
-        wire = VirtualWire(self.clock, lambda lane, call, now: self._answer(run, call, now))
-        sender = Sender(wire, journal, random=Random(run), crash=crash)
-        lane = Lane("sim", self.destination, Settings(), "sim", origin=None, max_in_flight=4, timeout=30.0)
+        began = wire.monotonic()
+        sender = self._sender(store, wire, journal, weather, run)
+        lane = Lane("sim", destination, Settings(), "sim", origin=None, max_in_flight=weather.at_once, timeout=30.0)
         found = inspect(session, (self.plan,), lambda _p, _s: {}, lambda _: None)
-        if found.errors or found.stopped:
+        if found.errors or (found.stopped and not weather.empty):
             raise AssertionError((found.errors, found.stopped))
-        lines = {PLAN.name: Line(lane, Settings(), ())}
-        done = executing.execute(session, found, lines, sender, journal, Outbox(store, run, 4), lambda _: None)
+        lines = {self.plan.name: Line(lane, Settings(), ())}
+        before, outbox = len(self.requests), Outbox(store, run, weather.chunk)
+        done = executing.execute(session, found, lines, sender, journal, outbox, lambda _: None)
         if done.errors:
             raise AssertionError(done.errors)
+        if weather.empty and len(self.requests) > before:
+            raise Broken("the model is empty, which stops a sync, and yet something was sent")
+        if weather.deadline is not None and wire.monotonic() > began + weather.deadline + 5.0:
+            raise Broken(f"the run lasted {wire.monotonic() - began} s, with a deadline of {weather.deadline} s")
+        write_usage(store, sender.usage())
         close_run(store, run, session.closing())
-        counts = dict(store.rows("SELECT status, count(*) FROM final WHERE local IS NULL GROUP BY status"))
+        counts = dict(store.rows("SELECT status, count(*) FROM final WHERE local IS NULL GROUP BY status ORDER BY 1"))
+        self._told(journal, counts)
         executing.settle(session, done, run, canary=False)
-        self.log.append(f"{run}: {counts}")
         return counts
 
-    def _crasher(self) -> Callable[[str], None]:
-        if not self.faulty or self.random.random() > 0.4:
-            return lambda _: None
-        left = self.random.randint(1, 25)
+    def session(self, store: Store, weather: Weather) -> Session:
+        """Return what the flow works on."""
+        space = workspace(self.incremental, weathers.destination(self.plain, weather), self.plan)
+        return Session(space, store, MemorySource(), Approvals(store), self.mask, self.now)
 
-        def crash(point: str) -> None:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                raise Crash(point)
+    def _sender(self, store: Store, wire: VirtualWire, journal: Journal, weather: Weather, run: str) -> Sender:
+        asked = 0
 
-        return crash
+        def stop() -> str | None:
+            nonlocal asked
+            asked += 1
+            return "SIGTERM" if 0 < weather.stop_after <= asked else None
 
-    def _answer(self, run: str, call: Call, now: float) -> tuple[float, Reply | Failure]:
-        assert isinstance(call, Http)
-        import json
+        deadline = None if weather.deadline is None else wire.monotonic() + weather.deadline
+        crash = weathers.crasher(weather.crash_at, self.points)
+        usage = read_usage(store)
+        return Sender(wire, journal, random=Random(run), crash=crash, stop=stop, deadline=deadline, usage=usage)
 
-        rows = json.loads(call.content or b"[]")
-        self.vendor.land(now)
-        for row in rows:
-            self.requests.append((run, row["seq"]))
-            if not self.ask(f"SELECT 1 FROM revetl_state.outbox WHERE run = '{run}' AND seq = {int(row['seq'])}"):
-                raise AssertionError(f"change {row['seq']} of {run} left without an intent")
-        self.vendor.refused = self.random.choice(EMAILS) if self.faulty and self.random.random() < 0.1 else None
-        if not self.faulty or self.random.random() < 0.55:
-            return 0.05, self.vendor.apply(call)
-        return self._fault(call, now)
+    def _told(self, journal: Journal, counts: Mapping[str, int]) -> None:
+        """Look whether what the run counted is what the ledger's rows will say."""
+        told = journal.tally(self.plan.name).counts
+        for status in (Status.DELIVERED, Status.UNKNOWN):
+            if told[status] != counts.get(status, 0):
+                raise Broken(f"{told[status]} were said to be {status}, {counts.get(status, 0)} are")
 
-    def _fault(self, call: Http, now: float) -> tuple[float, Reply | Failure]:  # noqa: PLR0911 - a die has many sides
-        dice = self.random.random()
-        lost = Failure("RVT-605", "the answer was lost")
-        if dice < 0.2:
-            self.vendor.apply(call)
-            return 0.05, lost
-        if dice < 0.35:
-            return 0.05, Failure("RVT-605", "never arrived, and nobody can know")
-        if dice < 0.45:
-            return 0.05, Failure("RVT-600", "no connection", sent=False)
-        if dice < 0.6:
-            delay = self.random.uniform(1.0, 800.0)
-            self.vendor.late.append((now + delay, lambda: _ignore(self.vendor.apply(call))))
-            return 30.0, Failure("RVT-604", "timed out", timeout=True)
-        if dice < 0.7:
-            return 0.05, Reply(429, b"{}", {"retry-after": "2"})
-        if dice < 0.8:
-            self.vendor.apply(call)
-            return 0.05, Reply(500, b"oops")
-        if dice < 0.9:
-            return 0.05, Reply(503, b"")
-        self.vendor.apply(call)
-        return 0.05, Reply(200, b'[{"seq": ')
+    def _knock(self, run: str, call: Any) -> Any:
+        def durable(seq: int) -> bool:
+            if seq not in self.durable:
+                asked = f"SELECT seq FROM revetl_state.outbox WHERE run = '{run}'"
+                self.durable = {int(row[0]) for row in self.ask(asked)}
+            return seq in self.durable
+
+        self.clock.jump(self.door.weather.jump)
+        self.door.weather.jump = 0.0
+        return self.door.knock(run, call, self.real(), durable)
+
+    def _strand(self, wire: VirtualWire) -> None:
+        """Let calls that were under way when the process died arrive late, or never."""
+        for arrive in wire.under_way():
+            if self.door.lates and self.random.random() < 0.5:
+                self.vendor.late.append((self.real() + self.random.uniform(1.0, 800.0), _once(arrive)))
 
 
-def _ignore(_: object) -> None:
-    """Take it and do nothing."""
+def _once(arrive: Callable[[], object]) -> Callable[[], None]:
+    return lambda: _ignore(arrive())
 
 
 @contextmanager
@@ -371,33 +314,3 @@ def world(made: World) -> Iterator[World]:
         yield made
     finally:
         made.con.close()
-
-
-def truth(made: World) -> tuple[dict[str, dict[str, object]], dict[str, set[str]]]:
-    """Return what the vendor must hold: people by e-mail, tags by e-mail."""
-    people: dict[str, dict[str, object]] = {}
-    tags: dict[str, set[str]] = {}
-    for row in made.model.values():
-        if row.email is None:
-            continue
-        values = {"email": row.email, "a": row.a, "b": row.b}
-        people[row.email] = {name: value for name, value in values.items() if value is not None}
-        if row.tags:
-            tags[row.email] = set(row.tags)
-    return people, tags
-
-
-def carried(made: World) -> str | None:
-    """Return what is wrong with memberships' fields and with consent there, None where all is as it must be."""
-    for row in made.model.values():
-        if row.email is None:
-            continue
-        if row.ok is False and made.vendor.status.get(row.email) != "unsubscribed":
-            return f"{row.email} said no and is {made.vendor.status.get(row.email)}"
-        held = made.vendor.told.get(row.email, {}).get("gold", {}).get("level")
-        if "gold" in row.tags and held != row.level:
-            return f"{row.email} carries {held} as gold, not {row.level}"
-    return None
-
-
-assert sessions  # the engine's session module is what the world stands in for

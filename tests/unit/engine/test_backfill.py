@@ -17,8 +17,10 @@ from revetl.engine.survey import Survey
 from revetl.send.ports import Lane
 from revetl.state.approvals import Approvals
 from revetl.state.store import Store
+from tests.faults.people import Row
+from tests.faults.plans import PLAN, MemorySource, workspace
 from tests.faults.vendor import SIM, Settings
-from tests.faults.world import PLAN, MemorySource, Row, World, workspace
+from tests.faults.world import World
 
 DAILY = replace(SIM, limits=lambda _: (Limit("day", 4, 86_400.0, kind="quota"),))
 LINE = Line(Lane("sim", DAILY, Settings(), "sim"), Settings(), ())

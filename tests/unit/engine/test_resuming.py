@@ -26,8 +26,11 @@ from revetl.state.outbox import Outbox, begin_run, open_jobs
 from revetl.state.store import Store
 from revetl.testing.wire import VirtualWire
 from revetl.types import Batch, Op, Outcome, Proof
+from tests.faults.people import Row
+from tests.faults.plans import PLAN, MemorySource, workspace
 from tests.faults.vendor import SIM, Settings
-from tests.faults.world import PLAN, Crash, MemorySource, Row, World, workspace
+from tests.faults.weather import Crash
+from tests.faults.world import World
 
 POLLS = 3
 

@@ -30,7 +30,10 @@ from revetl.state.outbox import Outbox, begin_run, open_jobs
 from revetl.state.store import Store
 from revetl.testing.wire import VirtualWire
 from revetl.types import FieldPlan, OnLeave, Op
-from tests.faults.world import PEOPLE, PLAN, Crash, MemorySource, Row, World, workspace
+from tests.faults.people import Row
+from tests.faults.plans import PEOPLE, PLAN, MemorySource, workspace
+from tests.faults.weather import Crash
+from tests.faults.world import World
 
 USERS = replace(
     PLAN,
