@@ -50,6 +50,9 @@ def frozen(shape: Shape, now: str, *, retry: bool) -> list[str]:
         f"WHERE z.key = c.key AND z.op = c.op AND z.cohort IS NOT DISTINCT FROM c.cohort",
         f"DELETE FROM {shape.temp('changes')} AS c USING {shape.temp('frozen')} z WHERE z.key = c.key "
         "AND z.op IN ('identity', 'upsert') AND c.op IN ('identity', 'upsert', 'join') AND c.early IS NOT TRUE",
+        # a record that is handed over is not let go of while one of its memberships there still has to end
+        f"DELETE FROM {shape.temp('changes')} AS c USING {shape.temp('frozen')} z WHERE z.key = c.key "
+        "AND z.op = 'part' AND c.op = 'leave' AND c.local = 'handed_over'",
         f"UPDATE {shape.temp('changes')} AS c SET cause = 'retry' FROM {STATE}.rejected r WHERE {same}",
     ]
 

@@ -79,3 +79,18 @@ def test_who_cannot_be_renamed_is_parted_from_nothing() -> None:
     made.later(days=8)
     made.run()
     assert made.vendor.tags == {C: set(), B: {"gold"}}
+
+
+def test_who_hands_over_stays_known_until_its_memberships_have_ended() -> None:
+    """The end of a membership is refused and rests: the leaver is not let go of, so that it is tried again."""
+    made = rig()
+    made.people(("b", A, "y"))
+    made.keys("gold")
+    made.vendor.refuse = {f"part {A}": "REFUSED"}
+    made.run()
+    made.vendor.refuse = {}
+    made.run()
+    made.later(days=8)
+    made.run()
+    assert not any(made.vendor.tags.values())
+    assert made.run().changes == []
