@@ -16,8 +16,10 @@ from datetime import timedelta
 
 from revetl.sqltext import quote_text
 from revetl.state import ledger, optouts
+from revetl.state.doubting import doubt_some
 from revetl.state.journal import REPEATED
 from revetl.state.layout import StoredField, StoredSync, load_sync
+from revetl.state.onekey import normalised
 from revetl.state.outbox import leave_running
 from revetl.state.schema import STATE
 from revetl.state.store import Store
@@ -112,6 +114,7 @@ def _apply(store: Store, run: str, sync: StoredSync, late_apply: float) -> None:
     _members(store, run, sync, done)
     _remote(store, name, done)
     _pending(store, run, sync, name, late_apply)
+    _left_behind(store, sync, name)
     _rejected(store, run, sync, name)
     store.con.execute(
         f"DELETE FROM {STATE}.after_{sync.id} WHERE seq NOT IN (SELECT seq FROM {STATE}.outbox WHERE run <> '{run}')"
@@ -285,6 +288,33 @@ def _follow(store: Store, name: str) -> None:
         "JOIN r ON r.bi = o.n GROUP BY ALL) q "
         f"WHERE p.sync = '{name}' AND p.key = q.key AND p.op = q.op AND p.cohort IS NOT DISTINCT FROM q.cohort"
     )
+
+
+def _left_behind(store: Store, sync: StoredSync, name: str) -> None:
+    """Doubt who, as state says, stands where another record was renamed away from: they may have been one there.
+
+    What this run wrote to such a key since then is as it should be; the rest is asserted by the next run.
+    """
+    moved = f"SELECT key, bi, ts FROM final WHERE sync = '{name}' AND op = 'identity' AND status = 'delivered'"
+    if not store.one(f"SELECT count(*) FROM ({moved})"):
+        return
+    text = _text(sync)
+    store.con.execute(
+        f"CREATE OR REPLACE TEMP TABLE left_behind AS SELECT s.key, max(v.ts) AS ts FROM ({moved}) v "
+        f"JOIN (SELECT {text} AS key, {normalised(sync.normalise, 'm')} AS i FROM {STATE}.snap_{sync.id}) s "
+        "ON s.i = v.bi AND s.key <> v.key GROUP BY s.key"
+    )
+    since = store.one("SELECT max(ts) FROM left_behind")
+    if since is None:
+        return
+    settled = f"(SELECT key, op, cohort FROM final WHERE sync = '{name}' AND status = 'delivered' UNION ALL "
+    settled += f"SELECT key, op, cohort FROM {STATE}.pending WHERE sync = '{name}')"
+    records = store.rows(f"SELECT key FROM left_behind ANTI JOIN (FROM {settled} WHERE op = 'upsert') USING (key)")
+    members = store.rows(
+        f"SELECT m.key, m.cohort FROM (SELECT {text} AS key, cohort FROM {STATE}.members_{sync.id}) m "
+        f"SEMI JOIN left_behind USING (key) ANTI JOIN (FROM {settled} WHERE op = 'join') USING (key, cohort)"
+    )
+    doubt_some(store, sync, [key for (key,) in records], [(key, cohort) for key, cohort in members], (), since)
 
 
 def _rejected(store: Store, run: str, sync: StoredSync, name: str) -> None:

@@ -94,3 +94,21 @@ def test_who_hands_over_stays_known_until_its_memberships_have_ended() -> None:
     made.run()
     assert not any(made.vendor.tags.values())
     assert made.run().changes == []
+
+
+def test_who_is_left_behind_and_waits_is_asserted_by_the_next_run() -> None:
+    """The record is renamed away, and the run ends before the other one, which stood there too, is written anew."""
+    made = met()
+    made.people(("a", A, "x"), ("b", B, "y"))
+    made.keys("gold", "a")
+    made.vendor.refuse = {f"upsert {A}": "REFUSED"}
+    made.run()
+    assert set(made.vendor.people) == {B}
+    made.vendor.refuse = {}
+    made.later(days=8)
+    made.run()
+    assert made.vendor.people == {A: {"email": A, "a": "x"}, B: {"email": B, "a": "y"}}
+    assert {email for email, tags in made.vendor.tags.items() if tags} == {A}
+    made.later(days=1)
+    made.run()
+    assert made.run().changes == []
