@@ -117,8 +117,10 @@ def chains(shape: Shape) -> list[str]:
         f"SELECT key, i, bi FROM {changes} WHERE op = 'identity' AND verdict IS NULL), "
         "chain AS (SELECT key, i, bi, 0 AS depth FROM ids a "
         "WHERE NOT EXISTS (SELECT 1 FROM ids y WHERE y.bi = a.i AND y.key <> a.key) UNION "
-        "SELECT a.key, a.i, a.bi, c.depth + 1 FROM ids a JOIN chain c ON c.bi = a.i AND c.key <> a.key) "
-        "SELECT key, bi, max(depth) AS depth FROM chain GROUP BY key, bi",
+        "SELECT a.key, a.i, a.bi, c.depth + 1 FROM ids a JOIN chain c ON c.bi = a.i AND c.key <> a.key "
+        "WHERE c.depth < (SELECT count(*) FROM ids)) "  # as deep as that only a circle goes, which something leads into
+        "SELECT key, bi, max(depth) AS depth FROM chain GROUP BY key, bi "
+        "HAVING max(depth) < (SELECT count(*) FROM ids)",
         f"UPDATE {changes} AS c SET depth = z.depth FROM {shape.temp('chain')} z "
         "WHERE c.op = 'identity' AND z.key = c.key AND z.bi = c.bi",
         f"UPDATE {changes} SET verdict = 'rejected', code = 'IDENTITY_SWAP', "
