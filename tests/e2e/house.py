@@ -61,7 +61,7 @@ def spawn(root: Path, *words: str, env: Mapping[str, str]) -> subprocess.Popen[s
 def revetl(root: Path, *words: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Run ``revetl`` as a program to its end."""
     with spawn(root, *words, env=env) as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=240)
     return subprocess.CompletedProcess(words, process.returncode, out, err)
 
 
