@@ -7,13 +7,13 @@ for a predecessor that was.
 
 from __future__ import annotations
 
+from revetl.diff.delta import STANDS
 from revetl.diff.shape import Shape, Slot
 from revetl.sqltext import quote_text
 from revetl.types import CONSENT, OnLeave, OnNull, SyncPlan, Write
 
 COLUMNS = "op, cohort, cause, m, i, bm, bi, remote_id, created, local, verdict, code, reason"
 MATCHED = "x.m IS NOT NULL AND trim(x.m) <> ''"
-_STANDS = "x.known AND NOT x.pend AND NOT x.over AND x.m IS NOT DISTINCT FROM x.sm"
 COMING = "temp.main.coming"  # sync, key: records that this run means to write, judged before those that link to them
 
 
@@ -21,21 +21,7 @@ def full(shape: Shape) -> str:
     """Return SQL: whether an UPSERT of delta row ``x`` carries every field, not only the changed ones."""
     if shape.resend:
         return "true"
-    return "(NOT x.known OR x.pend OR x.over)" if shape.partial else f"NOT {at_rest(shape)}"
-
-
-def at_rest(shape: Shape) -> str:
-    """Return SQL: whether nothing of the record of delta row ``x`` is to be written; links are no part of it."""
-    if shape.resend:
-        return "false"
-    slots = [slot for slot in shape.slots if slot.link is None and slot.write is not Write.CREATE]
-    return f"({' AND '.join([_STANDS, *map(_unwritten, slots)])})"
-
-
-def _unwritten(slot: Slot) -> str:
-    same = f"x.f{slot.ordinal} IS NOT DISTINCT FROM x.b{slot.ordinal}"
-    clears = slot.on_null is OnNull.CLEAR and slot.write is not Write.IF_EMPTY
-    return same if clears else f"(x.f{slot.ordinal} IS NULL OR {same})"
+    return "(NOT x.known OR x.pend OR x.over)" if shape.partial else "NOT x.rest"
 
 
 def sends(slot: Slot, shape: Shape) -> str:
@@ -78,7 +64,7 @@ def hopes(shape: Shape) -> str:
 def _idle(shape: Shape) -> str:
     """Return SQL: whether delta row ``x`` is there only because a link of it waits, for nothing of this run."""
     same = " AND ".join(f"x.f{s.ordinal} IS NOT DISTINCT FROM x.b{s.ordinal}" for s in shape.slots)
-    return f"({_STANDS} AND {same} AND NOT ({hopes(shape)}))" if shape.links and not shape.resend else "false"
+    return f"({STANDS} AND {same} AND NOT ({hopes(shape)}))" if shape.links and not shape.resend else "false"
 
 
 def _cause(shape: Shape) -> str:

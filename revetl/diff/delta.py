@@ -12,8 +12,9 @@ from revetl.diff import differing, meeting
 from revetl.diff.differing import snapshot
 from revetl.diff.shape import STATE, Shape, Slot
 from revetl.sqltext import quote_text
-from revetl.types import CONSENT
+from revetl.types import CONSENT, OnNull, Write
 
+STANDS = "x.known AND NOT x.pend AND NOT x.over AND x.m IS NOT DISTINCT FROM x.sm"  # of delta row ``x``
 NOWHERE = "CAST(NULL AS STRUCT(m VARCHAR, i VARCHAR)[])"  # no request of unknown outcome names an identity
 
 
@@ -70,7 +71,8 @@ def delta(shape: Shape, *, doubt: bool) -> str:
     """Return the statement that makes ``delta``: the changed keys with after (``f…``) and before (``b…``) values.
 
     ``over``: it takes over an identity at which another key stood, or may stand by an unknown outcome. Then it is sent
-    in full, and what revetl delivered there for the other key counts as delivered: it may be cleared.
+    in full, and what revetl delivered there for the other key counts as delivered: it may be cleared. ``rest``, where
+    records go whole: nothing of it is to be written.
     """
     own = [f"c.{k}" for k in shape.ks]
     stands = {slot.ordinal: f"coalesce(c.sf{slot.ordinal}, h.f{slot.ordinal})" for slot in shape.slots}
@@ -91,12 +93,28 @@ def delta(shape: Shape, *, doubt: bool) -> str:
         *(["c.okay"] if shape.consent is not None else []),
         *doubts,
     ]
-    return (
-        f"CREATE OR REPLACE TEMP TABLE delta_{shape.id} AS SELECT {', '.join(columns)} "
-        f"FROM {shape.temp('pair')} c "
+    rows = (
+        f"SELECT {', '.join(columns)} FROM {shape.temp('pair')} c "
         f"LEFT JOIN {shape.temp('rival')} h ON {' AND '.join(f'h.c{n} = c.{k}' for n, k in enumerate(shape.ks))} "
         f"LEFT JOIN {STATE}.remote r ON r.sync = {quote_text(shape.sync)} AND r.key = {key}{joins}"
     )
+    if not shape.partial:
+        rows = f"SELECT x.*, {_at_rest(shape)} AS rest FROM ({rows}) x"
+    return f"CREATE OR REPLACE TEMP TABLE delta_{shape.id} AS {rows}"
+
+
+def _at_rest(shape: Shape) -> str:
+    """Return SQL: whether nothing of the record of delta row ``x`` is to be written; links are no part of it."""
+    if shape.resend:
+        return "false"
+    slots = [slot for slot in shape.slots if slot.link is None and slot.write is not Write.CREATE]
+    return " AND ".join([STANDS, *map(_unwritten, slots)])
+
+
+def _unwritten(slot: Slot) -> str:
+    same = f"x.f{slot.ordinal} IS NOT DISTINCT FROM x.b{slot.ordinal}"
+    clears = slot.on_null is OnNull.CLEAR and slot.write is not Write.IF_EMPTY
+    return same if clears else f"(x.f{slot.ordinal} IS NULL OR {same})"
 
 
 def _certain(takes: str) -> list[str]:

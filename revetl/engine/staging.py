@@ -118,7 +118,7 @@ def _upsert_parts(
         if mask is not None and mask.hidden(slot):
             value = mask.shown(slot, value, "x")
         parts.append(Part(slot.field, value, diff_changes.sends(slot, shape)))
-    whole = None if shape.partial else f"NOT {diff_changes.at_rest(shape)}"
+    whole = None if shape.partial else "NOT x.rest"
     for constant in plan.constants:
         when = _WHEN.get(constant.write, whole)
         parts.append(Part(constant.field, quote_text(constant_json(constant.value)), when))
