@@ -100,6 +100,14 @@ class Reply:
         except orjson.JSONDecodeError:
             raise UnreadableReply(self.status) from None
 
+    def problem(self) -> dict[str, JSON]:
+        """Return the body as a JSON object, empty where it is none: what a refusal may say, and need not."""
+        try:
+            found = orjson.loads(self.content)
+        except orjson.JSONDecodeError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
     @property
     def ok(self) -> bool:
         """Return whether the status is 2xx, which by itself proves nothing about any row."""

@@ -77,11 +77,7 @@ def diagnose(reply: Reply) -> Diagnosis | None:
 
 def refusal(reply: Reply) -> tuple[str, str]:
     """Return code and sentence of a refusal of a whole call."""
-    try:
-        found = orjson.loads(reply.content)
-    except orjson.JSONDecodeError:
-        found = None
-    said = found.get("message") if isinstance(found, dict) else None
+    said = reply.problem().get("message")
     return str(reply.status), str(said or f"HTTP {reply.status}")
 
 

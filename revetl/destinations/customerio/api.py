@@ -95,11 +95,7 @@ def diagnose(reply: Reply) -> Diagnosis | None:
 
 def refusal(reply: Reply) -> tuple[str, str]:
     """Return code and sentence of a refusal of a whole call; its errors are texts, or objects with a reason."""
-    try:
-        found = orjson.loads(reply.content)
-    except orjson.JSONDecodeError:
-        found = {}
-    found = found if isinstance(found, dict) else {}
+    found = reply.problem()
     meta = found.get("meta")
     errors = found.get("errors") or (meta.get("errors") if isinstance(meta, dict) else None) or []
     said = [str(one.get("message") or one.get("detail") or one.get("reason")) if isinstance(one, dict) else str(one)

@@ -74,7 +74,7 @@ def diagnose(reply: Reply) -> Diagnosis | None:
         return None
     code, reason = refusal(reply)
     if reply.status == 429:
-        if problem(reply).get("policyName") == "DAILY":
+        if reply.problem().get("policyName") == "DAILY":
             return Diagnosis(Fault.QUOTA, reason, "DAILY")
         return Diagnosis(Fault.THROTTLED, reason, code, after=_retry_after(reply, 10.0))
     if reply.status in _LATER:
@@ -89,18 +89,9 @@ def _retry_after(reply: Reply, least: float) -> float:
     return max(least, float(given)) if given.isdecimal() else least
 
 
-def problem(reply: Reply) -> dict[str, JSON]:
-    """Return the JSON document of a refusal, empty where there is none."""
-    try:
-        found = orjson.loads(reply.content)
-    except orjson.JSONDecodeError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def refusal(reply: Reply) -> tuple[str, str]:
     """Return code and sentence of a refusal."""
-    found = problem(reply)
+    found = reply.problem()
     code = found.get("policyName") or found.get("category") or reply.status
     return str(code), str(found.get("message") or f"HTTP {reply.status}")
 

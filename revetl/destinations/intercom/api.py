@@ -97,11 +97,7 @@ def _until_reset(reply: Reply) -> float:
 
 def refusal(reply: Reply) -> tuple[str, str]:
     """Return code and sentence of a refusal: the first error's code, and the words of all."""
-    try:
-        found = orjson.loads(reply.content)
-    except orjson.JSONDecodeError:
-        found = None
-    errors = found.get("errors") if isinstance(found, dict) else None
+    errors = reply.problem().get("errors")
     rows = [e for e in errors if isinstance(e, dict)] if isinstance(errors, list) else []
     words = [" ".join(str(e[k]) for k in ("field", "message") if e.get(k)) for e in rows]
     code = next((str(e["code"]) for e in rows if e.get("code")), str(reply.status))

@@ -76,11 +76,7 @@ def diagnose(reply: Reply) -> Diagnosis | None:
 
 def refusal(reply: Reply) -> tuple[str, str]:
     """Return code and sentence of a refusal; of values that do not fit, the fields' names but not the values."""
-    try:
-        found = orjson.loads(reply.content)
-    except orjson.JSONDecodeError:
-        found = {}
-    found = found if isinstance(found, dict) else {}
+    found = reply.problem()
     params = found.get("params")
     wrong = params.get("validationErrors") if isinstance(params, dict) else None
     reason = str(found.get("msg") or f"HTTP {reply.status}")

@@ -73,25 +73,16 @@ def diagnose(reply: Reply) -> Diagnosis | None:
     code, reason = refusal(reply)
     if reply.status == 429:
         return Diagnosis(Fault.BUSY, reason, code)
-    if reply.status == 403 and not problem(reply):
+    if reply.status == 403 and not reply.problem():
         return Diagnosis(Fault.THROTTLED, "403 without JSON: Mailchimp blocks for a while", "THROTTLED", after=10.0)
     if reply.status in (401, 403):
         return Diagnosis(Fault.FATAL, reason, code)
     return None
 
 
-def problem(reply: Reply) -> dict[str, JSON]:
-    """Return the problem+json document of a refusal, empty where there is none."""
-    try:
-        found = orjson.loads(reply.content)
-    except orjson.JSONDecodeError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def refusal(reply: Reply) -> tuple[str, str]:
     """Return code and sentence of a refusal: the problem's title and detail, with the fields it names."""
-    document = problem(reply)
+    document = reply.problem()
     named = document.get("errors")
     named = named if isinstance(named, list) else []
     fields = [f"{e.get('field')}: {e.get('message')}" for e in named if isinstance(e, dict)]

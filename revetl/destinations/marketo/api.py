@@ -34,15 +34,6 @@ def form(method: str, path: str, fields: Mapping[str, str], **more: Any) -> Http
     return Http(method, path, content=urlencode(fields).encode(), content_type=_FORM, **more)
 
 
-def problem(reply: Reply) -> dict[str, JSON]:
-    """Return the JSON object of a reply, empty where it is none."""
-    try:
-        found = orjson.loads(reply.content)
-    except orjson.JSONDecodeError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def error(document: Mapping[str, JSON]) -> Refused | None:
     """Return code and sentence of an answer with ``success: false``, None where it says no such thing."""
     errors = document.get("errors")
@@ -59,7 +50,7 @@ def refusal(reply: Reply) -> Refused | None:
         UnreadableReply: it says neither.
     """
     if not reply.ok:
-        return error(problem(reply)) or (str(reply.status), f"HTTP {reply.status}")
+        return error(reply.problem()) or (str(reply.status), f"HTTP {reply.status}")
     found = reply.json()
     if isinstance(found, dict) and found.get("success") is True:
         return None
@@ -90,7 +81,7 @@ def rows(reply: Reply) -> list[dict[str, JSON]]:
     Raises:
         UnreadableReply: it is no list of objects.
     """
-    document = problem(reply)
+    document = reply.problem()
     found = document.get("result")
     if found is None and document.get("warnings"):
         return []

@@ -82,7 +82,7 @@ def token(settings: MarketoSettings) -> Generator[Http, Reply, Token]:
     form = {"grant_type": "client_credentials", "client_id": settings.client_id, "client_secret": secret}
     call = api.form("POST", _TOKEN_PATH, form, effect=Effect.READ)
     reply = yield replace(call, authenticated=False, cost={"burst": 0, "day": 0})
-    found = api.problem(reply)
+    found = reply.problem()
     value, seconds = found.get("access_token"), found.get("expires_in")
     if not reply.ok or not isinstance(value, str) or not value or not isinstance(seconds, int | float):
         reason = str(found.get("error_description") or found.get("error") or f"HTTP {reply.status}")
@@ -114,11 +114,11 @@ def diagnose(reply: Reply) -> Diagnosis | None:
 
     401 with an ``error`` is the identity's answer to a wrong secret, which the token's exchange tells in its words.
     """
-    if reply.status == 401 and "error" not in api.problem(reply):
+    if reply.status == 401 and "error" not in reply.problem():
         return Diagnosis(Fault.EXPIRED, "the credentials are refused", "401")
     if reply.status != 200 or b'"errors"' not in reply.content:
         return None
-    code, reason = api.error(api.problem(reply)) or ("", "")
+    code, reason = api.error(reply.problem()) or ("", "")
     fault = _FAULTS.get(code)
     if fault is None:
         return None

@@ -56,7 +56,7 @@ def _pages(
         if not all(type(row.get("id")) is int and row.get(field) for row in rows):
             raise UnreadableReply(reply.status, f"a person has no id, or no {field}")
         found += rows
-        page = api.problem(reply).get("nextPageToken")
+        page = reply.problem().get("nextPageToken")
         if not page or not rows:
             return found
         reply = yield lookup(field, part, fields, str(page))

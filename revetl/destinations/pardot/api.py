@@ -22,18 +22,9 @@ NO_PROSPECT = frozenset({"3", "4"})  # codes: no such id, no such address
 Row = dict[str, JSON]
 
 
-def problem(reply: Reply) -> Row:
-    """Return the JSON document of a reply, empty where there is none."""
-    try:
-        found = orjson.loads(reply.content)
-    except orjson.JSONDecodeError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def refusal(reply: Reply) -> tuple[str, str]:
     """Return code and sentence of a refusal."""
-    found = problem(reply)
+    found = reply.problem()
     return str(found.get("code") or reply.status), str(found.get("message") or f"HTTP {reply.status}")
 
 

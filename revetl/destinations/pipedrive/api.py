@@ -116,7 +116,7 @@ def token(settings: PipedriveSettings) -> Generator[Http, Reply, Token]:
         headers=(("authorization", f"Basic {basic}"),), origin="https://oauth.pipedrive.com", effect=Effect.READ,
         authenticated=False,
     )  # fmt: skip
-    found = problem(reply)
+    found = reply.problem()
     value, where, life = found.get("access_token"), found.get("api_domain"), found.get("expires_in")
     if not reply.ok or not isinstance(value, str) or not value or not isinstance(where, str):
         code, reason = refusal(reply)
@@ -138,7 +138,7 @@ def diagnose(reply: Reply) -> Diagnosis | None:
             return Diagnosis(Fault.EXPIRED, reason, code)
         case 402:
             return Diagnosis(Fault.FATAL, f"the company's account is not open: {reason}", code)
-        case 403 if not problem(reply):
+        case 403 if not reply.problem():
             return Diagnosis(Fault.THROTTLED, "blocked for a while after too many calls", code, after=_BLOCKED)
         case 403 if "scope" in reason.lower():
             return Diagnosis(Fault.FATAL, reason, code)
@@ -162,18 +162,9 @@ def _wait(reply: Reply) -> float:
     return max([2.0, *(min(float(text), 10.0) for text in given if text.isdecimal())])
 
 
-def problem(reply: Reply) -> dict[str, JSON]:
-    """Return the JSON document of a reply, empty where there is none."""
-    try:
-        found = orjson.loads(reply.content)
-    except orjson.JSONDecodeError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def refusal(reply: Reply) -> tuple[str, str]:
     """Return code and sentence of a refusal."""
-    found = problem(reply)
+    found = reply.problem()
     code = found.get("code") or found.get("errorCode") or reply.status
     return str(code), str(found.get("error") or f"HTTP {reply.status}")
 
@@ -228,7 +219,7 @@ def _is_id(value: JSON) -> bool:
 
 def following(reply: Reply) -> tuple[tuple[str, str], ...]:
     """Return the query part of the next page, empty on the last one."""
-    more = problem(reply).get("additional_data")
+    more = reply.problem().get("additional_data")
     cursor = more.get("next_cursor") if isinstance(more, dict) else None
     return (("cursor", str(cursor)),) if cursor else ()
 

@@ -151,11 +151,7 @@ _WORDS = {
 
 def refusal(reply: Reply) -> tuple[str, str]:
     """Return code and sentence of a refusal: the server's own words may repeat values, so they are never here."""
-    try:
-        said = orjson.loads(reply.content)
-    except orjson.JSONDecodeError:
-        said = {}
-    said = said if isinstance(said, dict) else {}
+    said = reply.problem()
     code = str(said.get("sqlstate") or reply.status)
     what = _WORDS.get(code) or _WORDS.get(code[:2]) or f"the database refuses it ({code})"
     where = [f"{kind} {said[kind]}" for kind in ("column", "constraint") if said.get(kind)]

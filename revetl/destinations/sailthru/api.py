@@ -96,19 +96,11 @@ _REFUSED = (400, 403, 409, 413, 422)
 
 def refusal(reply: Reply, person: str = "") -> tuple[str, str]:
     """Return number and sentence of a refusal, without the person that the vendor's sentence may name."""
-    found = _parsed(reply)
+    found = reply.problem()
     number = found.get("error")
     said = str(found.get("errormsg") or f"HTTP {reply.status}")
     reason = _WORDS.get(number, said) if isinstance(number, int) else said
     return str(number or reply.status), reason.replace(person, "(the person)") if person else reason
-
-
-def _parsed(reply: Reply) -> dict[str, JSON]:
-    try:
-        found = orjson.loads(reply.content)
-    except orjson.JSONDecodeError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def diagnose(reply: Reply) -> Diagnosis | None:
@@ -135,18 +127,18 @@ def _until_reset(reply: Reply) -> float:
 
 def failed(reply: Reply) -> bool:
     """Return whether a reply is a refusal: by its status, or by a number in it."""
-    return not reply.ok or "error" in _parsed(reply)
+    return not reply.ok or "error" in reply.problem()
 
 
 def nobody(reply: Reply) -> bool:
     """Return whether a refusal says that there is no such user: 99 says much, so the words must say it too."""
-    found = _parsed(reply)
+    found = reply.problem()
     return found.get("error") == 99 and "not found" in str(found.get("errormsg", "")).lower()
 
 
 def malformed(reply: Reply) -> bool:
     """Return whether a refusal says that an address is none: nobody has it."""
-    return _parsed(reply).get("error") == 11
+    return reply.problem().get("error") == 11
 
 
 def document(reply: Reply) -> dict[str, JSON]:
