@@ -115,7 +115,7 @@ class _Look:
         if shaped.shape.resend:
             raise Cannot("what the destination takes is written otherwise now")
         self.shape = shaped.shape
-        self.names = there(plan, self.shape, told, self.spelling).names
+        self.names = there(plan, self.shape, told, self.spelling)
 
     def asked(self) -> Asked:
         """Return the keys of all whose rows are needed, with everything that was counted."""

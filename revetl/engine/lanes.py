@@ -12,7 +12,7 @@ from revetl.contract import Call, Destination
 from revetl.engine.workspace import Workspace
 from revetl.errors import ConfigError
 from revetl.send.ports import Lane
-from revetl.send.wire import Completion, Failure, Wire
+from revetl.send.wire import Before, Completion, Failure, Wire
 from revetl.state.lease import Lease
 from revetl.types import JSON, SyncPlan
 
@@ -26,39 +26,21 @@ class Line:
     secrets: tuple[str, ...]
 
 
-class LeasedWire:
+class LeasedWire(Before):
     """A wire that lets no call begin without the lease of the state, however late the question for it was."""
 
     def __init__(self, wire: Wire, lease: Lease) -> None:
         """Guard ``wire``."""
-        self._wire = wire
+        super().__init__(wire)
         self._lease = lease
-        self._refused: list[Completion] = []
 
     def submit(self, ticket: int, lane: Lane, call: Call) -> None:
         """Take up a call, or refuse it: provably no byte of it left."""
         if self._lease.valid:
-            self._wire.submit(ticket, lane, call)
+            super().submit(ticket, lane, call)
         else:
             failure = Failure("RVT-512", "the lease of the state is lost", sent=False, again=False, fatal=True)
-            self._refused.append(Completion(ticket, failure=failure))
-
-    def collect(self, timeout: float | None) -> list[Completion]:
-        """Return completions."""
-        refused, self._refused = self._refused, []
-        return refused or self._wire.collect(timeout)
-
-    def now(self) -> float:
-        """Return UTC epoch seconds."""
-        return self._wire.now()
-
-    def monotonic(self) -> float:
-        """Return monotonic seconds."""
-        return self._wire.monotonic()
-
-    def close(self) -> None:
-        """End what the wire has of its own."""
-        self._wire.close()
+            self._answered.append(Completion(ticket, failure=failure))
 
 
 def guarded(wire: Wire, stop: Callable[[], str | None], lease: Lease | None) -> tuple[Wire, Callable[[], str | None]]:

@@ -22,7 +22,7 @@ from revetl.sandbox import SANDBOXES, Sandbox, make
 from revetl.sandbox.server import serve
 from revetl.send.ports import Lane
 from revetl.send.threads import ThreadWire
-from revetl.send.wire import Completion, Wire
+from revetl.send.wire import Before, Completion, Wire
 from revetl.state.flowlog import Filters, Flow, search_ledger
 from revetl.types import JSON, Effect, Event, Progress, RunResult
 
@@ -46,40 +46,22 @@ class SentRecord:
     cohorts: set[str] = field(default_factory=set)
 
 
-class Recorder:
+class Recorder(Before):
     """A wire that notes what may change something. Where there is no stand-in, whoever is called accepts everything."""
 
     def __init__(self, wire: Wire, calls: dict[str, list[SentCall]]) -> None:
         """Note into ``calls``, by destination, in the order of departure."""
-        self._wire = wire
+        super().__init__(wire)
         self._calls = calls
-        self._accepted: list[Completion] = []
 
     def submit(self, ticket: int, lane: Lane, call: Call) -> None:
         """Note a call and let it go, or accept it."""
         if call.effect is not Effect.READ:
             self._calls.setdefault(lane.name, []).append(_noted(lane, call))
         if isinstance(call, PutFile) or lane.destination.name in SANDBOXES:
-            self._wire.submit(ticket, lane, call)
+            super().submit(ticket, lane, call)
         else:
-            self._accepted.append(Completion(ticket, reply=Reply(200, b"", {}, self._wire.now())))
-
-    def collect(self, timeout: float | None) -> list[Completion]:
-        """Return completions."""
-        accepted, self._accepted = self._accepted, []
-        return accepted or self._wire.collect(timeout)
-
-    def now(self) -> float:
-        """Return UTC epoch seconds."""
-        return self._wire.now()
-
-    def monotonic(self) -> float:
-        """Return monotonic seconds."""
-        return self._wire.monotonic()
-
-    def close(self) -> None:
-        """End what the wire has of its own."""
-        self._wire.close()
+            self._answered.append(Completion(ticket, reply=Reply(200, b"", {}, self._wire.now())))
 
 
 def _noted(lane: Lane, call: Call) -> SentCall:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from revetl.diff.desired import Names
 from revetl.diff.shape import Shape
@@ -23,14 +22,6 @@ class Cannot(Exception):
     """A sync cannot be compared in its warehouse; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class There:
-    """How an engine spells, and what it selects of each model: columns as models spell them, as they are compared."""
-
-    spelling: Elsewhere
-    names: Names
-
-
 def tables(plan: SyncPlan, told: Told) -> Tables:
     """Return the relations of a sync with the types of their columns.
 
@@ -46,8 +37,8 @@ def tables(plan: SyncPlan, told: Told) -> Tables:
     return Tables(found)
 
 
-def there(plan: SyncPlan, shape: Shape, told: Told, spelling: Elsewhere) -> There:
-    """Return the models of a sync as they are compared.
+def there(plan: SyncPlan, shape: Shape, told: Told, spelling: Elsewhere) -> Names:
+    """Return what is selected of each model of a sync: columns as models spell them, as they are compared.
 
     Raises:
         Cannot: a column has no comparison there that is as exact as ours.
@@ -55,7 +46,7 @@ def there(plan: SyncPlan, shape: Shape, told: Told, spelling: Elsewhere) -> Ther
     for why in _reasons(plan, shape, told):
         raise Cannot(why)
     needs = shapes.needs([plan])
-    return There(spelling, {ref.unique_id: _name(ref, told, needs[ref.relation], spelling) for ref in plan.models})
+    return {ref.unique_id: _name(ref, told, needs[ref.relation], spelling) for ref in plan.models}
 
 
 def _kind(told: Told, ref: ModelRef, column: str) -> str:

@@ -52,3 +52,33 @@ class Wire(Protocol):
 
     def close(self) -> None:
         """Let go of connections and threads; calls in flight are abandoned."""
+
+
+class Before(Wire):
+    """A wire before another one: a call goes on to that, or is answered here."""
+
+    def __init__(self, wire: Wire) -> None:
+        """Stand before ``wire``."""
+        self._wire = wire
+        self._answered: list[Completion] = []
+
+    def submit(self, ticket: int, lane: Lane, call: Call) -> None:
+        """Let a call go on."""
+        self._wire.submit(ticket, lane, call)
+
+    def collect(self, timeout: float | None) -> list[Completion]:
+        """Return what was answered here, else what the other wire returns."""
+        answered, self._answered = self._answered, []
+        return answered or self._wire.collect(timeout)
+
+    def now(self) -> float:
+        """Return UTC epoch seconds."""
+        return self._wire.now()
+
+    def monotonic(self) -> float:
+        """Return monotonic seconds."""
+        return self._wire.monotonic()
+
+    def close(self) -> None:
+        """End what the wire has of its own."""
+        self._wire.close()

@@ -114,6 +114,7 @@ def _apply(store: Store, run: str, sync: StoredSync, late_apply: float) -> None:
     _members(store, run, sync, done)
     _remote(store, name, done)
     _pending(store, run, sync, name, late_apply)
+    _follow(store, name)
     _left_behind(store, sync, name)
     _rejected(store, run, sync, name)
     store.con.execute(
@@ -249,7 +250,6 @@ def _pending(store: Store, run: str, sync: StoredSync, name: str, late_apply: fl
         )
     doubtful = f"f.sync = '{name}' AND (f.status = 'unknown' OR f.code = '{REPEATED}')"
     if not store.one(f"SELECT count(*) FROM final f WHERE {doubtful}"):
-        _follow(store, name)
         return
     store.run_all(
         [
@@ -273,7 +273,6 @@ def _pending(store: Store, run: str, sync: StoredSync, name: str, late_apply: fl
             f"INSERT INTO {STATE}.pending SELECT * FROM doubt",
         ]
     )
-    _follow(store, name)
 
 
 def _follow(store: Store, name: str) -> None:
