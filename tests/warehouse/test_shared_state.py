@@ -8,15 +8,16 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.e2e import house
-from tests.e2e.receiver import Receiver, hook_up, listening
+from tests.e2e.receiver import hook_up, listening
 from tests.e2e.test_process import FIRST, PLAIN, ROWS, started, wanted
 from tests.warehouse import postgres_server
+from tests.warehouse.machines import Machines
 from tests.warehouse.test_same_outcome import arrived, copied
 
 pytestmark = [pytest.mark.dbt, pytest.mark.xdist_group("postgres")]
@@ -41,19 +42,11 @@ def share(shop: house.House, server: postgres_server.Server, database: str, more
 
 
 @dataclass
-class Runners:
+class Runners(Machines):
     """A shop whose webhook takes many calls, and the server that has its state."""
 
-    shop: house.House
-    receiver: Receiver
     server: postgres_server.Server
     database: str
-
-    def elsewhere(self, name: str) -> house.House:
-        """Return the shop on another machine: the project alone, nothing that a run left."""
-        root = self.shop.root.parent / name
-        shutil.copytree(self.shop.root, root, ignore=shutil.ignore_patterns(".revetl"))
-        return replace(self.shop, root=root)
 
     def rows(self, sql: str) -> list[tuple[object, ...]]:
         """Ask the owner of the state; ``{s}`` is its schema."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from revetl.errors import ConfigError, TryLater
@@ -15,9 +13,9 @@ from revetl.state.outbox import begin_run
 from revetl.state.postgres import Postgres
 from revetl.state.shared import SharedStore
 from revetl.state.sqlowner import SqlOwner
-from revetl.state.working import WorkingCopy
 from tests.unit.state.test_shared import VALUES
 from tests.warehouse import postgres_server
+from tests.warehouse.machines import opened
 
 pytestmark = pytest.mark.xdist_group("postgres")
 SCHEMA = "values_dev"
@@ -36,10 +34,7 @@ def machine(stack: ExitStack, server: postgres_server.Server, directory: Path, t
     stack.callback(owner.close)
     owner.prepare()
     server.run(f"UPDATE {SCHEMA}.revetl_lease SET until = 0")
-    assert owner.acquire(token, token, 600.0) is None
-    con = stack.enter_context(duckdb.connect())
-    con.execute("SET TimeZone = 'UTC'")
-    return SharedStore(WorkingCopy(con, owner, token), directory, lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    return opened(stack, owner, directory, token)
 
 
 def test_values_come_back_as_they_were(stack: ExitStack, postgres: postgres_server.Server, tmp_path: Path) -> None:

@@ -14,12 +14,10 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from snowflake import connector
 from snowflake.connector import errors
@@ -29,14 +27,14 @@ from revetl.state.outbox import begin_run
 from revetl.state.shared import SharedStore
 from revetl.state.snowflake import OPTIONS, SIZE, Snowflake, failed
 from revetl.state.sqlowner import SqlOwner
-from revetl.state.working import WorkingCopy
 from revetl.warehouse.profiles import Profile
 from revetl.warehouse.sfsession import Session
 from tests.e2e import house
-from tests.e2e.receiver import Receiver, hook_up, listening
+from tests.e2e.receiver import hook_up, listening
 from tests.e2e.test_process import FIRST, PLAIN, ROWS, started
 from tests.unit.state.test_shared import VALUES
 from tests.warehouse import snowflake_server
+from tests.warehouse.machines import Machines, opened
 from tests.warehouse.test_same_outcome import arrived, build_snowflake, copied
 
 pytestmark = [pytest.mark.dbt, pytest.mark.xdist_group("snowflake")]
@@ -62,10 +60,7 @@ def machine(stack: ExitStack, server: snowflake_server.Server, directory: Path, 
     stack.callback(owner.close)
     owner.prepare()
     server.run('UPDATE "values_dev"."revetl_lease" SET until = 0')
-    assert owner.acquire(token, token, 600.0) is None
-    con = stack.enter_context(duckdb.connect())
-    con.execute("SET TimeZone = 'UTC'")
-    return SharedStore(WorkingCopy(con, owner, token), directory, lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    return opened(stack, owner, directory, token)
 
 
 def test_values_come_back_as_they_were(stack: ExitStack, snowflake: snowflake_server.Server, tmp_path: Path) -> None:
@@ -141,19 +136,11 @@ def built(tmp_path_factory: pytest.TempPathFactory, snowflake: snowflake_server.
 
 
 @dataclass
-class Runners:
+class Runners(Machines):
     """A shop whose webhook takes many calls, and the server that has its models and its state."""
 
-    shop: house.House
-    receiver: Receiver
     server: snowflake_server.Server
     schema: str
-
-    def elsewhere(self, name: str) -> house.House:
-        """Return the shop on another machine: the project alone, nothing that a run left."""
-        root = self.shop.root.parent / name
-        shutil.copytree(self.shop.root, root, ignore=shutil.ignore_patterns(".revetl"))
-        return replace(self.shop, root=root)
 
     def rows(self, sql: str) -> list[tuple[object, ...]]:
         """Ask the owner of the state; ``{s}`` is its schema."""
