@@ -56,6 +56,7 @@ CATALOG: dict[str, str] = {
     "RVT-200": "manifest.json is missing",
     "RVT-201": "A dbt artefact cannot be read",
     "RVT-202": "A dbt artefact has an unknown schema version",
+    "RVT-203": "YAML was changed after dbt wrote its manifest",
     # 3xx meta and mapping
     "RVT-300": "revetl's meta does not fit its schema",
     "RVT-301": "revetl's meta has an unknown key",
@@ -210,6 +211,8 @@ CATALOG: dict[str, str] = {
     "RVT-805": "There is no such error code",
     "RVT-806": "There is nothing to compare with",
     "RVT-807": "There is nothing of another tool to draft from",
+    "RVT-808": "No column says who a record is at the destination",
+    "RVT-809": "A file was changed while revetl was about to change it",
     "RVT-810": "A file cannot take exposures",
     "RVT-850": "A question names no sync and no destination",
     "RVT-851": "A time cannot be read",

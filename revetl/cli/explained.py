@@ -104,10 +104,14 @@ TEXTS: Mapping[str, str] = {
     "RVT-602": "The account's allowance of calls is used up; the next run goes on when there is some again.",
     "RVT-605": "A call left and no answer came: whether it was applied is not known. The next run asks, or sends it "
     "again.",
+    "RVT-203": "Models are as dbt read them last: what was changed in YAML since does not count yet. `dbt build` "
+    "reads it, and so does `dbt parse`.",
     "RVT-800": "The command's module, or a package it needs, is not installed.",
-    "RVT-802": "revetl init writes a first revetl.yml and never changes one.",
+    "RVT-802": "revetl init writes a first revetl.yml and never changes one. To begin anew, move it away.",
     "RVT-803": "A sync needs a model with a key: a column with dbt's tests unique and not_null, or a primary key "
     "constraint. Add the tests, then dbt parse.",
+    "RVT-808": "The tool finds its people by e-mail address, and no column that the model's YAML lists looks like one. "
+    "Name it with --match, list it in the YAML, or begin with another model or tool.",
     "RVT-804": "Nobody can be asked here (no terminal, or --no-input): say it on the command line, as the hint does.",
     "RVT-899": "A defect of revetl. The file named in the message has what its authors need; it may hold names of "
     "your tables, but no values and no secrets are put there on purpose.",

@@ -15,6 +15,7 @@ from revetl.types import Held, Problem, Severity
 
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
 OPS = {"identity": "rename", "upsert": "create or update", "join": "join", "part": "part", "leave": "leave"}
+RUN_ID = 18  # characters of a run's id that tell it from others, for `revetl log --run`: the time and some chance
 CAUSES = {"data": "data", "mapping": "mapping (backfill, sent last)", "retry": "retry"}
 
 

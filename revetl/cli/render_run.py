@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from revetl.cli.render import CAUSES, OPS, held, indented, note, problem, row, table, tally, title
+from revetl.cli.render import CAUSES, OPS, RUN_ID, held, indented, note, problem, row, table, tally, title
 from revetl.cli.words import clean, many, span
 from revetl.engine.workspace import Plan
 from revetl.types import CONSENT, RunResult, Sample, SyncPreview, SyncResult
@@ -25,6 +25,7 @@ def plan(found: Plan) -> Iterator[RenderableType]:
     yield previews(found)
     for preview in found.previews:
         yield from details(preview)
+    yield from _stand_ins([sync.name for sync in found.syncs if sync.sandbox], "would go to local stand-ins")
     calls = sum(preview.calls for preview in found.previews)
     words = f"would send {many(found.changes, 'change')} in about {many(calls, 'call')}"
     words = words if found.changes else "nothing to send"
@@ -106,11 +107,18 @@ def result(found: RunResult) -> Iterator[RenderableType]:
     yield results(found)
     for sync in found.syncs:
         yield from remarks(sync)
+    yield from _stand_ins([sync.sync for sync in found.syncs if sync.sandbox], "went to local stand-ins")
     seconds = (found.finished_at - found.started_at).total_seconds()
     sent = sum(sync.delivered for sync in found.syncs)
     state = f"stopped by {found.interrupted}" if found.interrupted else f"exit {found.exit_code}"
     words = f"{many(sent, 'change')} delivered in {span(seconds)}"
-    yield Text.assemble((words, "bold"), f" · {state} · run {clean(found.run)}")
+    yield Text.assemble((words, "bold"), f" · {state} · run {clean(found.run[:RUN_ID])}")
+
+
+def _stand_ins(syncs: Sequence[str], words: str) -> Iterator[Text]:
+    """Yield that these syncs reach no account: nobody should believe that their people have their data now."""
+    if syncs:
+        yield note(f"{', '.join(syncs)} {words}, not to an account")
 
 
 RESULT_COLUMNS = ("sync", "rows", "delivered", "rejected", "waiting", "unknown", "calls", "state")

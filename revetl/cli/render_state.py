@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from rich.console import RenderableType
 from rich.text import Text
 
-from revetl.cli.render import held, hint, note, row, table, title
+from revetl.cli.render import RUN_ID, held, hint, note, row, table, title
 from revetl.cli.words import clean, many, span, spark
 from revetl.engine.leftovers import full_name
 from revetl.engine.records import Found, Verified
 from revetl.engine.rejections import Rejections
 from revetl.engine.statuses import OpenRun, Status, SyncStatus
 from revetl.engine.times import moment
-
-RUN_ID = 18  # characters of a run's id that tell it from others: the time and some chance
 
 
 def status(found: Status) -> Iterator[RenderableType]:

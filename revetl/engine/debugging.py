@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from revetl.engine.fitting import values_that_do_not_fit
 from revetl.engine.lanes import line_of
 from revetl.engine.remote import context_of
 from revetl.engine.shapes import check_columns
+from revetl.engine.staleness import changed_since, told
 from revetl.engine.workspace import Options, Workspace, load, read_config, read_project
 from revetl.errors import RevetlError
 from revetl.send.ports import Lane
@@ -91,6 +92,7 @@ def debug(options: Options, *, wire: Wire | None = None) -> tuple[DebugFinding, 
     workspace = found.attempt("syncs", lambda: load(options), _syncs)
     if workspace is None:
         return tuple(found)
+    _mapping(workspace, found)
     columns = found.attempt("warehouse", lambda: _tables(workspace), _models)
     if columns is not None:
         found.attempt("columns", lambda: check_columns(workspace.resolved.syncs, columns), lambda n: f"{n} are there")
@@ -131,7 +133,17 @@ def _files(options: Options, found: _Findings) -> bool:
 def _syncs(workspace: Workspace) -> str:
     resolved = workspace.resolved
     said = f"{len(resolved.syncs)} for target {workspace.target}"
-    return f"{said}; {len(resolved.errors)} errors, see revetl check" if resolved.errors else said
+    return f"{said}; {resolved.errors[0].message}" if resolved.errors else said
+
+
+def _mapping(workspace: Workspace, found: _Findings) -> None:
+    """Say where the mapping is wrong, and where YAML is newer than what dbt made of it."""
+    errors = workspace.resolved.errors
+    if errors:
+        found[-1] = replace(found[-1], ok=False, code=errors[0].code, remedy="revetl check")
+    newer = changed_since(workspace.project, workspace.options.project_dir)
+    if newer:
+        found.append(DebugFinding("YAML", None, f"{told(newer)}: dbt build, or dbt parse, reads it"))
 
 
 def _tables(workspace: Workspace) -> Tables:

@@ -79,6 +79,7 @@ def _sent(
         unmatched=survey.preview.unmatched, calls=tally.calls if tally else 0, counts=survey.preview.counts,
         held=survey.preview.held, error=str(report.stopped) if report and report.stopped else None,
         notes=(*notes.get(name, ()), *survey.preview.notes, *(report.notes if report else ())),
+        sandbox=survey.plan.sandbox,
     )  # fmt: skip
     return _with_code(result, report)
 

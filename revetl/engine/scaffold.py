@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import get_args
 
@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from revetl.contract import Destination
 from revetl.mapping.complaints import file_of
+from revetl.mapping.models import looks_like
 from revetl.types import Node, Project
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -25,7 +26,7 @@ class Candidate:
     """A model with a key: what a first sync may stand on. ``email`` is the column that looks like an address."""
 
     model: str
-    file: str
+    file: str  # the YAML that describes it; where none does, its SQL
     key: tuple[str, ...]
     columns: tuple[str, ...]
     email: str | None = None
@@ -42,6 +43,45 @@ class Candidate:
         return name if _PLAIN.match(name) else f"entity_{name}"
 
 
+@dataclass(frozen=True, slots=True)
+class First:
+    """A first sync: which destination, from which model, and what its records are found by there."""
+
+    tool: Destination
+    model: Candidate
+    field: str  # their identity field
+    column: str  # ours
+
+    @property
+    def pii(self) -> str | None:
+        """Return what kind of personal data the column is."""
+        return "email" if self.column == self.model.email else looks_like(self.column, None)
+
+    @property
+    def own_field(self) -> bool:
+        """Return whether the field is none that the tool comes with, and must be unique there."""
+        thing = next(iter(self.tool.objects.values()))
+        return not thing.any_field and self.field not in thing.match
+
+
+def first(tool: Destination, model: Candidate, column: str | None = None) -> First | None:
+    """Return the first sync; ``column``: what records are found by, where somebody said so.
+
+    None: records are found by an e-mail address there, and no column looks like one.
+    """
+    thing = next(iter(tool.objects.values()))
+    own = [field for field in thing.match if field != "*"]
+    by_address = [field for field in own if thing.compared(field) == "email"]
+    address = column or model.email
+    if by_address[:1] == own[:1] and by_address and address and not thing.any_field:
+        return First(tool, model, by_address[0], address)
+    column = column or model.key[0]
+    others = [field for field in own if field not in by_address and not thing.any_field]
+    if others:
+        return First(tool, model, others[0], column)
+    return First(tool, model, column.lower(), column) if thing.any_field or "*" in thing.match else None
+
+
 def candidates(project: Project) -> tuple[Candidate, ...]:
     """Return the project's models with a key, those with an address first, then by how little is made from them."""
     found = [made for node in project.nodes.values() if (made := _candidate(project, node)) is not None]
@@ -50,7 +90,7 @@ def candidates(project: Project) -> tuple[Candidate, ...]:
 
 
 def _candidate(project: Project, node: Node) -> Candidate | None:
-    if node.resource_type != "model" or node.relation is None or node.package != project.name:
+    if node.resource_type != "model" or node.relation is None or node.package != project.name or _is_cohort(node):
         return None
     key = node.primary_key or next(_unique(project, node), ())
     if not key:
@@ -58,6 +98,13 @@ def _candidate(project: Project, node: Node) -> Candidate | None:
     names = tuple(node.columns)
     email = next((name for name in names if "email" in name.lower() or "e_mail" in name.lower()), None)
     return Candidate(node.name, file_of(node), tuple(key), names, email)
+
+
+def _is_cohort(node: Node) -> bool:
+    """Return whether the model says already that its rows are members, who exist by another model."""
+    said = node.meta.get("revetl")
+    items = said if isinstance(said, list) else [said]
+    return any(isinstance(item, Mapping) and item.get("kind") == "cohort" for item in items)
 
 
 def _unique(project: Project, node: Node) -> Iterator[tuple[str, ...]]:
@@ -70,22 +117,24 @@ def _unique(project: Project, node: Node) -> Iterator[tuple[str, ...]]:
     yield from ((name,) for name in sorted(tested, key=lambda name: (not name.lower().endswith("id"), name)))
 
 
-def configuration(destination: Destination, candidate: Candidate, target: str, *, stand_in: bool) -> str:
-    """Return a revetl.yml with one destination and one sync; ``stand_in``: a local stand-in of it exists.
+def configuration(sync: First, target: str) -> str:
+    """Return a revetl.yml with one destination and one sync.
 
-    Settings are references to environment variables; the profile's target goes to the stand-in, ``prod`` to the tool.
+    Settings are references to environment variables; the profile's target goes to the destination's local stand-in,
+    where it has one, and ``prod`` to the tool.
     """
-    match, column = _match(destination, candidate)
-    sync = [f"entity: {plain_text(candidate.entity)}", f"match: {{{plain_text(match)}: {plain_text(column)}}}"]
-    columns = _creation(destination, candidate)
-    kinds = [*(["email"] if candidate.email else []), *(["name"] if any(columns.values()) else [])]
+    destination, model = sync.tool, sync.model
+    said = [f"entity: {plain_text(model.entity)}", f"match: {{{plain_text(sync.field)}: {plain_text(sync.column)}}}"]
+    columns = _creation(sync)
+    kinds = [*([sync.pii] if sync.pii else []), *(["name"] if any(columns.values()) else [])]
     if kinds:
-        sync.append(f"allow_pii: [{', '.join(kinds)}]")
+        said.append(f"allow_pii: [{', '.join(dict.fromkeys(kinds))}]")
     fixed = [f"{plain_text(field)}: {json.dumps(UNKNOWN)}" for field, named in columns.items() if named is None]
     if fixed:
-        sync.append(f"constants: {{{', '.join(fixed)}}} # no record is made without; better: a column")
+        said.append(f"constants: {{{', '.join(fixed)}}} # no record is made without; better: a column")
     real = f"{{{', '.join(settings_of(destination))}}}"
-    targets = {target: "sandbox", "prod": real} if stand_in and target != "prod" else {target: real}
+    stand_in = destination.rehearsal and target != "prod"
+    targets = {target: "sandbox", "prod": real} if stand_in else {target: real}
     lines = [
         "version: 1",
         "destinations:",
@@ -94,8 +143,8 @@ def configuration(destination: Destination, candidate: Candidate, target: str, *
         "    targets: # a destination writes only for the dbt targets that it names",
         *(f"      {plain_text(name)}: {value}" for name, value in targets.items()),
         "    syncs:",
-        f"      {candidate.entity}:",
-        *(f"        {line}" for line in sync),
+        f"      {model.entity}:",
+        *(f"        {line}" for line in said),
     ]
     return "\n".join(lines) + "\n"
 
@@ -109,18 +158,10 @@ def settings_of(destination: Destination) -> Iterator[str]:
             yield f"{name}: \"{{{{ env_var('{variable}') }}}}\""
 
 
-def _match(destination: Destination, candidate: Candidate) -> tuple[str, str]:
-    """Return their identity field and our column: an address where they want one, else the key."""
-    thing = next(iter(destination.objects.values()))
-    if thing.normalise == "email" and not thing.any_field and candidate.email:
-        return thing.match[0], candidate.email
-    return (candidate.key[0] if thing.any_field else thing.match[0]), candidate.key[0]
-
-
-def _creation(destination: Destination, candidate: Candidate) -> dict[str, str | None]:
+def _creation(sync: First) -> dict[str, str | None]:
     """Return what no record is made without → the column of that name, None where there is none."""
-    named = {_letters(column): column for column in candidate.columns}
-    thing = next(iter(destination.objects.values()))
+    named = {_letters(column): column for column in sync.model.columns}
+    thing = next(iter(sync.tool.objects.values()))
     return {field: named.get(_letters(field)) for field in thing.creation}
 
 
@@ -128,26 +169,23 @@ def _letters(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def meta_lines(destination: Destination, candidate: Candidate) -> str:
+def meta_lines(sync: First) -> str:
     """Return the YAML to add to the model: what it is, and the columns that a first sync needs."""
-    match, column = _match(destination, candidate)
-    key = plain_text(candidate.key[0]) if len(candidate.key) == 1 else f"[{', '.join(map(plain_text, candidate.key))}]"
-    item = f"{{kind: properties, entity: {plain_text(candidate.entity)}, key: {key}}}"
-    pii = "pii: email, " if column == candidate.email else ""
+    destination, model = sync.tool, sync.model
+    key = plain_text(model.key[0]) if len(model.key) == 1 else f"[{', '.join(map(plain_text, model.key))}]"
+    item = f"{{kind: properties, entity: {plain_text(model.entity)}, key: {key}}}"
+    tagged = {sync.column: (sync.pii, sync.field)}
+    tagged |= {named: ("name", field) for field, named in _creation(sync).items() if named is not None}
     lines = [
         "models:",
-        f"  - name: {plain_text(candidate.model)}",
+        f"  - name: {plain_text(model.model)}",
         f"    config: {{meta: {{revetl: {item}}}}}",
         "    columns:",
-        f"      - name: {plain_text(column)}",
-        f"        config: {{meta: {{revetl: {{{pii}to: {{{destination.name}: {plain_text(match)}}}}}}}}}",
     ]
-    for field, named in _creation(destination, candidate).items():
-        if named is not None:
-            lines.append(f"      - name: {plain_text(named)}")
-            lines.append(
-                f"        config: {{meta: {{revetl: {{pii: name, to: {{{destination.name}: {plain_text(field)}}}}}}}}}"
-            )
+    for column, (kind, field) in tagged.items():
+        pii = f"pii: {kind}, " if kind else ""
+        lines.append(f"      - name: {plain_text(column)}")
+        lines.append(f"        config: {{meta: {{revetl: {{{pii}to: {{{destination.name}: {plain_text(field)}}}}}}}}}")
     return "\n".join(lines) + "\n"
 
 

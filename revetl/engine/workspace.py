@@ -17,6 +17,7 @@ from revetl import manifest, mapping
 from revetl.config import Config, resolve_text
 from revetl.contract import Destination
 from revetl.destinations import registry
+from revetl.engine import staleness
 from revetl.errors import ConfigError, ManifestError
 from revetl.mapping.build import Resolved
 from revetl.mapping.flows import whole as whole_flows
@@ -234,10 +235,17 @@ def load(options: Options, *, profile: bool = True, catalog: bool = False) -> Wo
         known = registry()
         types = read_types(target_dir, project) if catalog else EMPTY
         resolved = mapping.build(project, config, target, known, catalog=types)
+    resolved = _dated(resolved, project, root)
     resolved = _rehearsed(resolved) if options.sandbox else resolved
     return Workspace(
         options, dbt, target, project, config, resolved, known, _results(options, target_dir), found, types
     )
+
+
+def _dated(resolved: Resolved, project: Project, root: Path) -> Resolved:
+    """Return it with a word on YAML that dbt has not read yet, where something is wrong: that may be why."""
+    newer = staleness.changed_since(project, root) if resolved.errors else ()
+    return replace(resolved, problems=(*resolved.problems, staleness.problem(newer))) if newer else resolved
 
 
 @contextmanager

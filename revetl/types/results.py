@@ -104,6 +104,7 @@ class SyncResult:
     error: str | None = None  # why it could not run or stopped, with its code
     exit_code: int = 0
     notes: tuple[str, ...] = ()
+    sandbox: bool = False  # it went to a local stand-in
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ def test_init_shows_what_it_wrote_and_what_to_add(revetl: Revetl, fresh: Shop) -
     assert "wrote revetl.yml" in done.stdout
     assert "add to models/dim_customers.yml:" in done.stdout
     assert "{{ env_var('MAILCHIMP_API_KEY') }}" in done.stdout
-    assert "revetl check" in done.stdout
+    assert "revetl plan" in done.stdout
 
 
 def test_what_is_to_be_pasted_is_not_wrapped(revetl: Revetl, fresh: Shop) -> None:
@@ -59,7 +59,7 @@ def test_what_is_to_be_pasted_is_not_wrapped(revetl: Revetl, fresh: Shop) -> Non
     name = "the_identifier_of_the_customer_in_the_shop"
     fresh.manifest(with_key("dim_customers", name, "email"))
     done = revetl("init", "--destination", "mailchimp", "--model", "dim_customers", "--no-input")
-    lines = done.stdout.partition("add to models/dim_customers.yml:")[2].partition("then:")[0]
+    lines = done.stdout.partition("add to models/dim_customers.yml:")[2].partition("add the meta, then:")[0]
     assert yaml.safe_load(lines)["models"][0]["config"]["meta"]["revetl"]["key"] == name
     assert max(map(len, lines.splitlines())) > 80
 
@@ -125,6 +125,86 @@ def test_models_with_an_address_come_first(revetl: Revetl, fresh: Shop) -> None:
     hint = revetl("init", "--destination", "mailchimp", "--no-input").stderr.partition("hint: ")[2]
     assert "revetl init --model dim_customers --destination mailchimp" in hint
     assert hint.endswith("(there are: dim_customers, orders)\n")
+
+
+def test_a_cohort_is_no_model_to_begin_with(revetl: Revetl, fresh: Shop) -> None:
+    """A model whose meta says that its rows are members is not listed, whatever is unique in it."""
+    fresh.manifest(with_key("dim_customers", "id", "email"), {**subscribers(), "primary_key": ["customer_id"]})
+    said = revetl("init", "--destination", "mailchimp", "--no-input", "--output", "json")
+    assert json.loads(said.stdout)["model"] == "dim_customers"
+    assert "subscribers" not in said.stderr
+
+
+def test_who_is_found_by_an_address_needs_one(revetl: Revetl, fresh: Shop) -> None:
+    """RVT-808 where no column looks like an address; --match names it; a field of one's own will do where it can."""
+    fresh.manifest(with_key("orders", "order_id", "contact"))
+    words = ("init", "--model", "orders", "--no-input", "--output", "json", "--destination")
+    refused = revetl(*words, "mailchimp")
+    assert refused.exit_code == 2
+    assert "RVT-808" in refused.stderr
+    assert "--match COLUMN" in refused.stderr
+    assert not (fresh.root / "revetl.yml").exists()
+    named = json.loads(revetl(*words, "mailchimp", "--match", "contact").stdout)
+    assert "match: {email_address: contact}" in named["revetl_yml"]
+    (fresh.root / "revetl.yml").unlink()
+    own = revetl(*words, "hubspot")
+    assert "match: {order_id: order_id}" in json.loads(own.stdout)["revetl_yml"]
+    assert "must be unique there" in own.stderr
+
+
+YAML = "models:\n  - name: dim_customers  # all\n    columns:\n      - name: id\n      - name: email\n"
+BEGIN = ("init", "--destination", "mailchimp", "--model", "dim_customers")
+
+
+@pytest.fixture
+def described(fresh: Shop) -> Shop:
+    """Return a project whose model is described in a YAML file."""
+    (fresh.root / "models").mkdir()
+    (fresh.root / "models" / "dim_customers.yml").write_text(YAML)
+    return fresh
+
+
+def test_without_anybody_to_ask_yaml_is_shown_and_not_changed(revetl: Revetl, described: Shop) -> None:
+    """The diff is shown, the file as it was, and a word says how to have it; --write makes it, and twice is once."""
+    file = described.root / "models" / "dim_customers.yml"
+    done = revetl(*BEGIN, "--no-input")
+    assert "+    config: {meta: {revetl: {kind: properties, entity: customer, key: id}}}" in done.stdout
+    assert "--write" in done.stderr
+    assert file.read_text() == YAML
+    assert "changed models/dim_customers.yml" in revetl(*BEGIN, "--no-input", "--write").stdout
+    (said,) = yaml.safe_load(file.read_text())["models"]
+    assert said["columns"][1]["config"]["meta"]["revetl"] == {"pii": "email", "to": {"mailchimp": "email_address"}}
+    once = file.read_text()
+    assert revetl(*BEGIN, "--no-input", "--write").exit_code == 0
+    assert file.read_text() == once
+
+
+@pytest.mark.parametrize(("answer", "changed"), [("y", True), ("n", False), ("", False)])
+def test_yaml_changes_once_a_person_agrees(
+    revetl: Revetl, described: Shop, monkeypatch: pytest.MonkeyPatch, answer: str, changed: bool
+) -> None:
+    """The diff is shown first; anything but a yes leaves the file alone."""
+    monkeypatch.setattr("revetl.cli.init.can_ask", lambda: True)
+    done = revetl(*BEGIN, input=f"{answer}\n")
+    assert done.exit_code == 0, done.output
+    assert "+++ b/models/dim_customers.yml" in done.stdout
+    assert ((described.root / "models" / "dim_customers.yml").read_text() != YAML) == changed
+
+
+@pytest.mark.parametrize(("path", "text"), [("../out.yml", YAML), ("models/odd.yml", "models: ["), ("no.yml", None)])
+def test_a_file_that_is_not_to_be_changed_is_left_to_people(
+    revetl: Revetl, fresh: Shop, path: str, text: str | None
+) -> None:
+    """Outside of the project, no YAML, not there: the lines are shown with the reason, and nothing is written."""
+    made = with_key("dim_customers", "id", "email")
+    fresh.manifest({**made, "patch_path": f"shop://{path}"})
+    if text is not None:
+        (fresh.root / path).parent.mkdir(exist_ok=True)
+        (fresh.root / path).write_text(text)
+    done = revetl(*BEGIN, "--write")
+    assert f"add to {path}:" in done.stdout
+    assert "a person has to add the meta" in done.stderr
+    assert text is None or (fresh.root / path).read_text() == text
 
 
 def test_a_project_without_keys_says_what_to_add(revetl: Revetl, fresh: Shop) -> None:

@@ -141,6 +141,14 @@ def test_results_are_a_table_and_an_end(revetl: Revetl, shop: Shop, engine: dict
     assert lines[-1] == "4 changes delivered in 12 s · exit 0 · run r-1"
 
 
+def test_what_reached_no_account_is_said(revetl: Revetl, shop: Shop, engine: dict[str, Any]) -> None:
+    """A sync that went to a stand-in is named: nobody should believe that the tool has the data now."""
+    engine["sync"] = replace(RESULT, syncs=(SyncResult("mailchimp.customer", rows=1, delivered=1, sandbox=True),))
+    assert "note: mailchimp.customer went to local stand-ins, not to an account" in revetl("sync").stdout
+    engine["sync"] = RESULT
+    assert "stand-in" not in revetl("sync").stdout
+
+
 def test_options_arrive_as_they_were_said(revetl: Revetl, shop: Shop, engine: dict[str, Any], tmp_path: Path) -> None:
     """Every flag of sync reaches the engine under its name."""
     (tmp_path / "run_results.json").write_text("{}")

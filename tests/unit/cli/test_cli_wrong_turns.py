@@ -113,6 +113,13 @@ def failed_test(shop: Shop) -> None:
     (shop.root / "target" / "run_results.json").write_text(json.dumps(results))
 
 
+def meta_that_dbt_has_not_read(shop: Shop) -> None:
+    """Write meta to YAML; the manifest is older, and has none."""
+    shop.manifest(model("customers", {}, column("customer_id")))
+    (shop.root / "models").mkdir()
+    (shop.root / "models" / "customers.yml").write_text("models:\n  - name: customers\n")
+
+
 TURNS: list[tuple[Turn, str, str, int, str]] = [
     # what happened, the command, its code, its exit code, what to type or write next
     (no_manifest, "plan", "RVT-200", 2, "dbt build"),
@@ -138,6 +145,8 @@ TURNS: list[tuple[Turn, str, str, int, str]] = [
     (personal_data_unallowed, "check", "RVT-307", 2, "allow_pii"),
     (column_not_built, "plan", "RVT-420", 2, "dbt build -s customers"),
     (column_not_built, "debug", "RVT-420", 2, "dbt build -s customers"),
+    (meta_that_dbt_has_not_read, "check", "RVT-203", 2, "models/customers.yml"),
+    (meta_that_dbt_has_not_read, "debug", "RVT-329", 2, "dbt parse, reads it"),
     (failed_test, "plan", "held by tests", 3, "dbt build"),
 ]  # fmt: skip
 
