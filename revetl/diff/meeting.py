@@ -31,7 +31,7 @@ def _pair(shape: Shape, source: str) -> str:
 
 
 def rivals(shape: Shape) -> list[str]:
-    """Return statements that make ``rival``: for changed keys (``c…``), what another record has at their identity.
+    """Return statements that make ``rival``: for changed keys (``c…``), what other records have at their identity.
 
     That is the identity they come to, stay at, or are renamed away from (``n`` = 1): two records that met at one are
     one there, and whoever is renamed first takes along what the other had. Who stays behind then has changed, too.
@@ -45,6 +45,7 @@ def rivals(shape: Shape) -> list[str]:
     at = f"SELECT {', '.join(shape.ks)}, {shape.normalised('m')} AS i FROM ({snapshot(shape)})"
     moving = f"FROM {pair} x WHERE x.i IS DISTINCT FROM x.si"
     places = f"SELECT {mine}, x.i, 0 AS n {moving} UNION ALL SELECT {mine}, x.si, 1 {moving} AND x.wanted"
+    held = ", ".join(f"any_value(s.{column} ORDER BY o.n) AS {column}" for column in (shape.ks[0], *shape.fs))
     turned = ", ".join([*(f"{k} AS {c}" for k, c in both), *(f"{c} AS {k}" for k, c in both)])
     return [
         f"CREATE OR REPLACE TEMP TABLE met_{shape.id} AS SELECT {', '.join(f'p.{c}' for c in cs)}, {theirs}, p.n "
@@ -56,8 +57,7 @@ def rivals(shape: Shape) -> list[str]:
         f"ANTI JOIN {shape.temp('changed')} c ON {shape.same_key('c', 'h')}",
         f"INSERT INTO {shape.temp('changed')} FROM {shape.temp('stay')}",
         f"INSERT INTO {pair} {_pair(shape, shape.temp('stay'))}",
-        f"CREATE OR REPLACE TEMP TABLE rival_{shape.id} AS SELECT {', '.join(f'o.{c}' for c in cs)}, s.* FROM ("
-        f"FROM (FROM {met} UNION ALL BY NAME SELECT {turned}, 2 AS n FROM {met} WHERE n = 1) "
-        f"QUALIFY row_number() OVER (PARTITION BY {', '.join(cs)} ORDER BY n) = 1) o "
-        f"JOIN ({snapshot(shape)}) s ON {shape.same_key('o', 's')}",
+        f"CREATE OR REPLACE TEMP TABLE rival_{shape.id} AS SELECT {', '.join(f'o.{c}' for c in cs)}, {held} "
+        f"FROM (FROM {met} UNION ALL BY NAME SELECT {turned}, 2 AS n FROM {met} WHERE n = 1) o "
+        f"JOIN ({snapshot(shape)}) s ON {shape.same_key('o', 's')} GROUP BY ALL",
     ]

@@ -90,6 +90,14 @@ def _final(store: Store, run: str, unsettled: str) -> None:
             f"LEFT JOIN {STATE}.remote_new n ON n.run = o.run AND n.seq = o.seq "
             f"ASOF LEFT JOIN {STATE}.acks a ON a.run = o.run AND a.lo <= o.seq "
             f"WHERE o.run = '{run}'",
+        ]
+    )
+    for (name,) in store.rows("SELECT DISTINCT sync FROM final WHERE local = 'handed_over' ORDER BY sync"):
+        sync = load_sync(store, name)
+        if sync is not None:
+            _heirless(store, sync, quote_text(name))
+    store.run_all(
+        [
             # a local change stands only if what it depends on was delivered: its key's other changes, and the
             # record, or the membership, to which an identity was handed over
             "CREATE OR REPLACE TEMP TABLE undone AS SELECT DISTINCT sync, key, op, cohort, i FROM final "
@@ -102,6 +110,23 @@ def _final(store: Store, run: str, unsettled: str) -> None:
             "AND status NOT IN ('delivered', 'local'))) OR "
             "(local = 'handed_over' AND op = 'leave' AND (sync, i) IN "
             "(SELECT (sync, i) FROM undone WHERE op IN ('identity', 'upsert'))))",
+        ]
+    )
+
+
+def _heirless(store: Store, sync: StoredSync, name: str) -> None:
+    """Let nothing be handed over to who does not stand there yet: its own change may not even be of this run."""
+    store.run_all(
+        [
+            f"CREATE OR REPLACE TEMP TABLE heir AS SELECT i, cohort FROM final WHERE sync = {name} "
+            "AND op IN ('identity', 'upsert', 'join') AND status = 'delivered' UNION SELECT s.i, m.cohort "
+            f"FROM (SELECT {_text(sync)} AS key, {normalised(sync.normalise, 'm')} AS i FROM {STATE}.snap_{sync.id}) s "
+            f"LEFT JOIN (SELECT {_text(sync)} AS key, cohort FROM {STATE}.members_{sync.id}) m USING (key) "
+            f"WHERE s.i IN (SELECT i FROM final WHERE sync = {name} AND local = 'handed_over') "
+            f"AND s.key NOT IN (SELECT key FROM final WHERE sync = {name} AND op IN ('identity', 'leave'))",
+            f"UPDATE final AS f SET status = 'waiting' WHERE sync = {name} AND local = 'handed_over' "
+            "AND status = 'local' AND NOT EXISTS "
+            "(SELECT 1 FROM heir h WHERE h.i = f.i AND (f.op = 'leave' OR h.cohort = f.cohort))",
         ]
     )
 
@@ -280,6 +305,11 @@ def _follow(store: Store, name: str) -> None:
     if not store.one(f"SELECT count(*) FROM {STATE}.pending WHERE sync = '{name}'"):
         return
     moved = f"FROM final WHERE sync = '{name}' AND op = 'identity' AND status IN ('delivered', 'unknown')"
+    store.con.execute(  # where it may stand by now, if it came to be at all
+        f"UPDATE {STATE}.pending AS p SET tried = [{{'m': q.m, 'i': q.i}}] "
+        f"|| list_filter(p.tried, lambda t: t.i <> q.i) FROM (SELECT DISTINCT key, m, i {moved}) q "
+        f"WHERE p.sync = '{name}' AND p.key = q.key"
+    )
     store.con.execute(
         f"WITH RECURSIVE r AS (SELECT bi, i {moved} UNION SELECT r.bi, m.i FROM r JOIN ({moved}) m ON m.bi = r.i) "
         f"UPDATE {STATE}.pending AS p SET near = list_distinct(p.near || q.more) FROM (SELECT o.key, o.op, o.cohort, "

@@ -35,7 +35,7 @@ DBT = """#!/bin/sh
 files=$(find dbt_project.yml profiles.yml macros models seeds -type f | LC_ALL=C sort | xargs sha256sum)
 kept={kept}/$(echo "$DBT_TARGET $* $files" | sha256sum | cut -c -64)
 if [ -d "$kept" ]; then rm -rf target && cp -r "$kept" target && exit; fi
-{dbt} "$@" && cp -r target "$kept.$$" && mv -T "$kept.$$" "$kept"
+{dbt} "$@" && cp -r target "$kept.$$" && {{ mv -T "$kept.$$" "$kept" || rm -rf "$kept.$$"; }} # another was first
 """
 Done = subprocess.CompletedProcess[str]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from revetl.types import OnLeave
-from tests.unit.engine.harness import Rig, cohort, plan
+from tests.unit.engine.harness import Rig, cohort, fields, plan
 
 A, B, C = (f"{name}@example.org" for name in "abc")
 
@@ -112,3 +112,53 @@ def test_who_is_left_behind_and_waits_is_asserted_by_the_next_run() -> None:
     made.later(days=1)
     made.run()
     assert made.run().changes == []
+
+
+def test_nobody_is_handed_over_to_who_does_not_come_in_this_run() -> None:
+    """A rename is refused and rests: who left its place stays known until the other one stands there."""
+    made = rig()
+    made.people(("b", A, "y"))
+    made.keys("gold", "b")
+    made.vendor.refuse = {f"identity {A}": "REFUSED"}
+    made.run()
+    made.vendor.refuse = {}
+    made.run()
+    assert len(made.snapshot()) == 2
+    made.later(days=8)
+    made.run()
+    assert made.vendor.people == {A: {"email": A, "a": "y"}}
+    assert made.members() == [("b", "gold")]
+    assert made.run().changes == []
+
+
+def test_what_any_of_those_who_met_had_is_cleared() -> None:
+    """Two stand at one identity: whoever takes it over clears what the one and what the other had been given there."""
+    wide = "id VARCHAR, email VARCHAR, a VARCHAR, z VARCHAR"
+    made = Rig(plan(fields=fields("email", "a", "z")))
+    made.people(("a", A, "x", None), ("b", B, None, "y"), columns=wide)
+    made.run()
+    made.people(("b", A, None, "y"), columns=wide)
+    made.vendor.refuse = {f"upsert {A}": "REFUSED"}
+    made.run()
+    made.people(("c", A, None, None), columns=wide)
+    made.vendor.refuse = {}
+    made.later(days=8)
+    assert made.run().body("c upsert") == {"email": A, "a": None, "z": None}
+
+
+def test_who_was_renamed_while_in_doubt_is_found_where_it_went() -> None:
+    """A record whose first write is of unknown outcome moves twice: nothing stays behind at either place."""
+    made = Rig(plan())
+    made.people(("a", A, "x"))
+    made.vendor.lose = {f"upsert {A}"}
+    made.run()
+    made.vendor.lose = set()
+    made.people(("a", B, "x"))
+    made.vendor.refuse = {f"upsert {B}": "REFUSED"}
+    made.run()
+    assert set(made.vendor.people) == {B}
+    made.vendor.refuse = {}
+    made.people(("a", C, "x"))
+    made.later(days=8)
+    made.run()
+    assert made.vendor.people == {C: {"email": C, "a": "x"}}
