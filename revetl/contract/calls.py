@@ -100,6 +100,17 @@ class Reply:
         except orjson.JSONDecodeError:
             raise UnreadableReply(self.status) from None
 
+    def document(self) -> dict[str, JSON]:
+        """Return the body as a JSON object.
+
+        Raises:
+            UnreadableReply: it is none.
+        """
+        found = self.json()
+        if not isinstance(found, dict):
+            raise UnreadableReply(self.status, "the body is not a JSON object")
+        return found
+
     def problem(self) -> dict[str, JSON]:
         """Return the body as a JSON object, empty where it is none: what a refusal may say, and need not."""
         try:

@@ -95,8 +95,8 @@ def document(reply: Reply) -> dict[str, JSON]:
     Raises:
         UnreadableReply: it is none, or says something else.
     """
-    found = reply.json()
-    if not isinstance(found, dict) or found.get("message") != "success":
+    found = reply.document()
+    if found.get("message") != "success":
         raise UnreadableReply(reply.status, "the reply does not say success")
     return found
 

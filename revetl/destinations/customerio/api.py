@@ -111,18 +111,6 @@ def refuse_all(reply: Reply, changes: Sequence[Change]) -> BatchRejected | list[
     return [Outcome.waiting(change, code=code, reason=reason) for change in changes]
 
 
-def document(reply: Reply) -> dict[str, JSON]:
-    """Return the JSON object that a reply is.
-
-    Raises:
-        UnreadableReply: it is none.
-    """
-    found = reply.json()
-    if not isinstance(found, dict):
-        raise UnreadableReply(reply.status, "the body is not a JSON object")
-    return found
-
-
 def expect(reply: Reply, what: str) -> dict[str, JSON]:
     """Return the object that a reply is.
 
@@ -132,7 +120,7 @@ def expect(reply: Reply, what: str) -> dict[str, JSON]:
     if not reply.ok:
         code, reason = refusal(reply)
         raise DestinationError("RVT-651", f"Customer.io refuses {what}: {code}, {reason}", hint="revetl debug")
-    return document(reply)
+    return reply.document()
 
 
 def chunks(items: Sequence[Any], size: int = LOOK) -> Iterable[Sequence[Any]]:
@@ -152,7 +140,7 @@ def find(ids: Iterable[str]) -> Generator[Any, Any, People | Reply]:
         if not reply.ok:
             refused: Reply = reply
             return refused
-        rows = document(reply).get("customers")
+        rows = reply.document().get("customers")
         if not isinstance(rows, list):
             raise UnreadableReply(reply.status, "the reply shows no customers")
         by_id = {str(row.get("id")): row for row in rows if isinstance(row, dict)}

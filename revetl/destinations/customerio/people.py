@@ -88,7 +88,7 @@ def judge(reply: Reply, changes: Sequence[Change]) -> BatchRejected | list[Outco
     """Return an outcome each: 207 names by index whom it refuses, "all other requests are accepted"."""
     if not reply.ok:
         return api.refuse_all(reply, changes)
-    errors = api.document(reply).get("errors") or []
+    errors = reply.document().get("errors") or []
     if not isinstance(errors, list) or not all(isinstance(one, dict) for one in errors):
         raise UnreadableReply(reply.status, "errors is not a list of objects")
     named = {one.get("batch_index"): one for one in errors}

@@ -89,5 +89,5 @@ def _move(batch: Batch, changes: Sequence[Change], how: str) -> Exchange:
     reply = yield api.track(path, {"ids": [c.match for c in changes]}, query=(("id_type", "id"),), template=template)
     if not reply.ok:
         return api.refuse_all(reply, changes)
-    api.document(reply)
+    reply.document()
     return [Outcome.delivered(c, proof=Proof.ACCEPTED) for c in changes]

@@ -110,18 +110,6 @@ def settle(outcomes: list[Outcome]) -> Generator[Settled, None, None]:
         yield Settled(tuple(outcomes))
 
 
-def document(reply: Reply) -> dict[str, JSON]:
-    """Return the JSON object that a reply is.
-
-    Raises:
-        UnreadableReply: it is none.
-    """
-    found = reply.json()
-    if not isinstance(found, dict):
-        raise UnreadableReply(reply.status, "the body is not a JSON object")
-    return found
-
-
 def rows(reply: Reply, of: dict[str, JSON], name: str) -> list[dict[str, JSON]]:
     """Return the list of objects under ``name``.
 
@@ -160,7 +148,7 @@ def by_identity(reply: Reply, match_field: str) -> dict[str, dict[str, JSON]]:
         UnreadableReply: it is not the reply to a read.
     """
     found: dict[str, dict[str, JSON]] = {}
-    for row in rows(reply, document(reply), "results"):
+    for row in rows(reply, reply.document(), "results"):
         own = row.get("properties")
         if not isinstance(own, dict):
             raise UnreadableReply(reply.status, "a result has no properties")

@@ -66,7 +66,7 @@ def _withdraw(batch: Batch, changes: Sequence[Change]) -> Generator[Any, Any, li
         reply: Reply = yield _call(list(addresses.values()))
         if not reply.ok:
             return reply
-        document = api.document(reply)
+        document = reply.document()
         out = {str(row.get("subscriberIdString")).lower() for row in api.rows(reply, document, "results")}
         errors = document.get("errors") or []
     why = errors[0] if errors else {}

@@ -47,4 +47,4 @@ def create_field(context: Context, wish: RemoteField) -> Generator[Http, Reply, 
         code, reason = api.refusal(reply)
         hint = "a property's name is lower case, digits and _ and starts with a letter"
         raise DestinationError("RVT-651", f"{code}, {reason}", hint=hint)
-    return property_field(api.document(reply))
+    return property_field(reply.document())

@@ -96,7 +96,7 @@ def _call(verb: str, inputs: list[JSON]) -> Generator[Http, Reply, Reply | None]
 
 def _refused(reply: Reply, held: Sequence[Outcome], ids: dict[int, str], wanted: dict[int, str]) -> dict[int, Outcome]:
     """Return what becomes of links that the reply does not name as made."""
-    document = api.document(reply)
+    document = reply.document()
     made = {(str(r.get("fromObjectId")), str(r.get("toObjectId"))) for r in api.rows(reply, document, "results")}
     errors = document.get("errors") or [{}]
     code, reason = str(errors[0].get("category") or "LINK"), str(errors[0].get("message") or "the link was not made")

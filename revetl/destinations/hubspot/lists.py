@@ -37,7 +37,7 @@ def _list(reply: Reply, label: str) -> dict[str, JSON]:
         code, reason = api.refusal(reply)
         what = f"HubSpot refuses the list {label!r}: {code}, {reason}"
         raise DestinationError("RVT-651", what, hint="give the cohort another `label`")
-    document = api.document(reply)
+    document = reply.document()
     found = document.get("list", document)
     if not isinstance(found, dict) or "listId" not in found:
         raise UnreadableReply(reply.status, "the reply shows no list")
@@ -115,7 +115,7 @@ def _named(reply: Reply, key: str) -> tuple[set[str], set[str]]:
 
     The spelling ``recordsIdsAdded`` is HubSpot's; the other one is taken too, should they mend it.
     """
-    document = api.document(reply)
+    document = reply.document()
     changed = document.get(key, document.get(key.replace("recordsIds", "recordIds")))
     missing = document.get("recordIdsMissing", [])
     if not isinstance(changed, list) or not isinstance(missing, list):

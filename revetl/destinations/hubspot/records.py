@@ -117,7 +117,7 @@ def write(call: Http, changes: Sequence[Change], *, creates: bool = False) -> Ge
     reply = yield call
     if reply.status not in (200, 201, 207):
         return reply
-    document = api.document(reply)
+    document = reply.document()
     results = api.rows(reply, document, "results")
     by_trace = {_trace(change): change for change in changes}
     answer = Answer()

@@ -131,18 +131,6 @@ def segment(text: str) -> str:
     return quote(text, safe="")
 
 
-def document(reply: Reply) -> dict[str, JSON]:
-    """Return the JSON object that a reply is.
-
-    Raises:
-        UnreadableReply: it is none.
-    """
-    found = reply.json()
-    if not isinstance(found, dict):
-        raise UnreadableReply(reply.status, "the body is not a JSON object")
-    return found
-
-
 def expect(reply: Reply, what: str) -> dict[str, JSON]:
     """Return the JSON object that a read is.
 
@@ -152,7 +140,7 @@ def expect(reply: Reply, what: str) -> dict[str, JSON]:
     if not reply.ok:
         code, reason = refusal(reply)
         raise DestinationError("RVT-651", f"Intercom does not show {what}: {code}, {reason}", hint="revetl debug")
-    return document(reply)
+    return reply.document()
 
 
 def rows(reply: Reply, of: dict[str, JSON], name: str = "data") -> list[dict[str, JSON]]:
@@ -170,7 +158,7 @@ def rows(reply: Reply, of: dict[str, JSON], name: str = "data") -> list[dict[str
 def shown(reply: Reply) -> dict[str, JSON]:
     """Return the object that a 2xx shows; empty where it is no readable one, which proves nothing."""
     try:
-        return document(reply)
+        return reply.document()
     except UnreadableReply:
         return {}
 

@@ -69,7 +69,7 @@ def create_field(context: Context, wish: RemoteField) -> Generator[Any, Any, Rem
         body["description"] = wish.label
     reply: Reply = yield api.call("POST", "/data_attributes", body)
     if reply.ok:
-        return _field(api.document(reply))
+        return _field(reply.document())
     if reply.status == 400:  # perhaps an earlier call, whose answer was lost, made it
         rows = yield from _rows(context)
         there = next((row for row in rows if row.get("custom") is True and row.get("name") == wish.name), None)

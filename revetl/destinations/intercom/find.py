@@ -65,14 +65,14 @@ def _search(match_field: str, values: Sequence[str], after: str) -> Http:
 
 
 def _contacts(reply: Reply) -> list[Contact]:
-    found = api.rows(reply, api.document(reply))
+    found = api.rows(reply, reply.document())
     if not all(isinstance(row.get("id"), str) for row in found):
         raise UnreadableReply(reply.status, "a contact has no id")
     return found
 
 
 def _next(reply: Reply) -> str:
-    pages = api.document(reply).get("pages")
+    pages = reply.document().get("pages")
     following = pages.get("next") if isinstance(pages, dict) else None
     return str(following.get("starting_after") or "") if isinstance(following, dict) else ""
 

@@ -43,14 +43,14 @@ def _tags() -> Generator[Any, Reply, dict[str, str]]:
     reply = yield api.call("GET", "/tags")
     if not reply.ok:
         raise _refused(reply, "Intercom does not show its tags", "give the token the permission to read tags")
-    return {str(row.get("id")): str(row.get("name")) for row in api.rows(reply, api.document(reply))}
+    return {str(row.get("id")): str(row.get("name")) for row in api.rows(reply, reply.document())}
 
 
 def _write(label: str, body: JSON) -> Generator[Any, Reply, str]:
     reply = yield api.call("POST", "/tags", body)
     if not reply.ok:
         raise _refused(reply, f"Intercom refuses the tag {label!r}", "give the cohort another `label`")
-    return str(api.document(reply)["id"])
+    return str(reply.document()["id"])
 
 
 def _refused(reply: Reply, what: str, hint: str) -> DestinationError:

@@ -31,7 +31,7 @@ def judge(
     """Return an outcome each: who is named failed, the rest is proven by counts that leave nobody out."""
     if not reply.ok:
         return api.refuse_all(reply, changes)
-    document = api.document(reply)
+    document = reply.document()
     success, fail = (_count(reply, document, name) for name in ("successCount", "failCount"))
     failures = _failures(reply, document)
     kinds = {c.seq: _kind(batch, c, failures) for c in changes}

@@ -98,25 +98,13 @@ def refuse_all(reply: Reply, changes: Sequence[Change]) -> BatchRejected | list[
     return [Outcome.waiting(change, code=code, reason=reason) for change in changes]
 
 
-def document(reply: Reply) -> dict[str, JSON]:
-    """Return the JSON object that a reply is.
-
-    Raises:
-        UnreadableReply: it is none.
-    """
-    found = reply.json()
-    if not isinstance(found, dict):
-        raise UnreadableReply(reply.status, "the body is not a JSON object")
-    return found
-
-
 def succeeded(reply: Reply) -> None:
     """Hold a 2xx reply to its ``code``.
 
     Raises:
         UnreadableReply: it does not say Success.
     """
-    if document(reply).get("code") != "Success":
+    if reply.document().get("code") != "Success":
         raise UnreadableReply(reply.status, "the body does not say Success")
 
 
@@ -155,7 +143,7 @@ def find(match_field: str, identities: Iterable[str]) -> Generator[Any, Any, Use
         for identity, reply in zip(group, replies, strict=True):
             if not reply.ok and refusal(reply)[0] not in GONE:
                 return reply
-            user = document(reply).get("user") if reply.ok else None  # 200 {} says: nobody
+            user = reply.document().get("user") if reply.ok else None  # 200 {} says: nobody
             if isinstance(user, dict):
                 found[identity] = user
     return found

@@ -40,7 +40,7 @@ def _channels() -> Generator[Any, Any, set[int] | Reply]:
     reply: Reply = yield Http("GET", "/api/channels", effect=Effect.READ, cost={"users": 1})
     if not reply.ok:
         return reply
-    rows = api.document(reply).get("channels") or []
+    rows = reply.document().get("channels") or []
     return {int(r["id"]) for r in rows if (r["messageMedium"], r["channelType"]) == ("Email", "Marketing")}
 
 
@@ -59,7 +59,7 @@ def _write(batch: Batch, changes: Sequence[Change], out: dict[int, list[int]]) -
     reply = yield api.post("/api/users/bulkUpdateSubscriptions", {"updateSubscriptionsRequests": rows}, "bulk")
     if not reply.ok:
         return api.refuse_all(reply, changes)
-    document = api.document(reply)
+    document = reply.document()
     names = ("invalidEmails", "invalidUserIds", "validEmailFailures", "validUserIdFailures")
     failed = {api.normal(batch.match_field, one) for name in names for one in document.get(name) or ()}
     bad = [c for c in changes if api.normal(batch.match_field, c.match) in failed]

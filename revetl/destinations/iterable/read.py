@@ -47,7 +47,7 @@ def _expect(reply: Reply, what: str) -> dict[str, JSON]:
     if not reply.ok:
         code, reason = api.refusal(reply)
         raise DestinationError("RVT-651", f"Iterable does not show {what}: {code}, {reason}", hint="revetl debug")
-    return api.document(reply)
+    return reply.document()
 
 
 def read_back(context: Context, identities: Sequence[str]) -> Generator[Any, Any, list[RemoteRecord]]:

@@ -98,18 +98,6 @@ def refuse_all(reply: Reply, changes: Sequence[Change]) -> BatchRejected | list[
     return [Outcome.waiting(change, code=code, reason=reason) for change in changes]
 
 
-def document(reply: Reply) -> dict[str, JSON]:
-    """Return the JSON object that a reply is.
-
-    Raises:
-        UnreadableReply: it is none.
-    """
-    found = reply.json()
-    if not isinstance(found, dict):
-        raise UnreadableReply(reply.status, "the body is not a JSON object")
-    return found
-
-
 def rows(reply: Reply, of: dict[str, JSON], name: str) -> list[dict[str, JSON]]:
     """Return the list of objects under ``name``.
 

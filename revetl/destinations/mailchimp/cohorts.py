@@ -58,7 +58,7 @@ def _segment(call: Http, label: str) -> Generator[Http, Reply, dict[str, JSON]]:
         code, reason = api.refusal(reply)
         what = f"Mailchimp refuses the tag {label!r}: {code}, {reason}"
         raise DestinationError("RVT-651", what, hint="give the cohort another `label`")
-    return api.document(reply)
+    return reply.document()
 
 
 def join(batch: Batch) -> Exchange:
@@ -79,7 +79,7 @@ def _write(batch: Batch, send: str, answer: str) -> Exchange:
     reply = yield api.list_call(batch.settings, "POST", f"/segments/{tag}", body)
     if reply.status != 200:
         return api.refuse_all(reply, batch.changes)
-    document = api.document(reply)
+    document = reply.document()
     named = {api.normal(row.get("email_address")) for row in api.rows(reply, document, answer)}
     refused = {api.normal(a): str(e.get("error")) for e in api.rows(reply, document, "errors") for a in _addresses(e)}
     done = [Outcome.delivered(c) for c in batch.changes if api.normal(c.match) in named]
@@ -115,7 +115,7 @@ def _wearing(settings: MailchimpSettings, tag: str, changes: Sequence[Change]) -
         replies: tuple[Reply, ...] = yield tuple(api.member_call(settings, "GET", c.match) for c in group)
         for change, reply in zip(group, replies, strict=True):
             if reply.status == 200:
-                tags = api.rows(reply, api.document(reply), "tags")
+                tags = api.rows(reply, reply.document(), "tags")
                 found |= {api.normal(change.match)} if tag in {str(row.get("id")) for row in tags} else set()
     return found
 

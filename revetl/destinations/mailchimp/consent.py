@@ -35,7 +35,7 @@ def _judge(change: Change, reply: Reply) -> Outcome:
     if reply.status == 404:
         return Outcome.delivered(change)
     if reply.ok:
-        status = api.document(reply).get("status")
+        status = reply.document().get("status")
         if status in _IS_OUT:
             return Outcome.delivered(change)
         return Outcome.rejected(change, code="STILL_IN", reason=f"the member is {status} after it was unsubscribed")

@@ -31,7 +31,7 @@ def create_field(context: Context, wish: RemoteField) -> Generator[Http, Reply, 
     if not reply.ok:
         code, reason = api.refusal(reply)
         raise DestinationError("RVT-651", f"{code}, {reason}", hint="a merge tag is upper case, at most 10 characters")
-    made = merge_field(api.document(reply))
+    made = merge_field(reply.document())
     if made.name != wish.name:
         raise DestinationError("RVT-651", f"Mailchimp named it {made.name}", hint="correct the tag there")
     return made

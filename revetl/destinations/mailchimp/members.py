@@ -126,7 +126,7 @@ def _member(change: Change) -> dict[str, JSON]:
 
 
 def _sort(reply: Reply, changes: Sequence[Change]) -> _Sorted:
-    document = api.document(reply)
+    document = reply.document()
     new = {api.normal(row.get("email_address")): row for row in api.rows(reply, document, "new_members")}
     old = {api.normal(row.get("email_address")): row for row in api.rows(reply, document, "updated_members")}
     bad = {api.normal(row.get("email_address")): row for row in api.rows(reply, document, "errors")}
@@ -187,7 +187,7 @@ def _renamed(change: Change, reply: Reply) -> Outcome | None:
         reason = f"another person holds the new address, and revetl did not create the old record: {reply.status}"
         return Outcome.rejected(change, code="IDENTITY_TAKEN", reason=reason)
     if reply.ok:
-        member = api.document(reply)
+        member = reply.document()
         shown = api.normal(member.get("email_address")) == api.normal(change.match)
         return Outcome.delivered(change, remote_id=api.remote_id(member)) if shown else None
     return _declined(change, reply)

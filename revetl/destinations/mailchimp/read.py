@@ -44,7 +44,7 @@ def _expect(reply: Reply, what: str) -> dict[str, JSON]:
     if not reply.ok:
         code, reason = api.refusal(reply)
         raise DestinationError("RVT-651", f"Mailchimp does not show {what}: {code}, {reason}", hint="revetl debug")
-    return api.document(reply)
+    return reply.document()
 
 
 def discover(context: Context) -> Generator[Any, Any, tuple[RemoteField, ...]]:

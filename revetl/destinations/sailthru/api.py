@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from revetl.contract import Diagnosis, Fault, Http, Limit, Reply, Settled, UnreadableReply
+from revetl.contract import Diagnosis, Fault, Http, Limit, Reply, Settled
 from revetl.errors import DestinationError
 from revetl.types import JSON, Change, Effect, Outcome
 
@@ -141,18 +141,6 @@ def malformed(reply: Reply) -> bool:
     return reply.problem().get("error") == 11
 
 
-def document(reply: Reply) -> dict[str, JSON]:
-    """Return the JSON object that a reply is.
-
-    Raises:
-        UnreadableReply: it is none.
-    """
-    found = reply.json()
-    if not isinstance(found, dict):
-        raise UnreadableReply(reply.status, "the body is not a JSON object")
-    return found
-
-
 def expect(reply: Reply, what: str) -> dict[str, JSON]:
     """Return the object that a reply is.
 
@@ -162,7 +150,7 @@ def expect(reply: Reply, what: str) -> dict[str, JSON]:
     if failed(reply):
         code, reason = refusal(reply)
         raise DestinationError("RVT-651", f"Sailthru refuses {what}: {code}, {reason}", hint="revetl debug")
-    return document(reply)
+    return reply.document()
 
 
 def refused(change: Change, reply: Reply) -> Outcome:

@@ -51,7 +51,7 @@ def _is_gone(reply: Reply) -> bool:
     """Return whether nobody is left: deleted now, or not there to begin with (404, or said in words)."""
     if api.failed(reply):
         return reply.status == 404 or api.nobody(reply)
-    return api.document(reply).get("ok") is True
+    return reply.document().get("ok") is True
 
 
 _WAYS = {OnLeave.CLEAR: _clear, OnLeave.DELETE: _delete}

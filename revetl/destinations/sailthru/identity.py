@@ -69,6 +69,6 @@ def _moved(change: Change, call: Http, reply: Reply) -> Outcome:
             return _taken(change)
         if not api.nobody(reply):
             return api.refused(change, reply)
-    elif api.document(reply).get("ok") is not True:
+    elif reply.document().get("ok") is not True:
         return Outcome.unknown(change, code="UNREADABLE", reason="the reply does not say ok")
     return Outcome.delivered(change, created=False if deleted else None)

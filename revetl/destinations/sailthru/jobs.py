@@ -56,7 +56,7 @@ def run(form: Form) -> Callable[[Batch], Exchange]:
         sent = replace(batch, changes=[line.change for line in lines])
         if api.failed(reply):  # of the file as a whole: one by one, each row hears for itself
             return (yield from form.single(sent))
-        number = api.document(reply).get("job_id")
+        number = reply.document().get("job_id")
         if not isinstance(number, str) or not number:
             raise UnreadableReply(reply.status, "the reply shows no job_id")
         new = {line.change.seq: line.new for line in lines}
@@ -97,7 +97,7 @@ def _follow(job: _Job) -> Generator[Any, Any, None]:
     wait = _FIRST_WAIT
     while True:
         reply = yield api.get("job", {"job_id": job.id})
-        shown = {"status": "error"} if api.failed(reply) else api.document(reply)
+        shown = {"status": "error"} if api.failed(reply) else reply.document()
         match shown.get("status"):
             case "completed":
                 yield from _settle(job, *(yield from _reported(job, shown)))

@@ -32,7 +32,7 @@ def find(match_field: str, identities: Iterable[str]) -> Generator[Any, Any, Use
 
 def _user(reply: Reply) -> User:
     """Return the user shown; what has nothing in it comes as null, or as an empty list."""
-    shown = api.document(reply)
+    shown = reply.document()
     keys = shown.get("keys")
     if not isinstance(keys, dict) or not isinstance(keys.get("sid"), str):
         raise UnreadableReply(reply.status, "the reply shows no user")
@@ -74,7 +74,7 @@ def _written(change: Change, reply: Reply) -> Outcome:
     if api.failed(reply):
         return api.refused(change, reply)
     try:
-        said = api.document(reply)
+        said = reply.document()
     except UnreadableReply as odd:
         return Outcome.unknown(change, code="UNREADABLE", reason=str(odd))
     sid = part(said, "keys").get("sid")

@@ -97,18 +97,6 @@ def error(row: Mapping[str, JSON]) -> tuple[str, str]:
     return code, f"{reason}; {_ADVICE[code]}" if code in _ADVICE else reason
 
 
-def document(reply: Reply) -> dict[str, JSON]:
-    """Return the JSON object that a reply is.
-
-    Raises:
-        UnreadableReply: it is none.
-    """
-    found = reply.json()
-    if not isinstance(found, dict):
-        raise UnreadableReply(reply.status, "the body is not a JSON object")
-    return found
-
-
 def normal(value: JSON) -> str:
     """Return an identity as it is compared: Salesforce keeps no outer spaces."""
     return str(value).strip().lower()

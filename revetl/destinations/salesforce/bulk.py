@@ -59,7 +59,7 @@ def load(job: Job) -> Generator[Any, Any, Results | Reply]:
     reply: Reply = yield Http("POST", _JOBS, content=orjson.dumps(job.wish()), cost={"batches": 1})
     if not reply.ok:
         return reply
-    number = str(api.document(reply)["id"])
+    number = str(reply.document()["id"])
     yield JobStarted(number)
     path, template = f"{_JOBS}/{number}/batches", f"{_JOBS}/{{id}}/batches"
     reply = yield Http("PUT", path, content=sheet(job.rows), content_type="text/csv", template=template)
@@ -80,7 +80,7 @@ def follow(number: str, key: str) -> Generator[Any, Any, Results]:
         if not reply.ok:  # jobs are kept for 7 days
             code, reason = api.refusal(reply)
             return Results(code=code, reason=f"the job cannot be looked at any more: {reason}")
-        info = api.document(reply)
+        info = reply.document()
         state = info.get("state")
         if state in _ENDED:
             return (yield from _results(number, key, info, reply.status))

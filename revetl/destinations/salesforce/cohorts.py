@@ -65,7 +65,7 @@ def _campaign(context: Context, name: str, label: str) -> Generator[Any, Any, st
         reply = yield _post("POST", "/sobjects/Campaign", {"Name": label, "IsActive": True})
         if not reply.ok:
             raise _refused(reply, label)
-        return str(api.document(reply)["id"])
+        return str(reply.document()["id"])
     if ours.get("Name") != label and context.create:
         template = "/sobjects/Campaign/{id}"
         reply = yield _post("PATCH", f"/sobjects/Campaign/{stored}", {"Name": label}, template)

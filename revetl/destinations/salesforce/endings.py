@@ -54,7 +54,7 @@ def _clear(batch: Batch, ids: dict[int, str]) -> Exchange:
 
 def _blanks(reply: Reply) -> dict[str, JSON]:
     """Return field → what empties it, of the fields that can be emptied."""
-    rows = [row for row in api.document(reply).get("fields") or () if row.get("updateable") is True]
+    rows = [row for row in reply.document().get("fields") or () if row.get("updateable") is True]
     boxes: dict[str, JSON] = {str(row["name"]): False for row in rows if row.get("type") == "boolean"}
     return {str(row["name"]): None for row in rows if row.get("nillable") is True} | boxes
 

@@ -45,7 +45,7 @@ def discover(context: Context) -> Generator[Any, Any, tuple[RemoteField, ...]]:
     reply = yield describe(context.object)
     if not reply.ok:
         raise _hidden(reply, f"the fields of {context.object}")
-    return tuple(_field(row) for row in api.document(reply).get("fields") or ())
+    return tuple(_field(row) for row in reply.document().get("fields") or ())
 
 
 def describe(kind: str) -> Http:

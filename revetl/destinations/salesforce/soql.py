@@ -76,7 +76,7 @@ def _pages(reply: Reply) -> Generator[Any, Any, Rows | Reply]:
     while True:
         if not reply.ok:
             return reply
-        page = api.document(reply)
+        page = reply.document()
         rows = page.get("records")
         if not isinstance(rows, list) or not all(isinstance(row, dict) and _has_id(row) for row in rows):
             raise UnreadableReply(reply.status, "records is not a list of records")
