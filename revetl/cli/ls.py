@@ -31,6 +31,9 @@ def command(call: Call, resource: tuple[str, ...]) -> int:
     }
     rows = {name: made[name]() for name in RESOURCES if name in wanted}
     for name, found in rows.items():
+        if not found:
+            call.screen.show(f"no {name}")
+            continue
         call.screen.show(getattr(render_check, name)(found))
     errors = len(workspace.resolved.errors)
     if errors:

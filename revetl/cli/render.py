@@ -56,6 +56,11 @@ def note(text: str) -> Text:
     return Text.assemble(("note: ", "cyan"), clean(text))
 
 
+def failure(error: str | None) -> list[RenderableType]:
+    """Return why a sync cannot run, part by part: what happened, what was kept, what to type next."""
+    return [Text(clean(part), style="red") for part in error.split(" · ")] if error else []
+
+
 def hint(text: str) -> Text:
     """Return what to type next."""
     return Text.assemble(("hint: ", "bold"), clean(text))
@@ -86,7 +91,7 @@ def held(verdict: Held) -> list[RenderableType]:
         body.append(Text("such as " + ", ".join(clean(key, 60) for key in verdict.sample[:5]), style="dim"))
     if verdict.release:
         body.append(Text.assemble(("release: ", "bold"), clean(verdict.release)))
-    if verdict.hash:
+    if verdict.hash and verdict.hash not in verdict.release:
         body.append(Text(f"or this once: revetl sync --approve {clean(verdict.hash)}"))
     return [head, *indented(*body)]
 

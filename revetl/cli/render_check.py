@@ -11,6 +11,7 @@ from rich.text import Text
 
 from revetl.cli.render import hint, indented, problem, row, table, tally, title
 from revetl.cli.words import clean, many, span, spark
+from revetl.types import OnNull, Write
 
 if TYPE_CHECKING:
     from revetl.cli.listing import CohortRow, PropertyRow, SyncRow
@@ -104,7 +105,8 @@ def properties(found: Sequence[PropertyRow]) -> Table:
     """Return where each property lands."""
     made = table("property", "sync", "field", "personal", "rules", title="Properties")
     for found_row in found:
-        rules = f"null: {found_row.on_null}, write: {found_row.write}"
+        said = {"null": (found_row.on_null, OnNull.CLEAR), "write": (found_row.write, Write.ALWAYS)}
+        rules = ", ".join(f"{name}: {value}" for name, (value, usual) in said.items() if value != usual)
         row(made, f"{found_row.model}.{found_row.column}", found_row.sync, found_row.field, found_row.pii or "", rules)
     return made
 

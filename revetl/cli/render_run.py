@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from revetl.cli.render import CAUSES, OPS, RUN_ID, held, indented, note, problem, row, table, tally, title
+from revetl.cli.render import CAUSES, OPS, RUN_ID, failure, held, indented, note, problem, row, table, tally, title
 from revetl.cli.words import clean, many, span
 from revetl.engine.workspace import Plan
 from revetl.types import CONSENT, RunResult, Sample, SyncPreview, SyncResult
@@ -22,13 +22,16 @@ def plan(found: Plan) -> Iterator[RenderableType]:
     """Yield what a run would do: a table, then each sync that has anything to say."""
     for complaint in found.problems:
         yield from problem(complaint)
-    yield previews(found)
+    if found.previews:
+        yield previews(found)
     for preview in found.previews:
         yield from details(preview)
     yield from _stand_ins([sync.name for sync in found.syncs if sync.sandbox], "would go to local stand-ins")
     calls = sum(preview.calls for preview in found.previews)
     words = f"would send {many(found.changes, 'change')} in about {many(calls, 'call')}"
     words = words if found.changes else "nothing to send"
+    failing = sum(preview.error is not None for preview in found.previews)
+    words = f"{words}, {many(failing, 'sync')} cannot run" if failing else words
     yield Text.assemble((words, "bold"), f" · {tally(found.problems)}")
 
 
@@ -45,7 +48,7 @@ def previews(found: Plan) -> Table:
 
 def details(preview: SyncPreview) -> Iterator[RenderableType]:
     """Yield what a sync would do by operation and cause, samples, what is held and what else is to be known."""
-    parts: list[RenderableType] = [Text(clean(preview.error), style="red")] if preview.error else []
+    parts: list[RenderableType] = failure(preview.error)
     if preview.first:
         parts.append(Text("first sync: everything that is not there yet travels"))
     if preview.remote:
@@ -150,9 +153,7 @@ def _state(sync: SyncResult) -> str:
 
 def remarks(sync: SyncResult) -> Iterator[RenderableType]:
     """Yield what a person must read about a sync."""
-    parts: list[RenderableType] = []
-    if sync.error:
-        parts.append(Text(clean(sync.error), style="red"))
+    parts: list[RenderableType] = failure(sync.error)
     for verdict in sync.held:
         parts += held(verdict)
     if sync.rejected:

@@ -11,7 +11,7 @@ from revetl.cli.render import row, table
 from revetl.cli.words import clean, many
 from revetl.engine.verifying import SAMPLES, Drift, Verified
 
-_NUMBERS = ("records", "same", "drifted", "missing there", "unsent", "in doubt", "opted out")
+_NUMBERS = ("records", "same", "drifted", "missing", "unsent", "in doubt", "opt-outs")
 
 
 def verified(found: Sequence[Verified]) -> Iterator[RenderableType]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from rich.console import RenderableType
 from rich.text import Text
 
-from revetl.cli.render import hint, note, row, table, title
+from revetl.cli.render import RUN_ID, hint, note, row, table, title
 from revetl.cli.words import clean
 from revetl.engine.belief import FieldBelief
 from revetl.engine.sealing import hidden
@@ -100,7 +100,7 @@ def spelt(value: JSON) -> str:
 def _origin(found: Origin | None) -> str:
     if found is None:
         return ""
-    return f"commit {found.git_commit[:12]}" if found.git_commit else f"run {found.run}"
+    return f"commit {found.git_commit[:12]}" if found.git_commit else f"run {found.run[:RUN_ID]}"
 
 
 def _step(step: Step, whose: str = "") -> Iterator[RenderableType]:

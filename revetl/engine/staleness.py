@@ -12,8 +12,16 @@ _SECONDS = 1.0  # file systems and manifests round
 
 
 def changed_since(project: Project, root: Path) -> tuple[str, ...]:
-    """Return the YAML files beside the project's models that are newer than the manifest, the newest first."""
+    """Return the YAML files beside the project's models that are newer than the manifest, the newest first.
+
+    None where dbt_project.yml is newer, too: then the files were put there later (a checkout), not changed.
+    """
     written = project.generated_at.timestamp() + _SECONDS
+    try:
+        if (root / "dbt_project.yml").stat().st_mtime > written:
+            return ()
+    except OSError:
+        return ()
     found = sorted(_times(project, root), reverse=True)
     return tuple(str(path.relative_to(root)) for time, path in found if time > written)
 
@@ -35,5 +43,5 @@ def told(files: tuple[str, ...]) -> str:
 
 
 def problem(files: tuple[str, ...]) -> Problem:
-    """Return it as a warning, for who looks at errors that it may be the reason of."""
-    return Problem("RVT-203", told(files), "dbt build, or dbt parse, and try again", severity=Severity.WARNING)
+    """Return it as a note, for who wonders why a change has no effect."""
+    return Problem("RVT-203", told(files), "dbt build, or dbt parse, reads it", severity=Severity.NOTE, file=files[0])

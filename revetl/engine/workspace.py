@@ -243,8 +243,8 @@ def load(options: Options, *, profile: bool = True, catalog: bool = False) -> Wo
 
 
 def _dated(resolved: Resolved, project: Project, root: Path) -> Resolved:
-    """Return it with a word on YAML that dbt has not read yet, where something is wrong: that may be why."""
-    newer = staleness.changed_since(project, root) if resolved.errors else ()
+    """Return it with a word on YAML that dbt has not read yet: it has no effect, or is why something is wrong."""
+    newer = staleness.changed_since(project, root)
     return replace(resolved, problems=(*resolved.problems, staleness.problem(newer))) if newer else resolved
 
 

@@ -31,7 +31,7 @@ def test_names_are_completed(revetl: Revetl, shop: Shop) -> None:
     assert complete(shop.root, "revetl plan -s ma") == ["mailchimp", "mailchimp.customer"]
     assert complete(shop.root, "revetl adopt mailchimp.") == ["mailchimp.customer"]
     assert complete(shop.root, "revetl init --destination hub") == ["hubspot"]
-    assert complete(shop.root, "revetl explain rvt-20") == ["RVT-200", "RVT-201", "RVT-202"]
+    assert complete(shop.root, "revetl explain rvt-20") == ["RVT-200", "RVT-201", "RVT-202", "RVT-203"]
     (shop.root / "target" / "revetl_flows.json").unlink()
     assert complete(shop.root, "revetl plan -s ma") == []
 

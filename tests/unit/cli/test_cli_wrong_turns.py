@@ -118,6 +118,7 @@ def meta_that_dbt_has_not_read(shop: Shop) -> None:
     shop.manifest(model("customers", {}, column("customer_id")))
     (shop.root / "models").mkdir()
     (shop.root / "models" / "customers.yml").write_text("models:\n  - name: customers\n")
+    os.utime(shop.root / "dbt_project.yml", (0, 0))  # it was there when dbt ran
 
 
 TURNS: list[tuple[Turn, str, str, int, str]] = [
