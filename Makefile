@@ -12,7 +12,7 @@ COMPILE := $(TOOLS)/bin/uv pip compile --quiet --no-header --no-annotate --gener
 	--python-version 3.11 -c constraints.txt pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench conformance trust soak docs check lock audit sbom clean
+.PHONY: help demo test lint format bench conformance trust soak docs pictures check lock audit sbom clean
 
 help: ## show this
 	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -49,6 +49,9 @@ docs: $(VENV)/.dev ## the documentation as a site in build/site, every link chec
 	@$(BIN)/python -m docs.site.reference
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo "build/site/index.html"
+
+pictures: $(VENV)/.dev ## the pictures in README, from a run of the demo shop
+	@$(BIN)/python -m docs.site.pictures
 
 soak: $(VENV)/.dev ## N histories of faults in parallel (a million), until one does not converge
 	@$(BIN)/python -m tests.faults.soak $(N)

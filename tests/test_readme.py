@@ -13,16 +13,15 @@ import pytest
 import yaml
 
 from revetl.cli import cli
-from revetl.config.cases import load_cases
-from revetl.config.guards import GuardsSpec
+from revetl.config import cases
 from revetl.config.load import load_config
-from revetl.config.notify import NotifySpec, TelemetrySpec
-from revetl.config.policies import PoliciesSpec
 from revetl.config.schema import Strict, validate
-from revetl.config.specs import LedgerConfig, RootSpec, SendConfig, SyncConfig
+from revetl.config.specs import RootSpec, SyncConfig
 from revetl.destinations import registry
+from revetl.engine.described import KEYS
+from revetl.engine.schemas import schemas
 from revetl.mapping.items import _CODES as META_CODES
-from revetl.mapping.meta import ColumnSpec, FieldOptions, ItemSpec
+from revetl.mapping.meta import ColumnSpec, ItemSpec
 from tests.shared import ROOT
 
 README = ROOT / "README.md"
@@ -88,7 +87,7 @@ def test_yaml_is_valid(path: Path) -> None:
             assert load_config(text, path=path.name).problems == ()
             seen += 1
         if "cases" in data:
-            assert load_cases(text, path=path.name)
+            assert cases.load_cases(text, path=path.name)
             seen += 1
         for model in data.get("models", ()):
             seen += 1
@@ -96,7 +95,7 @@ def test_yaml_is_valid(path: Path) -> None:
             metas = [column["config"]["meta"]["revetl"] for column in model.get("columns", ()) if "config" in column]
             assert all(valid(ColumnSpec, meta) for meta in metas)
     # a workflow, an action, hooks; a part of revetl.yml
-    assert seen or data.keys() & {"jobs", "runs", "repos"} or data.keys() <= RootSpec.model_fields.keys()
+    assert seen or data.keys() & {"jobs", "runs", "repos", "sources"} or data.keys() <= RootSpec.model_fields.keys()
 
 
 def valid(spec: type[Strict], data: Any) -> bool:
@@ -106,13 +105,36 @@ def valid(spec: type[Strict], data: Any) -> bool:
     return True
 
 
-@pytest.mark.parametrize("spec", [RootSpec, SyncConfig, ItemSpec, ColumnSpec, FieldOptions, GuardsSpec, SendConfig,
-                                  LedgerConfig, PoliciesSpec, NotifySpec, TelemetrySpec])  # fmt: skip
-def test_every_key_is_in_the_reference(spec: type[Strict]) -> None:
-    """README's reference names each key that the schema knows."""
-    text = README.read_text(encoding="utf-8")
-    reference = text[text.index("## Configuration reference") : text.index("## What is not there yet")]
-    assert [key for key in spec.model_fields if not re.search(rf"\b{key}\b", reference)] == []
+def parts(base: type[Strict] = Strict) -> Iterator[type[Strict]]:
+    """Yield the parts of revetl.yml and of meta; those of cases are told on their page."""
+    for part in base.__subclasses__():
+        yield from [part] if not part.__name__.startswith("_") and part.__module__ != cases.__name__ else []
+        yield from parts(part)
+
+
+@pytest.mark.parametrize("part", list(parts()), ids=lambda part: part.__name__)
+def test_every_key_says_what_it_means(part: type[Strict]) -> None:
+    """Editors and the reference tell each key that the schema knows, and no other, in a sentence."""
+    keys = {info.alias or name for name, info in part.model_fields.items()}
+    assert set(KEYS[part.__name__]) == keys
+    assert [text for text in KEYS[part.__name__].values() if not text.endswith(".")] == []
+
+
+def test_editors_show_what_a_key_means() -> None:
+    """The schemas carry the words, at the top and in the parts."""
+    made = schemas(registry())
+    assert made["revetl"]["properties"]["memory_limit"]["description"] == KEYS["RootSpec"]["memory_limit"]
+    assert made["meta"]["$defs"]["ColumnSpec"]["properties"]["pii"]["description"] == KEYS["ColumnSpec"]["pii"]
+    for name in ("revetl", "meta"):
+        told = {part: one["properties"] for part, one in made[name]["$defs"].items() if part in KEYS}
+        assert all("description" in schema for keys in told.values() for schema in keys.values())
+
+
+def test_pages_that_keys_point_to_are_there() -> None:
+    """A page named in the words of a key exists."""
+    named = {name for keys in KEYS.values() for text in keys.values() for name in re.findall(r"docs/[\w-]+\.md", text)}
+    assert named
+    assert all((ROOT / name).is_file() for name in named)
 
 
 def test_keys_that_are_not_there_yet_are_said_to_be() -> None:
@@ -120,11 +142,3 @@ def test_keys_that_are_not_there_yet_are_said_to_be() -> None:
     text = README.read_text(encoding="utf-8").partition("## What is not there yet")[2]
     later = RootSpec.not_yet | SyncConfig.not_yet | ItemSpec.not_yet | ColumnSpec.not_yet
     assert [key for key in sorted(later) if f"`{key}`" not in text] == []
-
-
-@pytest.mark.parametrize("name", sorted(registry()))
-def test_every_setting_is_in_the_reference(name: str) -> None:
-    """README names each setting of each destination, and no other."""
-    (row,) = re.findall(rf"^\| `{name}` \| (.*) \|$", README.read_text(encoding="utf-8"), re.MULTILINE)
-    named = set(re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)", "", row)))
-    assert named == set(registry()[name].settings.model_fields)

@@ -1,7 +1,7 @@
 """The pages below ``docs/reference/``, as the code says them: ``python -m docs.site.reference`` writes them.
 
-Keys, types and defaults come from the models that validate them, and what a key means from README's tables, which a
-test holds complete.
+Keys, types and defaults come from the models that validate them, and what a key means from
+``revetl.engine.described``, which editors show, too.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from revetl.cli.explained import TEXTS
 from revetl.config.schema import Strict
 from revetl.config.specs import DestinationSpec, RootSpec, SyncConfig
 from revetl.destinations import BUILT_IN, registry
+from revetl.engine.described import KEYS
 from revetl.engine.schemas import meta, root
 from revetl.mapping.meta import CohortOptions, ColumnSpec, FieldOptions, ItemSpec
 
@@ -56,13 +57,43 @@ What a command ends with. [Run it](../how-to/schedule.md) says what to do with e
     "meta": """# Meta in dbt's YAML
 
 What leaves stands in `config: meta: revetl:` of a model and of its columns. `revetl schema meta` gives the same to
-[editors](../editors.md), and README says more of
-[links, membership fields and how dbt merges meta](../../README.md#configuration-reference).
+[editors](../editors.md), with these very words. One mapping, or a list of them where a model serves two entities.
+Models, seeds, snapshots (their current rows) and sources (with a warning: nothing tests them) may carry it.
 """,
     "revetl-yml": """# revetl.yml
 
 How data leave stands in `revetl.yml`, beside `dbt_project.yml`. `revetl schema revetl` gives the same to
-[editors](../editors.md). Secrets are `"{{ env_var('NAME') }}"`, and nothing else is evaluated.
+[editors](../editors.md), with these very words. Secrets are `"{{ env_var('NAME') }}"`; nothing else is evaluated, and
+only in the settings of a target, in `state` and `ledger`, and in channels of `notify`.
+""",
+}
+
+END = {
+    "meta": """## Links, membership fields, and how dbt merges
+
+A link is `link: company`; `link: {entity: company, sync: hubspot.company, key: [company_id, region]}` says which sync
+of the destination carries the other record (where several do) and which columns make up its key. `to` then names a
+link of the destination's object: `associatedcompanyid` of HubSpot's contacts, `company` of Intercom's, `AccountId` of
+Salesforce's, `org_id` of Pipedrive's persons, and whatever `revetl ls` and the destination's page name. Who is linked
+to goes first, so both records may be new in one run. A link to a record that is not there yet waits, and the rest of
+the record goes without it; `plan`, `status` and `why` show what waits. Where the object has no links, the column is
+an ordinary field.
+
+A column of a cohort model with a `to` is a field of the membership itself, where the destination's memberships carry
+any (the status of a Salesforce campaign member). A changed one sends the membership again.
+
+A name in `to` is a sync (`hubspot.company`), a destination, or a group; the most specific wins.
+
+**dbt merges meta one level deep.** A `revetl:` in a model's SQL `config(meta={...})` replaces the whole `revetl:` of
+the YAML, it is not merged with it. Keep revetl's meta in one place: YAML.
+""",
+    "revetl-yml": """## What consent does
+
+Whoever the column (a boolean) says `false` of is withdrawn at the destination: first of all, whatever guards hold,
+and also outside the audience, if the destination may know the person. `true` restores nothing, null says nothing, and
+the column itself never leaves. `on_false` says how (`unsubscribe` is all there is so far), `new_as` how new people
+start: `subscribed`, `pending` or `transactional` at Mailchimp. Who says no is never made as anything else. Opt-outs
+that people made at the destination are never undone.
 """,
 }
 
@@ -73,11 +104,11 @@ def pages() -> dict[str, str]:
         "cli": _cli(), "destinations": _destinations(), "errors": _errors(), "exit-codes": _exit_codes(),
         "meta": _meta(), "revetl-yml": _yml(),
     }  # fmt: skip
-    return {f"{name}.md": _page(BEGIN[name], lines) for name, lines in made.items()}
+    return {f"{name}.md": _page(name, lines) for name, lines in made.items()}
 
 
-def _page(begin: str, lines: Iterable[str]) -> str:
-    return "\n".join([begin, *lines, MADE]) + "\n"
+def _page(name: str, lines: Iterable[str]) -> str:
+    return "\n".join([BEGIN[name], *lines, *([END[name]] if name in END else []), MADE]) + "\n"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -186,34 +217,29 @@ def _destination(name: str) -> tuple[str, ...]:
 
 
 def _meta() -> Iterator[str]:
-    means = _readme_keys()
     defs = meta()["$defs"]
-    yield from _keys("A model", ItemSpec, defs, means["Meta of a model"])
-    yield from _keys("A column", ColumnSpec, defs, means["Meta of a column"])
-    yield from _keys("A field that a column goes to", FieldOptions, defs, means["Meta of a column"], "to.….")
-    yield from _keys("A cohort in a destination", CohortOptions, defs, {})
+    yield from _keys("A model", ItemSpec, defs)
+    yield from _keys("A column", ColumnSpec, defs)
+    yield from _keys("A field that a column goes to", FieldOptions, defs)
+    yield from _keys("A cohort in a destination", CohortOptions, defs)
     yield from _others(defs, {ItemSpec, ColumnSpec, FieldOptions, CohortOptions})
 
 
 def _yml() -> Iterator[str]:
-    means = _readme_keys()
     whole = root({name: registry()[name] for name in BUILT_IN})
     defs = {**whole["$defs"], "RootSpec": whole}
-    yield from _keys("The file", RootSpec, defs, means["revetl.yml"])
-    yield from _keys("A destination", DestinationSpec, defs, means["revetl.yml"], "destinations.NAME.")
+    yield from _keys("The file", RootSpec, defs)
+    yield from _keys("A destination", DestinationSpec, defs)
     yield from ("The settings of each type are on [its page](destinations.md).", "")
-    yield from _keys("A sync", SyncConfig, defs, means["key of a sync"])
-    means["PoliciesSpec"] = means["policy"]
-    yield from _others(defs, {RootSpec, DestinationSpec, SyncConfig}, means)
+    yield from _keys("A sync", SyncConfig, defs)
+    yield from _others(defs, {RootSpec, DestinationSpec, SyncConfig})
 
 
-def _others(
-    defs: Mapping[str, Schema], told: set[type[Strict]], means: Mapping[str, Any] | None = None
-) -> Iterator[str]:
+def _others(defs: Mapping[str, Schema], told: set[type[Strict]]) -> Iterator[str]:
     """Yield the parts that others consist of, by name."""
     every = {one.__name__: one for one in _specs(Strict)}
     for name in sorted(set(defs) & set(every) - {one.__name__ for one in told}):
-        yield from _keys(_heading(name), every[name], defs, (means or {}).get(name, {}))
+        yield from _keys(_heading(name), every[name], defs)
 
 
 def _specs(base: type[Strict]) -> Iterator[type[Strict]]:
@@ -226,36 +252,19 @@ def _heading(name: str) -> str:
     return re.sub(r"(Spec|Config|Options)$", "", name).lower() if name != "LinkSpec" else "link"
 
 
-def _keys(title: str, spec: type[Strict], defs: Mapping[str, Schema], means: Mapping[str, str],
-          prefix: str = "") -> Iterator[str]:  # fmt: skip
+def _keys(title: str, spec: type[Strict], defs: Mapping[str, Schema]) -> Iterator[str]:
     yield from (f"## {title}", "")
     if title == _heading(spec.__name__):
         yield from (" ".join((spec.__doc__ or "").replace("``", "`").split()), "")
-    given = defs[spec.__name__]["properties"]
-    rows = []
-    for name, info in spec.model_fields.items():
-        key = info.alias or name
-        rows.append((f"`{key}`", _takes(given.get(key, {}), defs), _default(info), means.get(prefix + key, "")))
-    if any(row[3] for row in rows):
-        yield from _table(("key", "takes", "default", "means"), rows)
-    else:
-        yield from _table(("key", "takes", "default"), (row[:3] for row in rows))
+    given, means = defs[spec.__name__]["properties"], KEYS[spec.__name__]
+    keys = [(info.alias or name, info) for name, info in spec.model_fields.items()]
+    rows = ((f"`{key}`", _takes(given.get(key, {}), defs), _default(info), _linked(means[key])) for key, info in keys)
+    yield from _table(("key", "takes", "default", "means"), rows)
 
 
-def _readme_keys() -> dict[str, dict[str, str]]:
-    """Return heading, or first cell of a table's head → key → what README says of it."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8").replace("](docs/", "](../")
-    part = text[text.index("## Configuration reference") : text.index("## What is not there yet")]
-    found: dict[str, dict[str, str]] = {}
-    under = ""
-    for line in part.splitlines():
-        if line.startswith("### "):
-            under = line[4:].partition(":")[0]
-        elif head := re.match(r"\| (key of a sync|policy|destination) \|", line):
-            under = head[1]
-        elif row := re.match(r"\| (`.*?`) \| (.*) \|$", line):
-            found.setdefault(under, {}).update(dict.fromkeys(re.findall(r"`([^`]+)`", row[1]), row[2]))
-    return found
+def _linked(text: str) -> str:
+    """Return a text whose pages can be followed."""
+    return re.sub(r"docs/([\w-]+\.md)", r"[\1](../\1)", text)
 
 
 def _takes(schema: Schema, defs: Mapping[str, Schema]) -> str:

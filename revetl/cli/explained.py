@@ -10,7 +10,7 @@ TEXTS: Mapping[str, str] = {
     "first one; --config FILE names one that lies elsewhere.",
     "RVT-102": "The file is not YAML, or uses what revetl refuses there: anchors, aliases, tags, a key twice. The "
     "message names the line. Mostly it is the indentation, or a text with a colon that wants quotes.",
-    "RVT-103": "A value has another shape than the key wants. The message names line and key; the README's "
+    "RVT-103": "A value has another shape than the key wants. The message names line and key; the "
     "configuration reference has each key, and `revetl schema` lets your editor check them as you type.",
     "RVT-104": "Secrets are read from the environment, when they are needed and not before. Export the variable in "
     "the shell, or add it to the secrets of the scheduler. A variable that is set to nothing counts as "

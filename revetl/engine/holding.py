@@ -12,7 +12,7 @@ from typing import Any
 from revetl.config import resolve_text
 from revetl.diff.engines import SPELLINGS
 from revetl.diff.spelling import Elsewhere
-from revetl.engine.workspace import Workspace
+from revetl.engine.workspace import HOME, Workspace
 from revetl.errors import ConfigError
 from revetl.state.files import private_directory
 from revetl.state.lease import Lease, leased
@@ -39,6 +39,13 @@ class Hold:
     spelling: Elsewhere | None = None  # of the warehouse, where it has the state, too
 
 
+def _keep_out_of_git(home: Path) -> None:
+    """Let git pass by what lies here: values of people, and the key of the ledger."""
+    path = home / ".gitignore"
+    if home.name == HOME and not path.exists():
+        path.write_text("*\n", encoding="ascii")
+
+
 @contextmanager
 def held(workspace: Workspace, started_at: str) -> Iterator[Hold]:
     """Hold the target's state for the block.
@@ -49,6 +56,7 @@ def held(workspace: Workspace, started_at: str) -> Iterator[Hold]:
     """
     os.umask(0o077)
     directory = private_directory(workspace.state_dir)
+    _keep_out_of_git(directory.parent)
     scratch = private_directory(directory / "tmp")
     place = place_of(workspace)
     if place is not None:

@@ -16,6 +16,7 @@ from pydantic.json_schema import models_json_schema
 from revetl.config.cases import CasesSpec
 from revetl.config.specs import DestinationSpec, RootSpec, SyncConfig
 from revetl.contract import Destination
+from revetl.engine.described import KEYS
 from revetl.engine.written import Schema, Written
 from revetl.mapping.meta import ColumnSpec, ItemSpec
 from revetl.types import JSON, OnLeave
@@ -27,7 +28,23 @@ _NODES = ("models", "seeds", "snapshots")
 
 def schemas(registry: Mapping[str, Destination]) -> dict[str, Schema]:
     """Return name → schema; ``registry`` is which destinations there are."""
-    return {"revetl": root(registry), "meta": meta(), "cases": cases()}
+    return {"revetl": _told(root(registry), RootSpec), "meta": _told(meta()), "cases": cases()}
+
+
+def _told(found: Schema, whole: type[BaseModel] | None = None) -> Schema:
+    """Return a schema in which each key says what it means, as editors show; ``whole``: the part that the file is."""
+    parts = dict(found["$defs"])
+    for name, keys in KEYS.items():
+        if name in parts:
+            parts[name] = {**parts[name], "properties": _keys(parts[name]["properties"], keys)}
+    told = {**found, "$defs": parts}
+    if whole is not None:
+        told["properties"] = _keys(found["properties"], KEYS[whole.__name__])
+    return told
+
+
+def _keys(properties: Schema, means: Mapping[str, str]) -> Schema:
+    return {key: {**schema, "description": means[key]} for key, schema in properties.items()}
 
 
 def text(found: Schema) -> bytes:

@@ -28,6 +28,7 @@ from revetl.types import EMPTY, JSON, BuildResult, Problem, Project, Severity, S
 from revetl.warehouse.dbt_project import DbtProject, read_dbt_project
 from revetl.warehouse.profiles import Profile, load_profile
 
+HOME = ".revetl"  # beside dbt_project.yml: the states of its targets
 FLOWS = "revetl_flows.json"  # in dbt's target directory
 
 
@@ -135,7 +136,7 @@ class Workspace:
     @property
     def state_dir(self) -> Path:
         """Return the directory of this target's state; a rehearsal has one of its own."""
-        home = (self.options.home or self.options.project_dir).absolute() / ".revetl"
+        home = (self.options.home or self.options.project_dir).absolute() / HOME
         if self.options.sandbox or self.config.state is None or self.config.state.url is None:
             return home / self.state_name
         url = resolve_text(self.config.state.url, self.options.env, where="state")

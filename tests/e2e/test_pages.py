@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e import jaffle
 from tests.e2e.conftest import LEFT_BY_RUNS
 from tests.e2e.house import environment, revetl
 from tests.e2e.walk import blocks, unseen, walk
@@ -17,7 +18,8 @@ from tests.shared import ROOT
 
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 HOW_TO = sorted((ROOT / "docs" / "how-to").glob("*.md"))
-PAGES = [TUTORIAL, *HOW_TO]
+TEN_MINUTES = ROOT / "docs" / "ten-minutes.md"
+PAGES = [TUTORIAL, TEN_MINUTES, *HOW_TO]
 
 
 def reader(root: Path) -> dict[str, str]:
@@ -52,6 +54,13 @@ def test_how_tos_go_as_they_tell(page: Path, standing: Path, tmp_path: Path) -> 
     """Each command of a how-to does what the page says, in a project that was synced once."""
     shutil.copytree(standing, tmp_path / "shop")
     walk(page, tmp_path / "shop", reader(tmp_path))
+
+
+@pytest.mark.timeout(600)
+def test_ten_minutes_go_as_they_are_told(tmp_path: Path) -> None:
+    """From a project that never heard of revetl, through init, to one changed row that is sent alone."""
+    jaffle.write(tmp_path / "shop")
+    walk(TEN_MINUTES, tmp_path / "shop", reader(tmp_path))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

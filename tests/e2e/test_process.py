@@ -237,11 +237,12 @@ def test_a_cut_state_is_refused(house: House, cut: float) -> None:
 
 
 def test_state_is_private(house: House) -> None:
-    """Nobody but the owner can read what was sent, whatever the umask."""
+    """Nobody but the owner can read what was sent, whatever the umask, and git passes it by."""
     paths = [house.root / ".revetl", *(house.root / ".revetl" / "dev").rglob("*")]
     open_to_others = [p for p in paths if stat.S_IMODE(p.stat().st_mode) & 0o077 and p != house.root / ".revetl"]
     assert open_to_others == []
     assert stat.S_IMODE((house.root / ".revetl" / "dev").stat().st_mode) == 0o700
+    assert (house.root / ".revetl" / ".gitignore").read_text() == "*\n"
 
 
 def test_state_behind_a_link_is_refused(house: House, tmp_path: Path) -> None:
