@@ -1,4 +1,4 @@
-"""The pictures in README, as a terminal shows them: ``python -m docs.site.pictures`` runs the demo shop and draws them.
+"""The picture in README, as a terminal shows it: ``python -m docs.site.pictures`` runs the demo shop and draws it.
 
 What is drawn is what was printed, colours and all, in 80 columns; nothing is typed in. The files load nothing.
 """
@@ -24,7 +24,7 @@ COLUMNS = 80
 SCENES = {
     "plan": ["plan", "-s", "mailchimp.customer"],
     "sync": ["sync"],
-    "why": ["why", "102", "-s", "mailchimp.customer"],
+    "why": ["why", "111", "-s", "mailchimp.customer"],
 }
 _THEME = TerminalTheme(
     (24, 27, 33), (222, 226, 230),

@@ -25,7 +25,10 @@ def stored_syncs(seen: Glimpse) -> dict[str, StoredSync]:
 
 @dataclass
 class Search:
-    """What is looked through: the ledger, state, the models; ``to`` narrows it to a sync or a destination."""
+    """What is looked through: the ledger, state, the models.
+
+    ``to`` narrows it to a sync or a destination, ``only`` to syncs by name.
+    """
 
     seen: Glimpse
     models: Models
@@ -33,6 +36,7 @@ class Search:
     stored: Mapping[str, StoredSync]
     to: str | None
     note: str = ""
+    only: frozenset[str] | None = None
 
     def pairs(self, asked: str) -> list[tuple[str, str | None]]:
         """Return (sync, key) of everything the question is about; at least one."""
@@ -71,6 +75,7 @@ class Search:
     def _syncs(self, flows: Sequence[Flow]) -> list[str]:
         """Return the syncs that the question is about, by name."""
         known = {*self.plans, *self.stored, *(flow.sync for flow in flows)}
+        known = known if self.only is None else known & self.only
         chosen = sorted(name for name in known if self.to in {None, name, name.partition(".")[0]})
         if not chosen:
             near = get_close_matches(self.to or "", sorted(known), n=1)

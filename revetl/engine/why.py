@@ -86,9 +86,10 @@ def why(
         StateError: RVT-521, the ledger cannot be read.
     """
     asked = asked.strip()
-    plans = {plan.name: plan for plan in workspace.syncs}
-    with glimpse(workspace) as seen, open_models(workspace, _chosen_plans(plans.values(), to)) as models:
-        search = _Asked(seen, models, plans, stored_syncs(seen), to)
+    plans = {plan.name: plan for plan in workspace.resolved.syncs}
+    only = _selected(workspace)
+    with glimpse(workspace) as seen, open_models(workspace, _chosen_plans(plans.values(), to, only)) as models:
+        search = _Asked(seen, models, plans, stored_syncs(seen), to, only=only)
         pairs = search.pairs(asked)
         wish = Focus(field, cohort)
         search.stones, search.asked = seen.forgotten(workspace.state_dir), asked
@@ -97,8 +98,15 @@ def why(
     return Answer(asked, at, answers, notes)
 
 
-def _chosen_plans(plans: Iterable[SyncPlan], to: str | None) -> list[SyncPlan]:
-    return [plan for plan in plans if to is None or to in {plan.name, plan.destination}]
+def _selected(workspace: Workspace) -> frozenset[str] | None:
+    """Return the syncs that were selected by name, None where nobody selects; the others are mapped all the same."""
+    options = workspace.options
+    return frozenset(plan.name for plan in workspace.syncs) if options.select or options.exclude else None
+
+
+def _chosen_plans(plans: Iterable[SyncPlan], to: str | None, only: frozenset[str] | None) -> list[SyncPlan]:
+    asked = (plan for plan in plans if to is None or to in {plan.name, plan.destination})
+    return [plan for plan in asked if only is None or plan.name in only]
 
 
 @dataclass

@@ -219,6 +219,17 @@ def test_open_run_is_named(tmp_path: Path) -> None:
     assert "no answer" in found.reason.text
 
 
+def test_what_is_not_selected_is_not_unmapped(tmp_path: Path) -> None:
+    """``-s`` asks of one sync: the others are not answered for, least of all as if nobody mapped them any more."""
+    workspace, state = shop(tmp_path, plan(MAIL), plan(HUB, object="contacts"))
+    build(tmp_path, ("c1", "a@example.org", "low"))
+    state.run("r1", arrive())
+    asked = replace(workspace, options=replace(workspace.options, select=(MAIL,)))
+    assert [(a.sync, a.reason.code) for a in why(asked, "c1").syncs] == [(MAIL, "unchanged")]
+    left_out = replace(workspace, options=replace(workspace.options, exclude=(MAIL,)))
+    assert [(a.sync, a.reason.code) for a in why(left_out, "c1").syncs] == [(HUB, "new")]
+
+
 def test_left_and_kept(tmp_path: Path) -> None:
     """Who left the model under ``on_leave: keep`` still stands there; who was deleted does not."""
     workspace, state = shop(tmp_path, plan(MAIL, on_leave=OnLeave.DELETE))
