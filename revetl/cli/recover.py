@@ -19,7 +19,7 @@ def command(call: Call, sandbox: bool) -> int:  # noqa: FBT001 - click gives it 
     if not found.needed:
         call.screen.say("state and head agreed: nothing was lost", level="warn")
     elif found.lost:
-        call.screen.say(f"the state was {found.lost:,} changes behind its head")
+        call.screen.say(f"the state was {found.lost:,} numbers behind its head")
     for one in found.syncs:
         call.screen.say(f"{one.sync}: {one.records:,} records and {one.members:,} memberships are sent again")
     if found.readopted:

@@ -85,7 +85,7 @@ def adopt(
                 found.append(Adopted(p.name, error=str(error)))
         if keep:
             session.show_opt_outs()
-            session.store.advance_head(session.store.head.run if session.store.head else "adopt")
+            session.settled("adopt")
     return tuple(sorted(found, key=lambda one: names.index(one.sync)))
 
 

@@ -20,7 +20,7 @@ from revetl.engine.shapes import check_columns
 from revetl.engine.staleness import changed_since, told
 from revetl.engine.workspace import Options, Workspace, load, read_config, read_project
 from revetl.errors import RevetlError
-from revetl.send.ports import Lane
+from revetl.send.ports import Lane, Usage
 from revetl.send.sender import Sender
 from revetl.send.threads import ThreadWire
 from revetl.send.wire import Wire
@@ -62,6 +62,9 @@ class Silent:
 
     def flush(self) -> None:
         """Have nothing to write."""
+
+    def used(self, usage: Mapping[str, Usage]) -> None:
+        """Record nothing."""
 
     def call(self, lane: Lane, call: Call, status: int | None, seconds: float) -> None:
         """Count nothing."""

@@ -39,7 +39,7 @@ class Recovered:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What was recovered. ``lost``: by how many changes the database was behind its head; None: it was unreadable."""
+    """What was recovered. ``lost``: by how many numbers the database was behind its head; None: it was unreadable."""
 
     syncs: tuple[Recovered, ...]
     lost: int | None
@@ -69,6 +69,7 @@ def recover(workspace: Workspace, *, clock: Clock = utc_now) -> Recovery:
             counts = doubt_all(store)
             forget_marks(store)
             store.set_meta("seq", str(max(store.last_seq(), head.seq if head else 0, written)))
+            store.tick()
         session.close_killed()
         readopted = () if is_shared(workspace) else _readopt(store)  # an owner has its files with its chain
         store.advance_head(head.run if head else "recover")

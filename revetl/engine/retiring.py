@@ -54,6 +54,7 @@ def retire(workspace: Workspace, name: str, *, clock: Clock = utc_now) -> tuple[
     with open_session(workspace, clock=clock, warehouse=False) as session:
         chosen = _chosen(name, leftovers(workspace, session.store))
         done = tuple(_settle(session, orphan) for orphan in chosen)
+        session.settled("retire")
         session.store.con.execute(f"CHECKPOINT {STATE}")
     return done
 

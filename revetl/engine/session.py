@@ -73,6 +73,12 @@ class Session:
         """Write the file of who opted out at the destinations, for dbt to read."""
         optouts.write_file(self.store, {plan.name: plan.entity for plan in self.workspace.resolved.syncs})
 
+    def settled(self, command: str) -> None:
+        """Let no copy of the state from before ``command``, which changed it and sent nothing, pass for this one."""
+        with self.store.transaction():
+            self.store.tick()
+        self.store.advance_head(self.store.head.run if self.store.head else command)
+
     def close_killed(self, *, keep: frozenset[str] = frozenset()) -> tuple[str, ...]:
         """Close runs that a kill left open: what they sent and nobody acknowledged is unknown from now on.
 

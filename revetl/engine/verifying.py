@@ -123,7 +123,7 @@ def verify(
             found.append(_one(session, p, places.get(p.type) if p.sandbox else None, sender, wish, seed))
         session.show_opt_outs()
         if any(one.repaired for one in found):
-            session.store.advance_head(session.store.head.run if session.store.head else "verify")
+            session.settled("verify")
     return tuple(found)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from revetl.contract import Call
 from revetl.send.order import Order
-from revetl.send.ports import Journal, Lane, Tally
+from revetl.send.ports import Journal, Lane, Tally, Usage
 from revetl.types import Batch, Delivery, Event, Outcome, Progress, Status
 
 LONGEST = 0.2
@@ -79,6 +79,10 @@ class Clerk:
         self.flush()
         for sync, tally in self._tallies.items():
             self._tell(Progress(sync, "send", tally.done))
+
+    def used(self, usage: Mapping[str, Usage]) -> None:
+        """Record what was used of quotas."""
+        self._journal.used(usage)
 
     def started(self, batch: Batch) -> None:
         """Record that a call leaves which must not be repeated."""

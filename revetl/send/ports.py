@@ -82,6 +82,9 @@ class Journal(Protocol):
     def flush(self) -> None:
         """Make every outcome taken so far durable."""
 
+    def used(self, usage: Mapping[str, Usage], /) -> None:
+        """Record, durably, what was used of each account's quotas so far."""
+
     def call(self, lane: Lane, call: Call, status: int | None, seconds: float, /) -> None:
         """Count a call that came back with ``status`` (None: no answer) after ``seconds``."""
 

@@ -67,6 +67,7 @@ class Sender:
         self._running = Running(Intake(order, self._clerk), self._offset)
         self._scheduler = Scheduler(self._running, Landing(self._running, policy, random, deadline), self._clerk)
         self._cut_at: float | None = None
+        self._kept = wire.monotonic()  # when what was used of quotas was last made durable
 
     def deliver(self, feeds: Sequence[Feed]) -> Mapping[str, LaneReport]:
         """Send everything that the feeds hold; return a report per lane, by its name.
@@ -116,6 +117,7 @@ class Sender:
         while True:
             self._depart()
             self._flush_if_due(self._turn())
+            self._keep_usage(self._turn())
             if done():
                 return
             found = self._collect()
@@ -160,6 +162,13 @@ class Sender:
         if due is not None and due <= now:
             self._clerk.flush()
             self._clerk.took(self._wire.monotonic() - now)
+
+    def _keep_usage(self, now: float) -> None:
+        if now < self._kept + self._policy.keep:
+            return
+        self._kept, used = now, self.usage()
+        if any(any(limits.values()) for limits in used.values()):
+            self._clerk.used(used)
 
     def _check_stop(self, now: float) -> None:
         if self._cut_at is not None:

@@ -55,7 +55,9 @@ def close_run(store: Store, run: str, closing: Closing) -> None:
     store.crash("after_ledger")
     syncs = [load_sync(store, row[0]) for row in store.rows("SELECT DISTINCT sync FROM final ORDER BY sync")]
     with store.transaction():
-        if file is not None:
+        if file is None:
+            store.tick()
+        else:
             ledger.append(store, run, file)
         for sync in syncs:
             if sync is not None:

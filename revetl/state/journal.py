@@ -12,6 +12,7 @@ import orjson
 
 from revetl.state.schema import STATE
 from revetl.state.store import Store
+from revetl.state.usage import Used, write_usage
 from revetl.types import Batch, Outcome, Status
 
 # The code of a delivery before which an attempt was lost: that attempt may still land, over later deliveries.
@@ -67,6 +68,11 @@ class Journal:
     def brought_ids(self, sync: str) -> bool:
         """Return whether any outcome of this run named a record's id there."""
         return sync in self._brought
+
+    def used(self, usage: Used, /) -> None:
+        """Keep what was used of quotas so far: a run that is killed has used it all the same."""
+        with self.store.transaction():
+            write_usage(self.store, usage)
 
     def call(self, _lane: object, _call: object, _status: int | None, _seconds: float, /) -> None:
         """Count one call of a destination."""

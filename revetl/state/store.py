@@ -159,7 +159,7 @@ class Store:
         if self.last_seq() < self.head.seq or (self.head.chain != GENESIS and not self._has_chain(self.head.chain)):
             raise StateError(
                 "RVT-506",
-                f"the state is older than its head record says (change {self.last_seq()} of {self.head.seq}, "
+                f"the state is older than its head record says (number {self.last_seq()} of {self.head.seq}, "
                 f"run {self.head.run}): a file was restored, cut or lost",
                 kept="state and ledger are untouched; nothing was sent",
                 hint="revetl recover",
@@ -224,7 +224,7 @@ class Store:
             con.close()
 
     def last_seq(self) -> int:
-        """Return the last sequence number that was ever given to a change."""
+        """Return the last sequence number that was ever given out."""
         value = self.one(f"SELECT value FROM {STATE}.meta WHERE name = 'seq'")
         return int(value or 0)
 
@@ -236,6 +236,10 @@ class Store:
     def chain_end(self) -> str:
         """Return the hash at the end of the ledger's chain."""
         return self.one(f"SELECT hash FROM {STATE}.chain ORDER BY n DESC LIMIT 1") or GENESIS
+
+    def tick(self) -> None:
+        """Give a number to no change: a copy of the state from before this transaction is behind the next head."""
+        self.set_meta("seq", str(self.last_seq() + 1))
 
     def advance_head(self, run: str) -> None:
         """Replace the head record by what the database contains now."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from revetl.contract import Call, Reply
-from revetl.send.ports import Lane, Work
+from revetl.send.ports import Lane, Usage, Work
 from revetl.send.sender import Sender
 from revetl.send.wire import Failure
 from revetl.testing.clock import FakeClock
@@ -79,6 +79,9 @@ class _Memory:
 
     def flush(self) -> None:
         """Have nothing to write."""
+
+    def used(self, usage: Mapping[str, Usage]) -> None:
+        """Record nothing."""
 
     def call(self, lane: Lane, call: Call, status: int | None, seconds: float) -> None:
         """Count nothing."""

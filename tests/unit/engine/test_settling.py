@@ -72,6 +72,24 @@ def test_retire_cohort_and_sync(tmp_path: Path) -> None:
         assert verify(view) == (1, ())
 
 
+def test_a_copy_from_before_a_command_is_refused(tmp_path: Path) -> None:
+    """A state that was put back to before `retire`, or before `recover`, is behind its head: RVT-506."""
+    workspace, state = shop(tmp_path)
+    filled(state)
+    file = state.directory / "state.duckdb"
+    for do in (lambda: retire(mapped(workspace, plan(MAIL, cohorts=())), "vip"), lambda: recover(workspace)):
+        old = file.read_bytes()
+        do()
+        opened(state)
+        new = file.read_bytes()
+        file.write_bytes(old)
+        with pytest.raises(StateError) as caught:
+            opened(state)
+        assert caught.value.code == "RVT-506"
+        file.write_bytes(new)
+    opened(state)
+
+
 def test_retire_refuses(tmp_path: Path) -> None:
     """What is still mapped, unknown, or only broken is not retired; and a sync that is gone cannot be cleared."""
     workspace, state = shop(tmp_path)
@@ -160,7 +178,7 @@ def test_recover_from_an_older_copy(tmp_path: Path) -> None:
             ('["c2"]', "upsert", None, [0, 1], "b@example.org"),
         ]
         assert store.one("SELECT count(*) FROM revetl_state.snap_1") == 2
-        assert store.last_seq() == 4
+        assert store.last_seq() == 5  # recover has a number of its own
     with open_view(state.directory) as view:
         assert verify(view) == (2, ())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
@@ -24,6 +24,7 @@ from revetl.contract import (
     WireFormat,
 )
 from revetl.send import Failure, Lane, Policy, Sender, Work
+from revetl.send.ports import Usage
 from revetl.testing.clock import FakeClock
 from revetl.testing.wire import VirtualWire
 from revetl.types import Batch, Change, Effect, Op, Outcome, Proof, Status
@@ -145,6 +146,7 @@ class Memory:
     events: list[tuple[str, Any]] = field(default_factory=list)
     calls: list[tuple[str, int | None]] = field(default_factory=list)
     flushed: int = 0
+    usage: Mapping[str, Usage] = field(default_factory=dict)
 
     def started(self, batch: Batch) -> None:
         """Remember the mark."""
@@ -163,6 +165,10 @@ class Memory:
         """Remember how far it is durable."""
         self.flushed = len(self.outcomes)
         self.events.append(("flush", self.flushed))
+
+    def used(self, usage: Mapping[str, Usage]) -> None:
+        """Remember it."""
+        self.usage = usage
 
     def call(self, lane: Lane, call: Call, status: int | None, seconds: float) -> None:
         """Remember the call."""

@@ -197,6 +197,26 @@ def test_a_quota_is_carried_from_run_to_run() -> None:
     assert statuses.count(Status.WAITING) == len(statuses) - 40 == feed.pulled - 40
 
 
+def test_what_a_quota_lost_is_durable_while_the_run_goes_on() -> None:
+    """A run that dies has told its journal by then what it used, but for the last second."""
+    limits = (Limit("day", 10_000, seconds=86_400.0, kind="quota"),)
+    bench = build(latency=0.3)
+    told: list[tuple[int, int]] = []
+    bench.journal.used = lambda usage: told.append(  # type: ignore[method-assign]
+        (sum(units for _, units in usage["shop"]["day"]), len(bench.seen))
+    )
+    bench.run(ListFeed(lane(destination(limits=limits), max_in_flight=1), batches(20)))
+    assert len(told) == 5  # of six seconds
+    assert all(used in (calls, calls - 1) for used, calls in told)  # one may be under way
+
+
+def test_without_a_quota_nothing_is_kept() -> None:
+    """A window or a number of calls at once is forgotten with the process, so nothing of it is written."""
+    bench = build(latency=0.3)
+    bench.journal.used = lambda _: pytest.fail("written")  # type: ignore[method-assign]
+    bench.run(ListFeed(lane(destination(limits=(Limit("burst", 100, seconds=10.0),)), max_in_flight=1), batches(8)))
+
+
 def test_the_rate_of_limits() -> None:
     """The tightest window sets the calls per second."""
     assert rate([Limit("a", 100, seconds=10), Limit("b", 5, seconds=1), Limit("q", 1, seconds=9, kind="quota")]) == 5
