@@ -32,6 +32,7 @@ from revetl.engine.leftovers import orphaned
 from revetl.engine.rehearsal import origins
 from revetl.engine.resuming import resume_jobs
 from revetl.engine.session import Clock, Session, new_run, open_session, utc_now
+from revetl.engine.stopping import Stop, never
 from revetl.engine.telling import report
 from revetl.engine.workspace import Options, Plan, Workspace, git_commit, load
 from revetl.errors import RevetlError, UsageError
@@ -55,11 +56,6 @@ Asked = Options | str | PathLike[str]
 
 def _quiet(_: Event) -> None:
     """Show nothing."""
-
-
-def _never() -> str | None:
-    """Never stop."""
-    return None
 
 
 def _options(asked: Asked | Plan) -> Options:
@@ -130,7 +126,7 @@ def sync(
     project: Asked | Plan = "",
     *,
     on_event: Watch = _quiet,
-    stop: Callable[[], str | None] = _never,
+    stop: Stop = never,
     clock: Clock = utc_now,
     wire: Wire | None = None,
 ) -> RunResult:
@@ -155,9 +151,7 @@ def sync(
     return result
 
 
-def _run(
-    options: Options, on_event: Watch, stop: Callable[[], str | None], clock: Clock, wire: Wire | None
-) -> RunResult:
+def _run(options: Options, on_event: Watch, stop: Stop, clock: Clock, wire: Wire | None) -> RunResult:
     workspace = load(options)
     plans = workspace.syncs
     _known(options.first, workspace)
@@ -186,7 +180,7 @@ def _run(
         begin_run(session.store, run, facts)
         note_models(session.store, run, _models(workspace, plans))
         plans = tuple(p for p in plans if p.name in lines)
-        found = inspect(session, plans, _asked(session, lines, sender), on_event)
+        found = inspect(session, plans, _asked(session, lines, sender), on_event, stop)
         found.errors.update(errors)
         _hold_first(found, tuple(options.first))
         share, used, now = workspace.config.send.backfill_share, read_usage(session.store), clock().timestamp()

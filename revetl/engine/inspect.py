@@ -13,6 +13,7 @@ from revetl.engine.linking import targets_first
 from revetl.engine.recent import Recent
 from revetl.engine.session import Session
 from revetl.engine.shapes import Shaped
+from revetl.engine.stopping import Stop, breaking_off, go_on, never, stopped
 from revetl.engine.survey import Request, Survey
 from revetl.errors import ConfigError, RevetlError
 from revetl.state.layout import StoredSync, load_sync, next_id, rename_sync
@@ -62,11 +63,15 @@ class _Reading:
 
 
 def inspect(
-    session: Session, plans: tuple[SyncPlan, ...], remote: Remote, on_progress: Callable[[Progress], None]
+    session: Session,
+    plans: tuple[SyncPlan, ...],
+    remote: Remote,
+    on_progress: Callable[[Progress], None],
+    stop: Stop = never,
 ) -> Inspection:
     """Read the models of every sync, let go of the warehouse, then judge what differs."""
     found = Inspection()
-    reads = _read_all(session, plans, found, on_progress)
+    reads = _read_all(session, plans, found, on_progress, stop)
     options = session.workspace.options
     request = Request(
         session.store, session.approvals, session.clock(), options.retry, options.limit, options.keys, options.approve,
@@ -75,26 +80,27 @@ def inspect(
     first = session.store.last_seq() + 1
     linked = {link.target for plan in plans for link in plan.links}
     session.store.con.execute("CREATE OR REPLACE TEMP TABLE coming (sync VARCHAR, key VARCHAR)")
-    for read in reads:
-        name = read.plan.name
-        on_progress(Progress(name, "diff"))
-        destination = session.workspace.registry[read.plan.type]
-        try:
-            differs = _differs(session, read)
-            fields = remote(read.plan, read.shaped.shape if differs else None)
-            judge = survey.judge if differs else survey.unchanged
-            done = judge(read.plan, destination, read.shaped, request, fields, first, read.rows)
-            done = replace(done, marks=read.marks)
-        except RevetlError as error:
-            found.errors[name] = error
-            continue
-        except QueryError as error:
-            found.errors[name] = _query_error(read.plan, error)
-            continue
-        if name in linked and done.stopped is None:
-            session.store.con.execute(changes.coming(done.shape))
-        first = max(first, done.span[1] + 1)
-        found.surveys.append(done)
+    with breaking_off(session.store.con, stop):
+        for read in reads:
+            name = read.plan.name
+            on_progress(Progress(name, "diff"))
+            destination = session.workspace.registry[read.plan.type]
+            try:
+                go_on(name, stop)
+                differs = _differs(session, read)
+                fields = remote(read.plan, read.shaped.shape if differs else None)
+                judge = survey.judge if differs else survey.unchanged
+                done = judge(read.plan, destination, read.shaped, request, fields, first, read.rows)
+                done = replace(done, marks=read.marks)
+                if name in linked and done.stopped is None:
+                    session.store.con.execute(changes.coming(done.shape))
+            except RevetlError as error:
+                found.errors[name] = error
+            except QueryError as error:
+                found.errors[name] = stopped(name, stop) or _query_error(read.plan, error)
+            else:
+                first = max(first, done.span[1] + 1)
+                found.surveys.append(done)
     return found
 
 
@@ -105,23 +111,29 @@ def _differs(session: Session, read: _Read) -> bool:
 
 
 def _read_all(
-    session: Session, plans: tuple[SyncPlan, ...], found: Inspection, on_progress: Callable[[Progress], None]
+    session: Session,
+    plans: tuple[SyncPlan, ...],
+    found: Inspection,
+    on_progress: Callable[[Progress], None],
+    stop: Stop,
 ) -> list[_Read]:
     assert session.source is not None  # noqa: S101 - only commands with a warehouse come here
     plans = targets_first(plans)
     reads = []
     try:
         reading = _open(session, plans)
-        for number, plan in enumerate(plans):
-            on_progress(Progress(plan.name, "read"))
-            try:
-                read = _read_one(session, plan, reading, number, found)
-            except RevetlError as error:
-                found.errors[plan.name] = error
-            except QueryError as error:
-                found.errors[plan.name] = _query_error(plan, error)
-            else:
-                reads += [read] if read else []
+        with breaking_off(session.store.con, stop):
+            for number, plan in enumerate(plans):
+                on_progress(Progress(plan.name, "read"))
+                try:
+                    go_on(plan.name, stop)
+                    read = _read_one(session, plan, reading, number, found)
+                except RevetlError as error:
+                    found.errors[plan.name] = error
+                except QueryError as error:
+                    found.errors[plan.name] = stopped(plan.name, stop) or _query_error(plan, error)
+                else:
+                    reads += [read] if read else []
     finally:
         session.source.release(session.store.con)
     return reads

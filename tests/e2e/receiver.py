@@ -17,10 +17,11 @@ from tests.e2e.house import House
 
 @dataclass
 class Receiver:
-    """What came in, oldest first. ``latency`` in seconds; ``status`` is the answer to everything."""
+    """What came in, oldest first. ``latency`` in seconds; ``status`` and ``more`` headers are the answer to all."""
 
     latency: float = 0.0
     status: int = 200
+    more: dict[str, str] = field(default_factory=dict)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     came: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
@@ -69,6 +70,8 @@ def listening(**options: Any) -> Iterator[Receiver]:
             content = self.rfile.read(int(self.headers["content-length"]))
             status = receiver.take({k.lower(): v for k, v in self.headers.items()}, content)
             self.send_response(status)
+            for name, value in receiver.more.items():
+                self.send_header(name, value)
             self.send_header("content-length", "0")
             self.end_headers()
 

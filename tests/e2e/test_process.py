@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import duckdb
 import pytest
@@ -27,7 +28,7 @@ PLAIN = ("sync", "-s", SYNC)
 
 
 @contextmanager
-def hooked(house: House, **options: float) -> Iterator[Receiver]:
+def hooked(house: House, **options: Any) -> Iterator[Receiver]:
     """Give the house a webhook of a few records a call, so that a run takes many calls."""
     with listening(**options) as receiver:
         hook_up(house, receiver, rows=ROWS)

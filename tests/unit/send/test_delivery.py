@@ -604,7 +604,7 @@ def test_the_deadline_ends_the_run(make: Any) -> None:
 def test_a_signal_ends_the_run(make: Any) -> None:
     """After a signal no call leaves, replies within the grace still count, everything is flushed."""
     stops: list[str] = []
-    bench = make(lambda lane, call, now: (3.0, OK), stop=lambda: stops[0] if stops else None)
+    bench = make(lambda lane, call, now: (2.5, OK), stop=lambda: stops[0] if stops else None)
     bench.sender._crash = lambda point: stops.append("SIGTERM") if len(bench.seen) == 8 and not stops else None
     bench.run(ListFeed(lane(max_in_flight=4), batches(100)))
     statuses = bench.journal.statuses()
