@@ -14,7 +14,7 @@ from tests.e2e.house import House
 from tests.e2e.test_process import started
 
 KILLS = int(os.environ.get("REVETL_KILLS", "4"))
-EACH = 20  # kills of one house, at most
+EACH = 8  # kills of one house, at most
 Change = tuple[str, str, str, str | None]  # sync, key, operation, cohort
 
 

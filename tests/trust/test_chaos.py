@@ -53,8 +53,8 @@ class Shop(Rig):
         base = plan(fields=(), base=ref("people"), cohorts=(replace(cohort("gold"), label=LABEL),))
         mapped = [(self.dialect.match, "email"), (self.dialect.field, "a")]
         found = tuple(FieldPlan(there, column, "model.sim.people") for there, column in mapped)
-        told = {"object": self.dialect.object, "match_field": self.dialect.match, "fields": found}
-        super().__init__(replace(base, cohort_style=self.dialect.style, on_leave=self.dialect.leave, **told))
+        made = replace(base, object=self.dialect.object, match_field=self.dialect.match, fields=found)
+        super().__init__(replace(made, cohort_style=self.dialect.style, on_leave=self.dialect.leave))
         self.destination = registry()[self.dialect.service]
         self.settings = self.destination.settings.model_validate(dict(self.destination.rehearsal))
         if self.dialect.jobs:

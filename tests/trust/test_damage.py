@@ -113,3 +113,26 @@ def test_a_damaged_log_loses_nobody(
             assert later.run().changes == []
         shutil.rmtree(copy)
     record_property("damages", DAMAGES // 3)
+
+
+def test_a_disk_that_forgets_its_last_moments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Power fails, and of what was said to be written all is gone since some moment, the head too: all agree again."""
+    rig, dice = built(tmp_path / "state"), Random(ROUNDS)
+    copies: list[Path] = []
+
+    def remember(point: str) -> None:
+        copies.append(tmp_path / f"{len(copies)} {point}")
+        shutil.copytree(tmp_path / "state", copies[-1])
+
+    monkeypatch.setattr(rig, "_crasher", lambda _at: remember)
+    rig.run()
+    assert len(copies) > 10
+    for copy in dice.sample(copies, 4 * ROUNDS):
+        later = built(copy)
+        later.vendor.people = {mail: dict(one) for mail, one in rig.vendor.people.items()}
+        for _ in range(3):
+            later.run()
+            later.later(hours=1)
+        assert set(later.vendor.people) == {f"{k}@example.org" for k in "abcdef"}, copy
+        assert later.run().changes == [], copy
+        later.con.close()

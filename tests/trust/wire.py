@@ -37,6 +37,7 @@ WIRE = (
         "4",
         "tests/unit/send/test_delivery.py::test_quota_stops_the_account_without_draining",
         "tests/unit/send/test_limits.py::test_a_quota_is_carried_from_run_to_run",
+        "tests/unit/send/test_limits.py::test_what_a_quota_lost_is_durable_while_the_run_goes_on",
         "tests/destinations/test_hubspot.py::test_replies_are_understood",
         "tests/destinations/test_marketo.py::test_a_spent_day_ends_at_midnight_in_the_central_united_states",
     ),
@@ -119,6 +120,7 @@ WIRE = (
         "tests/unit/send/test_http.py::test_a_slow_reply_ends_with_the_deadline",
         "tests/unit/send/test_http.py::test_a_header_flood_is_cut",
         "tests/unit/send/test_parts.py::test_bodies_are_capped",
+        "tests/trust/test_memory.py::test_no_reply_costs_more_than_its_cap",
         "tests/trust/test_chaos.py::test_after_any_trouble_the_service_equals_the_model",
     ),
     _row(

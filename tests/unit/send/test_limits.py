@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_right
+from collections.abc import Mapping
 from random import Random
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from revetl.contract import Limit, Reply
 from revetl.send import Failure
 from revetl.send.limits import Limiter, rate
+from revetl.send.ports import Usage
 from revetl.types import Status
 from tests.unit.send.stand import OK, ListFeed, batches, build, destination, lane
 
@@ -197,23 +199,25 @@ def test_a_quota_is_carried_from_run_to_run() -> None:
     assert statuses.count(Status.WAITING) == len(statuses) - 40 == feed.pulled - 40
 
 
-def test_what_a_quota_lost_is_durable_while_the_run_goes_on() -> None:
+def test_what_a_quota_lost_is_durable_while_the_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that dies has told its journal by then what it used, but for the last second."""
     limits = (Limit("day", 10_000, seconds=86_400.0, kind="quota"),)
     bench = build(latency=0.3)
     told: list[tuple[int, int]] = []
-    bench.journal.used = lambda usage: told.append(  # type: ignore[method-assign]
-        (sum(units for _, units in usage["shop"]["day"]), len(bench.seen))
-    )
+
+    def used(usage: Mapping[str, Usage]) -> None:
+        told.append((sum(units for _, units in usage["shop"]["day"]), len(bench.seen)))
+
+    monkeypatch.setattr(bench.journal, "used", used)
     bench.run(ListFeed(lane(destination(limits=limits), max_in_flight=1), batches(20)))
     assert len(told) == 5  # of six seconds
     assert all(used in (calls, calls - 1) for used, calls in told)  # one may be under way
 
 
-def test_without_a_quota_nothing_is_kept() -> None:
+def test_without_a_quota_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """A window or a number of calls at once is forgotten with the process, so nothing of it is written."""
     bench = build(latency=0.3)
-    bench.journal.used = lambda _: pytest.fail("written")  # type: ignore[method-assign]
+    monkeypatch.setattr(bench.journal, "used", lambda _: pytest.fail("written"))
     bench.run(ListFeed(lane(destination(limits=(Limit("burst", 100, seconds=10.0),)), max_in_flight=1), batches(8)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from revetl.state.head import GENESIS, Head, write_head
 from revetl.state.schema import FIRST, MIGRATIONS, STATE
@@ -28,21 +29,26 @@ OLD = (
     "'run-000', [1], [{'m': 'b@example.org', 'i': 'b@example.org'}], ['b@example.org'])",
     "INSERT INTO {s}.meta VALUES ('seq', '3'), ('migration', '0001_first')",
 )
+VERSIONS = tuple(MIGRATIONS)
 
 
-def write_older(directory: Path) -> None:
-    """Write the state as the first release left it."""
+def write_older(directory: Path, version: str = VERSIONS[0]) -> None:
+    """Write the state as the first release left it, brought up to a later version by the releases in between."""
     directory.mkdir(mode=0o700)
+    since = VERSIONS[1 : VERSIONS.index(version) + 1]
     with duckdb.connect(":memory:") as con:
         con.execute(f"ATTACH '{directory / 'state.duckdb'}' AS {STATE} (STORAGE_VERSION '{STORAGE_VERSION}')")
-        for statement in (*FIRST, *OLD):
+        for statement in (*FIRST, *OLD, *(one for name in since for one in MIGRATIONS[name])):
             con.execute(statement.replace("{s}", STATE))
+        for name in since:
+            con.execute(f"INSERT INTO {STATE}.meta VALUES ('migration', '{name}')")
     write_head(directory / "head.json", Head("run-000", 3, GENESIS))
 
 
-def test_older_state(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", VERSIONS)
+def test_older_state(tmp_path: Path, version: str) -> None:
     """What was acknowledged still is, what was in doubt is settled, and the second run sends nothing."""
-    write_older(tmp_path / "state")
+    write_older(tmp_path / "state", version)
     rig = Rig(plan(cohorts=(cohort("gold"),)), tmp_path / "state")
     rig.vendor.people = {f"{k}@example.org": {"email": f"{k}@example.org", "a": "x"} for k in "ab"}
     rig.people(("a", "a@example.org", "y"), ("b", "b@example.org", "x"))
