@@ -12,7 +12,8 @@ COMPILE := $(TOOLS)/bin/uv pip compile --quiet --no-header --no-annotate --gener
 	--python-version 3.11 -c constraints.txt pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench conformance trust soak docs pictures check lock audit sbom clean
+.PHONY: help demo test lint format bench conformance trust soak docs pictures check lock audit sbom package matrix \
+	orchestrators clean
 
 help: ## show this
 	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -69,8 +70,17 @@ sbom: $(TOOLS)/.made ## what revetl brings along, as dist/revetl.cdx.json (Cyclo
 	@mkdir -p dist
 	@$(COMPILE) | PYTHONWARNINGS=ignore $(TOOLS)/bin/cyclonedx-py requirements - --pyproject pyproject.toml --of JSON -o dist/revetl.cdx.json
 
+package: $(TOOLS)/.made ## wheel and source distribution in dist/, the same bytes each time
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(TOOLS)/bin/uv build --quiet -o dist .
+
+matrix: package ## the wheel beside other versions of Python, dbt, DuckDB and drivers: docs/compatibility.md
+	@$(TOOLS)/bin/nox -t matrix
+
+orchestrators: package ## the examples of Airflow, Dagster and Prefect, run by the real packages
+	@$(TOOLS)/bin/nox -t orchestrators
+
 clean: ## remove the virtual environment and caches
-	rm -rf $(VENV) $(TOOLS) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(TOOLS) .nox .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # Takes $(PYTHON), else the newest interpreter by name, whichever is 3.11 or later.
 $(BIN)/python:
@@ -94,7 +104,8 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $(VENV)/.demo $@
 
 # Programs that CI runs and that nobody needs beside revetl.
-$(TOOLS)/.made: | $(BIN)/python
+$(TOOLS)/.made: Makefile | $(BIN)/python
 	@$(BIN)/python -m venv $(TOOLS)
-	@$(TOOLS)/bin/python -m pip --disable-pip-version-check install --quiet 'uv>=0.5' 'pip-audit>=2.7' 'cyclonedx-bom>=5'
+	@$(TOOLS)/bin/python -m pip --disable-pip-version-check install --quiet 'uv>=0.5' 'nox>=2024.10' 'pip-audit>=2.7' \
+		'cyclonedx-bom>=5'
 	@touch $@

@@ -1,6 +1,7 @@
-"""dbt build, a look at what would leave, a person where a guard holds something, and the sync. Airflow 3.1 or later.
+"""dbt build, a look at what would leave, a person where a guard holds something, and the sync. Airflow 3.3 or later.
 
-The variable DBT_PROJECT_DIR names the project, DBT_TARGET the target of dbt and of revetl.
+The variable DBT_PROJECT_DIR names the project, DBT_TARGET the target of dbt and of revetl, PAUSE the seconds before
+another try.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from airflow.sdk import dag, task
 
 PROJECT = os.environ.get("DBT_PROJECT_DIR", "/srv/shop")
 TARGET = os.environ.get("DBT_TARGET", "prod")
+PAUSE = int(os.environ.get("PAUSE", "300"))
 REVETL = os.environ.get("REVETL_BIN", "revetl")  # of the environment that has dbt and revetl
 
 
@@ -38,7 +40,7 @@ def judged(code: int) -> int:
 
 
 @dag(schedule="*/30 * * * *", start_date=datetime(2026, 1, 1), catchup=False, max_active_runs=1,  # noqa: DTZ001
-     default_args={"retries": 5, "retry_delay": timedelta(minutes=5)})  # fmt: skip
+     default_args={"retries": 5, "retry_delay": timedelta(seconds=PAUSE)})  # fmt: skip
 def revetl_shop() -> None:
     """Keep the tools up to date with the models of the shop."""
 
@@ -48,30 +50,31 @@ def revetl_shop() -> None:
         subprocess.run(["dbt", "build", "--quiet", "--target", TARGET], cwd=PROJECT, check=False)  # noqa: S603, S607
 
     @task
-    def held() -> list[str]:
-        """Return the hashes of what guards would hold. Nothing is sent."""
+    def held() -> dict[str, str]:
+        """Return what guards would hold: hash → reason. Nothing is sent."""
         code, said = run("plan")
         if code != 3:
             judged(code)
-        return [one["hash"] for sync in json.loads(said)["syncs"] for one in sync["held"]]
+        found = [one for sync in json.loads(said)["syncs"] for one in sync["held"]]
+        return {one["hash"]: f"{one['sync']}: {one['reason']}" for one in found}
 
     @task.branch
-    def ask(hashes: list[str]) -> str:
+    def ask(stopped: dict[str, str]) -> str:
         """Ask a person where there is something to decide."""
-        return "approve" if hashes else "sync"
+        return "approve" if stopped else "sync"
 
     @task(trigger_rule="none_failed_min_one_success")
-    def sync(hashes: list[str]) -> int:
+    def sync(stopped: dict[str, str]) -> int:
         """Send what changed, and what a person approved."""
-        approved = [word for one in hashes for word in ("--approve", one)]
+        approved = [word for one in stopped for word in ("--approve", one)]
         code, _ = run("sync", *approved)
         return judged(code)
 
     found = held()
     approve = ApprovalOperator(
         task_id="approve", subject="revetl holds changes of the shop", fail_on_reject=True,
-        body="`revetl plan` says what and why. Approving lets through these, once: {{ ti.xcom_pull('held') }}",
-        execution_timeout=timedelta(days=1),
+        body="Approving lets through, once: {{ ti.xcom_pull('held').values() | join('; ') }}",
+        response_timeout=timedelta(days=1), retries=0,  # who rejects is not asked again
     )  # fmt: skip
     branch, sent = ask(found), sync(found)
     build() >> found

@@ -1,9 +1,7 @@
 """dbt's models as assets, and a revetl asset after them whose metadata say what was sent.
 
-DBT_PROJECT_DIR names the project, DBT_TARGET the target of dbt and of revetl.
+DBT_PROJECT_DIR names the project, DBT_TARGET the target of dbt and of revetl, PAUSE the seconds before another try.
 """
-
-from __future__ import annotations
 
 import os
 from collections.abc import Iterator
@@ -18,6 +16,7 @@ from revetl.errors import RevetlError, TryLater
 
 PROJECT = Path(os.environ["DBT_PROJECT_DIR"]).resolve()
 TARGET = os.environ.get("DBT_TARGET", "dev")
+PAUSE = int(os.environ.get("PAUSE", "300"))
 shop = DbtProject(project_dir=PROJECT, profiles_dir=PROJECT, target=TARGET)
 shop.prepare_if_dev()
 
@@ -35,11 +34,11 @@ def synced() -> dg.MaterializeResult[Any]:
     try:
         result = revetl.sync(options)
     except TryLater as error:
-        raise dg.RetryRequested(max_retries=5, seconds_to_wait=300) from error
+        raise dg.RetryRequested(max_retries=5, seconds_to_wait=PAUSE) from error
     except RevetlError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     if result.exit_code == 4:
-        raise dg.RetryRequested(max_retries=5, seconds_to_wait=300)
+        raise dg.RetryRequested(max_retries=5, seconds_to_wait=PAUSE)
     told = {sync.sync: f"{sync.delivered} delivered, {sync.rejected} rejected" for sync in result.syncs}
     if result.exit_code in {2, 3}:
         held = {held.guard: held.release for sync in result.syncs for held in sync.held}

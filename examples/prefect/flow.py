@@ -1,10 +1,11 @@
 """dbt build, a look at what would leave, a person where a guard holds something, and the sync.
 
-PROJECT TARGET are its arguments: python flow.py /srv/shop prod
+PROJECT TARGET are its arguments: python flow.py /srv/shop prod. PAUSE: seconds before another try.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ import revetl
 from revetl.errors import TryLater
 
 A_DAY = 86_400
+PAUSE = int(os.environ.get("PAUSE", "300"))
 
 
 class NeedsPersonError(Exception):
@@ -34,14 +36,14 @@ def build(project: Path, target: str) -> None:
     subprocess.run(["dbt", "build", "--quiet", "--target", target], cwd=project, check=False)  # noqa: S603, S607
 
 
-@task(retries=5, retry_delay_seconds=300, retry_condition_fn=later)
+@task(retries=5, retry_delay_seconds=PAUSE, retry_condition_fn=later)
 def held(project: Path, target: str) -> dict[str, str]:
     """Return what guards would hold: hash → reason. Nothing is sent."""
     plan = revetl.plan(revetl.Options(project, profiles_dir=project, target=target))
     return {one.hash: f"{one.sync}: {one.reason}" for preview in plan.previews for one in preview.held}
 
 
-@task(retries=5, retry_delay_seconds=300, retry_condition_fn=later)
+@task(retries=5, retry_delay_seconds=PAUSE, retry_condition_fn=later)
 def sync(project: Path, target: str, approved: tuple[str, ...] = ()) -> dict[str, int]:
     """Send what changed; return how many changes each sync delivered."""
     result = revetl.sync(revetl.Options(project, profiles_dir=project, target=target, approve=approved))

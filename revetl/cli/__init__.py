@@ -149,14 +149,21 @@ def _load(name: str) -> click.Command:
 
 def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001
     if wanted and not ctx.resilient_parsing:
-        from revetl import __version__
+        from revetl.cli.versions import lines
 
-        click.echo(f"revetl {__version__}")
+        click.echo("\n".join(lines()))
         ctx.exit()
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version.")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_version,
+    help="Show versions, for a report too.",
+)
 def cli() -> None:
     """Make every connected tool agree with the models of a dbt project.
 

@@ -29,6 +29,7 @@ from revetl.contract import (
     WireFormat,
 )
 from revetl.types import JSON, Batch, Change, Erased, OnLeave, Op, Outcome, Person, Proof
+from revetl.types.paths import file_name
 
 _OWN = ("_op", "_key", "_match", "_before_match", "_cohort")
 
@@ -95,8 +96,8 @@ def _file(batch: Batch) -> PutFile:
 
 
 def _safe(name: str) -> str:
-    """Return ``name`` as one part of a path."""
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", name).lstrip(".") or "_"
+    """Return ``name`` as one part of a path, of whatever system."""
+    return file_name(re.sub(r"[^A-Za-z0-9_.-]", "_", name).strip(".") or "_")
 
 
 def _row(change: Change, batch: Batch) -> dict[str, JSON]:

@@ -15,6 +15,7 @@ from revetl.send.ports import Lane
 from revetl.send.wire import Before, Completion, Failure, Wire
 from revetl.state.lease import Lease
 from revetl.types import JSON, SyncPlan
+from revetl.types.paths import file_name
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def raw_settings(workspace: Workspace, plan: SyncPlan, destination: Destination)
             hint=f"give {plan.destination} settings of its own for the target {workspace.target} in revetl.yml",
         )
     if plan.sandbox:
-        folder = str(workspace.state_dir / "sandbox" / plan.destination)
+        folder = str(workspace.state_dir / "sandbox" / file_name(plan.destination))
         return {**destination.rehearsal, **({"directory": folder} if plan.type == "file" else {})}
     connection = workspace.config.connection(plan.destination, workspace.target)
     if connection is None:

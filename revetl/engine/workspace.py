@@ -25,6 +25,7 @@ from revetl.mapping.lineage import Types
 from revetl.mapping.select import select_syncs
 from revetl.state.files import replace_file
 from revetl.types import EMPTY, JSON, BuildResult, Problem, Project, Severity, SyncPlan, SyncPreview
+from revetl.types.paths import file_name
 from revetl.warehouse.dbt_project import DbtProject, read_dbt_project
 from revetl.warehouse.profiles import Profile, load_profile
 
@@ -147,7 +148,7 @@ class Workspace:
     @property
     def state_name(self) -> str:
         """Return the name of this target's state wherever it lies; a rehearsal has one of its own."""
-        return f"{self.target}-sandbox" if self.options.sandbox else self.target
+        return f"{self.target}-sandbox" if self.options.sandbox else file_name(self.target)
 
 
 def read_project(path: Path) -> Project:

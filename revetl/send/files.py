@@ -22,6 +22,7 @@ from revetl.send.buckets import Buckets
 from revetl.send.ports import Lane
 from revetl.send.wire import Failure
 from revetl.types import JSON
+from revetl.types.paths import is_file_name
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\0")
 """First characters that make a spreadsheet compute a cell. Source: OWASP, "CSV Injection"."""
@@ -75,11 +76,13 @@ def parts_of(name: str) -> tuple[str, ...]:
     """Return the parts of a file's name.
 
     Raises:
-        ValueError: it leads out of the directory.
+        ValueError: it leads out of the directory, or a system that revetl may run on refuses it.
     """
     parts = PurePosixPath(name).parts
     if not parts or name.startswith("/") or ".." in parts or any(c in name for c in "\\:\0"):
         raise ValueError("the file's name leads out of the destination's directory")
+    if not all(map(is_file_name, parts)):
+        raise ValueError("the file's name has a character or a word that Windows refuses")
     return parts
 
 
@@ -111,6 +114,8 @@ def put(path: Path, content: bytes) -> None:
 
 
 def _sync_directory(path: Path) -> None:
+    if os.name != "posix":
+        return  # Windows opens no directory, and makes a rename durable by itself or not at all
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

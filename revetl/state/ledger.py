@@ -81,7 +81,9 @@ def put_file(store: Store, directory: Path, run: str, select: str) -> str:
     name = f"{run}.parquet"
     beside = directory / f".{name}.part"
     literal = str(beside).replace("'", "''")
-    store.con.execute(f"COPY ({select} ORDER BY key, seq) TO '{literal}' (FORMAT parquet, COMPRESSION zstd)")
+    store.con.execute(
+        f"COPY (SELECT * FROM ({select}) ORDER BY key, seq) TO '{literal}' (FORMAT parquet, COMPRESSION zstd)"
+    )
     with beside.open("rb+") as file:
         os.fsync(file.fileno())
     beside.replace(directory / name)

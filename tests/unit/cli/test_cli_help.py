@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import ast
+import platform
 import subprocess
 import sys
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -26,8 +28,13 @@ def test_list_of_commands_comes_from_the_table_in_its_order(revetl: Revetl) -> N
 
 
 def test_version(revetl: Revetl) -> None:
-    """``--version`` says the package's version and nothing else."""
-    assert revetl("--version").output == f"revetl {package.__version__}\n"
+    """``--version`` says the package's version on a line of its own, then what a report of a fault needs."""
+    first, system, *others = revetl("--version").output.splitlines()
+    assert first == f"revetl {package.__version__}"
+    assert system.startswith(f"Python {platform.python_version()} on ")
+    named = dict(one.split(" ") for line in others for one in line.split(", "))
+    assert named["duckdb"] == version("duckdb")
+    assert {"pyarrow", "pydantic", "httpx"} <= set(named)
 
 
 @pytest.mark.parametrize("name", HERE)

@@ -1,0 +1,48 @@
+"""The workflow that publishes a version."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.shared import ROOT
+
+WORKFLOW: dict[str, Any] = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8"))
+
+
+def step(job: str, begins: str) -> dict[str, Any]:
+    """Return a step by the beginning of its name."""
+    (found,) = [one for one in WORKFLOW["jobs"][job]["steps"] if str(one.get("name", "")).startswith(begins)]
+    return dict(found)
+
+
+@pytest.mark.parametrize(
+    ("tag", "goes_on"), [("v1.2.3", True), ("1.2.3", False), ("v1.2", False), ("v1.2.30", False), ("v9.9.9", False)]
+)
+def test_a_tag_that_is_not_the_version_publishes_nothing(tag: str, goes_on: bool, tmp_path: Path) -> None:
+    """The step that compares them, run: the version is that of the package, and the changelog has a part for it."""
+    (tmp_path / "revetl").mkdir()
+    (tmp_path / "revetl/__init__.py").write_text('"""Words."""\n__version__ = "1.2.3"\n', encoding="utf-8")
+    (tmp_path / "CHANGELOG.md").write_text("## [Unreleased]\n\n## [1.2.3] - 2026-01-01\n", encoding="utf-8")
+    command = ["bash", "-e", "-c", step("build", "The tag is the version")["run"]]
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ | {"TAG": tag}, check=False, timeout=20)
+    assert (done.returncode == 0) is goes_on
+
+
+def test_rights_are_given_one_by_one() -> None:
+    """What builds can write nowhere, what publishes holds no token and can do nothing else, and comes after a try."""
+    jobs = WORKFLOW["jobs"]
+    rights = {name: job["permissions"] for name, job in jobs.items()}
+    assert WORKFLOW["permissions"] == {}
+    assert rights == {
+        "build": {"contents": "read"}, "publish": {"id-token": "write"}, "announce": {"contents": "write"},
+    }  # fmt: skip
+    assert (jobs["publish"]["environment"], jobs["publish"]["needs"], jobs["announce"]["needs"]) == (
+        "pypi", "build", "publish",
+    )  # fmt: skip
+    assert "secrets." not in (ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8")
