@@ -51,12 +51,12 @@ def revetl_shop() -> None:
 
     @task
     def held() -> dict[str, str]:
-        """Return what guards would hold: hash → reason. Nothing is sent."""
+        """Return what guards would hold and a person may let through: hash → reason. Nothing is sent."""
         code, said = run("plan")
         if code != 3:
             judged(code)
         found = [one for sync in json.loads(said)["syncs"] for one in sync["held"]]
-        return {one["hash"]: f"{one['sync']}: {one['reason']}" for one in found}
+        return {one["hash"]: f"{one['sync']}: {one['reason']}" for one in found if one["hash"]}
 
     @task.branch
     def ask(stopped: dict[str, str]) -> str:

@@ -38,9 +38,10 @@ def build(project: Path, target: str) -> None:
 
 @task(retries=5, retry_delay_seconds=PAUSE, retry_condition_fn=later)
 def held(project: Path, target: str) -> dict[str, str]:
-    """Return what guards would hold: hash → reason. Nothing is sent."""
+    """Return what guards would hold and a person may let through: hash → reason. Nothing is sent."""
     plan = revetl.plan(revetl.Options(project, profiles_dir=project, target=target))
-    return {one.hash: f"{one.sync}: {one.reason}" for preview in plan.previews for one in preview.held}
+    found = [one for preview in plan.previews for one in preview.held]
+    return {one.hash: f"{one.sync}: {one.reason}" for one in found if one.hash}
 
 
 @task(retries=5, retry_delay_seconds=PAUSE, retry_condition_fn=later)

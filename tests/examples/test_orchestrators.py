@@ -24,6 +24,7 @@ import pytest
 
 import revetl
 from revetl.errors import ConfigError, TryLater
+from revetl.types import Held
 from tests.shared import ROOT
 
 EXAMPLES = ROOT / "examples"
@@ -194,6 +195,7 @@ def test_dagster_retries_on_four_alone(
     module(monkeypatch, "dagster_dbt", DbtCliResource=dict, DbtProject=lambda **_: project, dbt_assets=plain)
     monkeypatch.setenv("DBT_PROJECT_DIR", str(tmp_path))
     made = runpy.run_path(str(EXAMPLES / "dagster/definitions.py"))
+    assert made["models"].__annotations__["context"] is object  # Dagster refuses an annotation that is text
     monkeypatch.setattr(revetl, "sync", ending(code))
     if raised is None:
         assert made["synced"]()["metadata"]["exit code"] == code
@@ -217,6 +219,18 @@ def test_prefect_retries_on_four_alone(
     with pytest.raises(Exception) as told:
         made["sync"](tmp_path, "prod")
     assert made["later"](None, None, SimpleNamespace(data=told.value)) == (raised is RetryError)
+
+
+def test_prefect_asks_only_for_what_can_be_approved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A failed dbt test has no hash: nobody is asked, the sync ends with 3."""
+    module(monkeypatch, "prefect", flow=plain, task=plain, pause_flow_run=plain)
+    made = runpy.run_path(str(EXAMPLES / "prefect/flow.py"))
+    held = [
+        Held("crm.person", "tests", "a test failed", stops=True),
+        Held("crm.person", "max_leave", "9", False, hash="h"),
+    ]
+    monkeypatch.setattr(revetl, "plan", lambda _: SimpleNamespace(previews=[SimpleNamespace(held=held)]))
+    assert made["held"](tmp_path, "prod") == {"h": "crm.person: 9"}
 
 
 @pytest.mark.parametrize(("code", "raised"), CODES)
