@@ -50,10 +50,12 @@ def leaving(home: House) -> House:
 
 @pytest.fixture
 def failing(home: House) -> House:
-    """Return a house where a customer is there twice, so that dbt's tests of the model fail at the next build."""
-    seeds = home.root / "seeds/raw_customers.csv"
-    text = seeds.read_text(encoding="utf-8")
-    seeds.write_text(text + text.splitlines()[-1] + "\n", encoding="utf-8")
+    """Return a house where a test of the companies' model, on which no other model stands, fails at the next build."""
+    home.edit(
+        "models/marts/companies.yml",
+        "      - name: industry\n",
+        "      - name: industry\n        data_tests: [unique]\n",
+    )
     return home
 
 
