@@ -230,6 +230,7 @@ CATALOG: dict[str, str] = {
     "RVT-864": "There is no such sync or cohort",
     "RVT-865": "An approval lacks a bound or a reason",
     "RVT-866": "There is no state to recover",
+    "RVT-867": "A refusal that is approved is not known",
     "RVT-870": "The demo needs dbt",
     "RVT-871": "dbt failed in the demo",
     "RVT-872": "The demo does not write there",

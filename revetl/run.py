@@ -21,6 +21,7 @@ from revetl.engine import remote, results
 from revetl.engine.adopting import adopt
 from revetl.engine.ages import lags
 from revetl.engine.alerting import tell
+from revetl.engine.approving import strange
 from revetl.engine.backfill import trim
 from revetl.engine.debugging import PATIENCE, Silent
 from revetl.engine.durations import timed
@@ -45,7 +46,7 @@ from revetl.state.close import close_run
 from revetl.state.journal import Journal
 from revetl.state.outbox import Outbox, begin_run, note_models, staged_rows
 from revetl.state.usage import read_usage, write_usage
-from revetl.types import Event, Finished, Guarded, RemoteField, RunResult, SyncPlan, SyncPreview
+from revetl.types import Event, Finished, Guarded, Problem, RemoteField, RunResult, SyncPlan, SyncPreview
 
 __all__ = ["Options", "Plan", "plan", "sync"]
 
@@ -66,7 +67,10 @@ def _options(asked: Asked | Plan) -> Options:
 
 
 def plan(project: Asked = "", *, on_event: Watch = _quiet, clock: Clock = utc_now, wire: Wire | None = None) -> Plan:
-    """Return what a run would do; nothing is written anywhere and nothing is staged.
+    """Return what a run would do; nothing is sent and nothing is staged.
+
+    State keeps two things of it: what destinations said of their fields, for a day, and what guards would hold, so that
+    it can be approved by its hash.
 
     Args:
         project: the project's directory, or :class:`Options` with it and whatever else is asked for.
@@ -174,6 +178,7 @@ def _run(options: Options, on_event: Watch, stop: Stop, clock: Clock, wire: Wire
             usage = read_usage(session.store)
             return Sender(line, book, random=jitter, deadline=limit, stop=stop, on_event=on_event, usage=usage)
 
+        said = strange(session.approvals, options.approve)
         resume_jobs(session, {p.name: p for p in plans}, lines, sender_for)
         sender = sender_for(journal)
         facts = _facts(workspace)
@@ -188,7 +193,7 @@ def _run(options: Options, on_event: Watch, stop: Stop, clock: Clock, wire: Wire
         found.surveys = [trim(s, lines[s.plan.name], session.store, used, share, now) for s in found.surveys]
         done = executing.execute(session, found, lines, sender, journal, outbox, on_event)
         write_usage(session.store, sender.usage())
-        return _close(session, found, done, run, started, stop(), facts)
+        return _close(session, found, done, run, started, stop(), facts, said)
 
 
 def _announce(found: Inspection, on_event: Watch) -> None:
@@ -271,6 +276,7 @@ def _close(
     started: datetime,
     interrupted: str | None,
     facts: Mapping[str, str | None],
+    said: tuple[Problem, ...] = (),
 ) -> RunResult:
     workspace, options = session.workspace, session.workspace.options
     staged = staged_rows(session.store, run)
@@ -285,8 +291,8 @@ def _close(
     result = RunResult(
         run=run, target=workspace.target, started_at=started, finished_at=session.clock(), syncs=per_sync,
         exit_code=results.exit_code(per_sync, strict=options.strict, fatal=fatal),
-        problems=workspace.resolved.problems, dbt_invocation=facts["dbt_invocation"], git_commit=facts["git_commit"],
-        interrupted=interrupted,
+        problems=(*workspace.resolved.problems, *said), dbt_invocation=facts["dbt_invocation"],
+        git_commit=facts["git_commit"], interrupted=interrupted,
     )  # fmt: skip
     results.record(session, result)
     return results.warned(session, result, (*tell(session, result), *report(workspace, result)))

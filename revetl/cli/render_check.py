@@ -88,8 +88,10 @@ _REDEFINED = {
 def estimated(estimate: Estimate) -> str:
     """Return a sync's estimate in words."""
     time = "" if estimate.hours is None else f", {span(estimate.hours * 3_600)} by the usual limits"
-    again = f"{many(estimate.people, 'record')} sent again in {many(estimate.calls, 'call')}{time}"
-    return f"{estimate.sync}: {again} (by the last run's size)"
+    what = f"{many(estimate.people, 'record')} sent again"
+    if estimate.cohort is not None:
+        what = f"at most {many(estimate.people, 'member')} join {estimate.cohort}"
+    return f"{estimate.sync}: {what} in {many(estimate.calls, 'call')}{time} (by the last run's size)"
 
 
 def syncs(found: Sequence[SyncRow]) -> Table:

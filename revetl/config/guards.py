@@ -77,6 +77,8 @@ class GuardsSpec(Strict):
     min_rows: int | None = Field(default=None, ge=0)
     on_trip: Literal["hold", "stop"] | None = None
     max_age: SpanText | None = None
+    unusual: Limit | None = None
+    similar_keys: Literal["stop", "allow"] | None = None
 
     def over(self, guards: Guards) -> Guards:
         """Return ``guards`` with what this part says in their place."""

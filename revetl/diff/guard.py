@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
+from revetl.diff import habits
 from revetl.diff.shape import STATE, Shape
 from revetl.sqltext import quote_text
-from revetl.types import Guards, Limits, ModelRef, SyncPlan
+from revetl.types import Guards, Habit, Limits, ModelRef, SyncPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ def watches(plan: SyncPlan, shape: Shape) -> Sequence[Watch]:
     known = shape.size()
     found = [
         Watch("max_leave", "c.op = 'leave'", known, plan.guards.max_leave, "records would leave",
-              also="c.op = 'part' AND c.key IN (SELECT key FROM {held})"),
+              also=_BELONGS["leaves"]),
         Watch("max_change", "c.op = 'upsert' AND c.cause = 'data' AND c.local IS NULL AND c.key IN "
               f"(SELECT key FROM {shape.temp('delta')} WHERE known)", known, plan.guards.max_change,
               "known records would change"),
@@ -69,6 +71,33 @@ def _null_watch(plan: SyncPlan, shape: Shape, ordinal: int, field: str, known: s
     return Watch("max_null", turned, known, plan.guards.max_null, f"values of {field} would turn null")
 
 
+def unusual(
+    plan: SyncPlan, shape: Shape, counts: Mapping[str, int], earlier: Sequence[Habit], now: datetime
+) -> Iterator[Watch]:
+    """Yield a guard for each kind of change of which a run has more than is usual."""
+    floors = {cohort.name: cohort.guards.unusual for cohort in plan.cohorts}
+    labels = {cohort.name: cohort.label for cohort in plan.cohorts}
+    for kind, cohort in habits.names(tuple(floors), whole=shape.whole):
+        floor = plan.guards.unusual if cohort is None else floors[cohort]
+        known = habits.usual(kind, cohort, earlier, now)
+        if floor.off or known is None or counts.get(habits.name(kind, cohort), 0) <= known.allowed:
+            continue
+        where = f"({habits.kind(shape)}) = {quote_text(kind)}"
+        where += "" if cohort is None else f" AND c.cohort = {quote_text(cohort)}"
+        words = habits.WORDS[kind] + ("" if cohort is None else f" {'of ' if kind == 'joins' else ''}{labels[cohort]}")
+        rule = f"{words} (as a rule {known.rule}, at most {known.most} in {known.runs} earlier runs)"
+        yield Watch(
+            f"unusual_{kind}", where, shape.size(cohort), Limits(floor.share, max(floor.rows or 0, known.allowed)),
+            rule, cohort=cohort, also=_BELONGS.get(kind, ""),
+        )  # fmt: skip
+
+
+_BELONGS = {  # what makes no sense without it
+    "leaves": "c.op = 'part' AND c.key IN (SELECT key FROM {held})",
+    "new": "c.op = 'join' AND c.early IS NOT TRUE AND c.key IN (SELECT key FROM {held})",
+}
+
+
 def hold(shape: Shape, watch: Watch, number: int) -> list[str]:
     """Return statements that collect the guarded keys in ``held``; the caller decides whether they are taken out."""
     return [
@@ -78,10 +107,15 @@ def hold(shape: Shape, watch: Watch, number: int) -> list[str]:
     ]
 
 
-def held_count(shape: Shape, number: int) -> str:
-    """Return a SELECT of rows, hash and a sample of the held keys; the hash names exactly this set of changes."""
+def held_count(shape: Shape, number: int, guard: str) -> str:
+    """Return a SELECT of rows, hash and a sample of the held keys.
+
+    The hash names exactly this set of changes, of this sync, held by this guard: what may leave one tool says nothing
+    of another.
+    """
+    about = quote_text(f"{shape.sync} {guard} ")
     return (
-        "SELECT count(*), md5(coalesce(string_agg(key || '/' || op || '/' || coalesce(cohort, ''), ' ' "
+        f"SELECT count(*), md5({about} || coalesce(string_agg(key || '/' || op || '/' || coalesce(cohort, ''), ' ' "
         f"ORDER BY key, op, cohort), '')), list(key ORDER BY key)[1:5] FROM held_{shape.id}_{number}"
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import socket
+from collections.abc import Sequence
 from datetime import timedelta
 from difflib import get_close_matches
 
@@ -13,16 +14,18 @@ from revetl.config.guards import parse_span
 from revetl.engine.session import Clock, open_session, utc_now
 from revetl.engine.workspace import Workspace
 from revetl.errors import UsageError
-from revetl.state.approvals import Approval
+from revetl.state.approvals import Approval, Approvals
+from revetl.types import Problem, Severity
 
 # What counts rows needs a bound; what stops a whole sync has none.
-COUNTING = ("max_leave", "max_change", "max_null")
-GUARDS = (*COUNTING, "types", "tests", "min_rows", "max_age", "partial_build")
+UNUSUAL = ("unusual_leaves", "unusual_changes", "unusual_new", "unusual_joins", "unusual_parts")
+COUNTING = ("max_leave", "max_change", "max_null", *UNUSUAL)
+GUARDS = (*COUNTING, "types", "tests", "min_rows", "max_age", "older_manifest", "partial_build", "similar_keys")
 # What stops a sync and is released otherwise.
 OTHERWISE = {
     "first": "revetl adopt SYNC, or revetl sync --first SYNC",
     "key": "mend the model's key and run dbt build",
-    "key_type": "cast the key in the model to the type it had",
+    "key_type": "revetl rekey ENTITY, or cast the key in the model to the type it had",
     "relations": "revetl sync -s SYNC --rebase-relations",
     "account": "restore the credentials, or give the other account a target of its own",
 }
@@ -79,6 +82,20 @@ def approve(  # noqa: PLR0913 - what an approval consists of
         return session.approvals.add(
             sync, guard, cohort=cohort, up_to=up_to, span=length, who=who or whoami(), reason=reason.strip()
         )
+
+
+def strange(approvals: Approvals, hashes: Sequence[str]) -> tuple[Problem, ...]:
+    """Return a warning for each hash of ``--approve`` by which nothing was refused within a day."""
+    return tuple(
+        Problem(
+            "RVT-867",
+            f"--approve {digest[:40]}: nothing that was refused within 24 hours has this hash; it lets nothing through",
+            "`revetl plan` shows what is held, with its hash",
+            severity=Severity.WARNING,
+        )
+        for digest in hashes
+        if not approvals.known(digest)
+    )
 
 
 def _check(workspace: Workspace, sync: str, guard: str, up_to: int | None, reason: str, cohort: str | None) -> None:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from revetl.config.schema import as_mapping
 from revetl.contract import Destination
 from revetl.engine.counting import calls, waiting
-from revetl.mapping.flowdiff import FlowChange
+from revetl.mapping.flowdiff import FlowChange, FlowKind
 from revetl.types import JSON, Cause, Count, Op, SyncPlan
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What one sync sends again, about.
+    """What one sync sends again, about; of a new ``cohort``, at most: who is in it, the last run cannot tell.
 
     ``hours``: by the slowest of the destination's usual limits; None where it declares none.
     """
@@ -23,18 +23,21 @@ class Estimate:
     people: int
     calls: int
     hours: float | None
+    cohort: str | None = None  # whose members join; None: records are sent again
 
 
 def estimates(
     changes: Sequence[FlowChange], syncs: Iterable[SyncPlan], registry: Mapping[str, Destination], results: JSON
 ) -> tuple[Estimate, ...]:
-    """Return an estimate for each sync that sends rows again and whose size the last results tell."""
-    resent = {change.sync for change in changes if change.resends}
-    rows = _rows(results)
+    """Return estimates for each sync that sends more for its mapping alone and whose size the last results tell."""
+    asked: list[tuple[str, str | None]] = [(change.sync, None) for change in changes if change.resends]
+    asked += [(change.sync, change.name) for change in changes if change.kind is FlowKind.COHORT_ADDED]
+    rows, wanted = _rows(results), tuple(dict.fromkeys(asked))
     return tuple(
-        _estimate(sync, registry[sync.type], rows[sync.name])
+        _estimate(sync, registry[sync.type], rows[sync.name], cohort)
         for sync in syncs
-        if sync.name in resent and rows.get(sync.name) and sync.type in registry
+        for name, cohort in wanted
+        if sync.name == name and rows.get(name) and sync.type in registry
     )
 
 
@@ -45,9 +48,10 @@ def _rows(results: JSON) -> dict[str, int]:
     return {str(part.get("sync")): part["rows"] for part in parts if type(part.get("rows")) is int}
 
 
-def _estimate(sync: SyncPlan, destination: Destination, people: int) -> Estimate:
-    number = calls(destination, [Count(Op.UPSERT, Cause.MAPPING, None, people)])
-    return Estimate(sync.name, people, number, _hours(destination, number))
+def _estimate(sync: SyncPlan, destination: Destination, people: int, cohort: str | None) -> Estimate:
+    op = Op.UPSERT if cohort is None else Op.JOIN
+    number = calls(destination, [Count(op, Cause.MAPPING, cohort, people)])
+    return Estimate(sync.name, people, number, _hours(destination, number), cohort)
 
 
 def _hours(destination: Destination, number: int) -> float | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from revetl.contract import Action, Destination
 from revetl.diff import changes as diff_changes
 from revetl.engine import remote, shapes, staging
+from revetl.engine.approving import whoami
 from revetl.engine.feeds import SyncFeed
 from revetl.engine.filling import guarded_fields, only_empty
 from revetl.engine.implied import Implied
@@ -18,8 +19,9 @@ from revetl.engine.survey import Survey
 from revetl.errors import RevetlError
 from revetl.send.ports import LaneReport
 from revetl.send.sender import Sender
+from revetl.state.habits import save_habit
 from revetl.state.journal import Journal
-from revetl.state.layout import StoredSync, load_sync
+from revetl.state.layout import StoredSync, load_sync, set_sync
 from revetl.state.marks import save_marks
 from revetl.state.outbox import Outbox
 from revetl.types import JSON, Held, Progress, SyncPlan
@@ -120,7 +122,7 @@ def _looking_first(
 
 def settle(session: Session, done: Executed, run: str, *, canary: bool) -> None:
     """After the run's close: what is settled now about whole syncs, not about single changes."""
-    store = session.store
+    store, made = session.store, session.workspace.project.generated_at
     for survey in done.sent:
         plan, shape = survey.plan, survey.shape
         name = plan.name.replace("'", "''")
@@ -137,14 +139,27 @@ def settle(session: Session, done: Executed, run: str, *, canary: bool) -> None:
             and survey.plan.name not in done.errors
         )
         shapes.settle(store, shape, survey.destination, survey.preview.rows, complete=complete)
+        set_sync(store, shape.id, manifest_at=made)
+        if 2 * left <= survey.span[1] - survey.span[0] + 1:  # else the next run counts the same changes again
+            _remember(session, survey, done, run, canary=canary)
         if not canary:
             _tidy(session, survey, name)
     for survey in [] if canary else done.still:
         _tidy(session, survey, survey.plan.name.replace("'", "''"))
+        _remember(session, survey, done, run, canary=canary)
+    for survey in done.still:
+        set_sync(store, survey.shape.id, manifest_at=made)
     for survey in [] if canary else [*done.sent, *done.still]:
         if survey.marks is not None and survey.plan.name not in done.errors and _settled(session, survey):
             save_marks(store, survey.plan.name, survey.marks)
-    session.approvals.close(run)
+    session.approvals.close(run, whoami())
+
+
+def _remember(session: Session, survey: Survey, done: Executed, run: str, *, canary: bool) -> None:
+    """Keep how much changed, to tell what is unusual; what a guard held must not become the rule."""
+    name = survey.plan.name
+    if survey.counts is not None and not canary and not survey.preview.held and name not in done.errors:
+        save_habit(session.store, name, run, survey.counts, whole=survey.shape.whole)
 
 
 def _settled(session: Session, survey: Survey) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from revetl.engine.forgotten import forms
@@ -11,6 +11,7 @@ from revetl.engine.keytext import parts_of
 from revetl.engine.presence import Models
 from revetl.engine.sealing import opened
 from revetl.engine.search import Search
+from revetl.engine.staging import Masking
 from revetl.state.flowlog import Filters, Flow, search_ledger
 from revetl.state.layout import StoredSync
 from revetl.state.onekey import key_state, normalised
@@ -49,15 +50,31 @@ def _one(seen: Glimpse, models: Models, search: Search, sync: str, key: str, per
     guesses = dict.fromkeys((*_in_flows(seen, flows, plan), *person, *_in_model(models, plan, key)))
     known = {g for g in (_normal(kind, text) for text in guesses) if set(seen.identities(g)) & set(hashed)}
     found: list[str] = []
-    remote_id, standing = None, False
+    remote_id, standing, taken = None, False, frozenset[str]()
     if stored is not None and seen.view.readable:
         state = key_state(seen.view, stored, key, parts_of(key))
         standing = state.known or bool(state.cohorts or state.doubts)
         found, remote_id = _in_state(seen, stored, key), _remote(seen, sync, key)
+        taken = _taken(seen, stored, key, {*found, *known, *hashed})
     went = any(f.outcome in _MAY_STAND and f.op in _MAKES for f in flows) and not _ended(flows)
-    sent = standing or remote_id is not None or went
-    identities = tuple(sorted({*found, *known}))
-    return Whereabouts(sync, key, plan, sent, identities, hashed, remote_id)
+    identities = tuple(sorted({*found, *known} - taken))
+    sent = standing or remote_id is not None or (went and bool(identities or not taken))
+    return Whereabouts(sync, key, plan, sent, identities, tuple(one for one in hashed if one not in taken), remote_id)
+
+
+def _taken(seen: Glimpse, stored: StoredSync, key: str, identities: Collection[str]) -> frozenset[str]:
+    """Return those identities, in clear and as the ledger keeps them, under which another record stands by now."""
+    if not identities:
+        return frozenset()
+    masks = [Masking("hash", one).hmac("i") for one in (seen.ring.keys if seen.ring else ())]
+    spelt = ", ".join(["i", *masks])
+    rows = seen.view.rows(
+        f"SELECT DISTINCT unnest([{spelt}]) FROM (SELECT {normalised(stored.normalise, 'm')} AS i "
+        f"FROM {STATE}.snap_{stored.id} WHERE {_text(stored)} <> ? AND m IS NOT NULL) "
+        f"WHERE list_has_any([{spelt}], ?)",
+        [key, sorted(identities)],
+    )
+    return frozenset(str(row[0]) for row in rows)
 
 
 def _ended(flows: Sequence[Flow]) -> bool:
@@ -91,15 +108,25 @@ def _in_model(models: Models, plan: SyncPlan | None, key: str) -> list[str]:
 
 def _in_state(seen: Glimpse, stored: StoredSync, key: str) -> list[str]:
     """Return the identities of the snapshot and of changes in doubt."""
-    parts = " || ',' || ".join(f"to_json(k{n})" for n in range(len(stored.keys)))
     rows = seen.view.rows(
-        f"SELECT {normalised(stored.normalise, 'm')} FROM {STATE}.snap_{stored.id} WHERE '[' || {parts} || ']' = ? "
+        f"SELECT {normalised(stored.normalise, 'm')} FROM {STATE}.snap_{stored.id} WHERE {_text(stored)} = ? "
         f"UNION SELECT unnest(near) FROM {STATE}.pending WHERE sync = ? AND key = ?",
         [key, stored.sync, key],
     )
     return [str(row[0]) for row in rows if row[0] is not None and str(row[0]).strip()]
 
 
+def _text(stored: StoredSync) -> str:
+    """Return SQL of a key's text, over the key's columns."""
+    parts = " || ',' || ".join(f"to_json(k{n})" for n in range(len(stored.keys)))
+    return f"'[' || {parts} || ']'"
+
+
 def _remote(seen: Glimpse, sync: str, key: str) -> str | None:
-    found = seen.view.one(f"SELECT remote_id FROM {STATE}.remote WHERE sync = ? AND key = ?", [sync, key])
+    """Return the id there, unless it is by now another record's, to whom the person's was handed over."""
+    found = seen.view.one(
+        f"SELECT remote_id FROM {STATE}.remote r WHERE sync = ? AND key = ? AND NOT EXISTS (SELECT 1 FROM "
+        f"{STATE}.remote o WHERE o.sync = r.sync AND o.remote_id = r.remote_id AND o.key <> r.key)",
+        [sync, key],
+    )
     return None if found is None else str(found)

@@ -64,6 +64,8 @@ def leave_out(store: Store, entity: str, shape: Shape, ring: Keyring, table: str
     if not ids:
         return 0
     conditions = [condition for ident in ids for condition in _matching(_key(ring, ident), ident, entity)]
+    if table == "changes":
+        _close_leaves(store, shape, [c for ident in ids for c in _named(_key(ring, ident), ident, entity)])
     gone = f"gone_{shape.id}"
     store.con.execute(
         f"CREATE OR REPLACE TEMP TABLE {gone} AS SELECT DISTINCT c.key FROM {shape.temp(table)} c "
@@ -71,6 +73,17 @@ def leave_out(store: Store, entity: str, shape: Shape, ring: Keyring, table: str
     )
     store.con.execute(f"DELETE FROM {shape.temp(table)} WHERE key IN (SELECT key FROM {gone})")
     return int(store.one(f"SELECT count(*) FROM {gone}"))
+
+
+def _close_leaves(store: Store, shape: Shape, named: Sequence[str]) -> None:
+    """Let records that are gone leave without a call where they stood at an address that is forgotten.
+
+    They were erased there. The change names nobody, and ends what was in doubt about them.
+    """
+    store.con.execute(
+        f"UPDATE {shape.temp('changes')} AS c SET local = 'forgotten', m = NULL, i = NULL "
+        f"WHERE c.op = 'leave' AND ({' OR '.join(named)})"
+    )
 
 
 def _key(ring: Keyring, ident: str) -> bytes:
@@ -85,15 +98,19 @@ def _key(ring: Keyring, ident: str) -> bytes:
     return key
 
 
+def _stones(ident: str, kind: str) -> str:
+    return f"SELECT hash FROM {STATE}.forgotten WHERE key_id = {quote_text(ident)} AND kind = '{kind}'"
+
+
 def _matching(key: bytes, ident: str, entity: str) -> Sequence[str]:
-    mask = Masking("hash", key)
-    stones = f"SELECT hash FROM {STATE}.forgotten WHERE key_id = {quote_text(ident)} AND kind = "
-    mine = f" AND entity = {quote_text(entity)}"
-    anywhere = f"{stones}'identity'"
-    ours = f"{anywhere}{mine}"
-    plain = "lower(trim(c.i))"
+    keyed = Masking("hash", key).hmac(quote_text(entity) + " || chr(10) || c.key")
+    return (f"{keyed} IN ({_stones(ident, 'key')})", *_named(key, ident, entity))  # which has its entity in it
+
+
+def _named(key: bytes, ident: str, entity: str) -> Sequence[str]:
+    """Return conditions on the identity of a row ``c``."""
+    mask, anywhere = Masking("hash", key), _stones(ident, "identity")
     return (
-        f"{mask.hmac(quote_text(entity) + ' || chr(10) || c.key')} IN ({stones}'key')",  # which has its entity in it
-        f"{mask.hmac('c.i')} IN ({ours})",
-        f"(contains(c.i, '@') AND {mask.hmac(plain)} IN ({anywhere}))",
+        f"{mask.hmac('c.i')} IN ({anywhere} AND entity = {quote_text(entity)})",
+        f"(contains(c.i, '@') AND {mask.hmac('lower(trim(c.i))')} IN ({anywhere}))",
     )

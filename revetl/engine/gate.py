@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from revetl.config.guards import parse_span
 from revetl.types import BuildResult, Check, Held, Project, SyncPlan
 
 FAILED = frozenset({"error", "fail", "runtime error", "skipped", "partial success"})
+SLACK = timedelta(hours=1)  # tasks of one schedule each make their own manifest
 GOOD = frozenset({"success", "pass", "warn", "no-op", "reused"})
 
 
@@ -34,12 +35,22 @@ def guarding(project: Project, models: frozenset[str]) -> Iterator[Check]:
 
 
 def gate(
-    plan: SyncPlan, project: Project, results: Mapping[str, BuildResult], now: datetime
+    plan: SyncPlan,
+    project: Project,
+    results: Mapping[str, BuildResult],
+    now: datetime,
+    last: datetime | None = None,
 ) -> tuple[Held | None, tuple[str, ...]]:
-    """Return the verdict that stops the sync (None: it may go) and notes for people."""
+    """Return the verdict that stops the sync (None: it may go) and notes for people.
+
+    ``last``: when the manifest of the sync's last run was made. An older one is left over from before.
+    """
     age = _age(plan, project, now)
     if age:
         return _stop(plan, "max_age", age, "dbt build"), ()
+    if last is not None and project.generated_at < last - SLACK:
+        made = f"the manifest was made at {project.generated_at:%Y-%m-%d %H:%M}, that of the last run at"
+        return _stop(plan, "older_manifest", f"{made} {last:%Y-%m-%d %H:%M}: it is an old one", "dbt build"), ()
     models = upstream(project, plan)
     for uid in sorted(models):
         result = results.get(uid)

@@ -177,7 +177,8 @@ def _read_one(session: Session, plan: SyncPlan, reading: _Reading, number: int, 
     if stored is None and plan.was and load_sync(store, plan.was):
         rename_sync(store, plan.was, plan.name)
         stored = load_sync(store, plan.name)
-    held, notes = gate.gate(plan, workspace.project, workspace.results, session.clock())
+    last = stored.manifest_at if stored else None
+    held, notes = gate.gate(plan, workspace.project, workspace.results, session.clock(), last)
     read = reading.recent.get(plan.name)
     found.notes[plan.name] = (*notes, *(asked.notes if asked else ()), *recent.notes(plan, tables, read))
     held = None if held and session.approvals.allows(plan.name, held.guard, None, 0) else held
@@ -195,6 +196,9 @@ def _read_one(session: Session, plan: SyncPlan, reading: _Reading, number: int, 
         if not isinstance(rows, int) and rows.guard == "min_rows":
             few = session.approvals.allows(plan.name, "min_rows", None, 0)
             rows = survey.read(plan, shaped, store, few=True, counted=counted) if few else rows
+        alike = survey.similar(plan, shaped.shape, store) if isinstance(rows, int) else None
+        if alike is not None and not session.approvals.allows(plan.name, alike.guard, None, alike.found):
+            rows = alike
         if isinstance(rows, int):
             marks = recent.marks_of(session, plan, tables, None if session.spelling else read)
             return _Read(plan, shaped, load_sync(store, plan.name), rows, marks)

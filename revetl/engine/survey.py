@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from revetl.contract import Destination
-from revetl.diff import changes, delta, desired, guard, verdicts
+from revetl.diff import changes, delta, desired, guard, likeness, verdicts
 from revetl.diff.shape import Shape
 from revetl.encode import Encoding
-from revetl.engine import staging
+from revetl.engine import staging, usual
 from revetl.engine.counting import calls
 from revetl.engine.forgotten import leave_out
 from revetl.engine.keyed import Counted
@@ -23,7 +23,7 @@ from revetl.state.store import Store
 from revetl.types import Cause, Count, Held, Op, RemoteField, Sample, SyncPlan, SyncPreview
 
 SAMPLES = 5
-APPROVABLE = frozenset({"min_rows", "types"})  # a key that is broken cannot be approved
+APPROVABLE = frozenset({"min_rows", "types", "similar_keys"})  # a key that is broken cannot be approved
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Survey:
     stopped: Held | None = None
     trimmed: int = 0  # changes of a backfill that wait for the next run
     marks: Marks | None = None  # that hold once everything in it is settled
+    counts: Mapping[str, int] | None = None  # of each kind of change, to be remembered; None: a part was asked for
 
     @property
     def shape(self) -> Shape:
@@ -91,6 +92,18 @@ def read(
     wanted = int(store.one(delta.count(shape)))
     found = _duplicates(plan, shaped, store, wanted) or _double_members(plan, shape, store)
     return found or (counted.wanted if counted else wanted)
+
+
+def similar(plan: SyncPlan, shape: Shape, store: Store) -> Held | None:
+    """Return a verdict where a new key looks like another: one entity would be sent twice, or leave and come anew."""
+    if plan.guards.similar_keys == "allow" or not likeness.textual(shape) or not store.one(likeness.any_new(shape)):
+        return None
+    count, some = store.rows(likeness.alike(shape))[0]
+    if not count:
+        return None
+    what = f"{count} keys of {plan.base.model} differ from another by case, blanks or Unicode form alone"
+    found = stop(plan, "similar_keys", f"{what}, such as {some[0]} and {some[1]}", count)
+    return replace(found, sample=tuple(some), release=f"{found.release}, or for good: guards: {{similar_keys: allow}}")
 
 
 def _double_members(plan: SyncPlan, shape: Shape, store: Store) -> Held | None:
@@ -159,7 +172,8 @@ def judge(
     store.run_all(verdicts.frozen(shape, now, retry=request.retry))
     store.con.execute(verdicts.busy(shape))
     store.run_all(verdicts.predecessors(shape))
-    held = tuple(_guards(plan, shape, request))
+    counts = usual.counted(plan, shape, store)
+    held = tuple(_guards(plan, shape, request, counts))
     if any(h.stops for h in held):
         store.con.execute(f"DELETE FROM {shape.temp('changes')} WHERE early IS NOT TRUE")  # nobody's no is held
     _canary(shape, request)
@@ -169,7 +183,7 @@ def judge(
         _preview(plan, shape, destination, request, held), rows=rows, notes=(*_refused(shape, store), *_left_out(gone))
     )
     stopped = next((h for h in held if h.stops), None) if not total else None
-    return Survey(plan, destination, shaped, preview, spelt, (first, first + total - 1), stopped)
+    return Survey(plan, destination, shaped, preview, spelt, (first, first + total - 1), stopped, counts=counts)
 
 
 def unchanged(
@@ -186,18 +200,19 @@ def unchanged(
     spelt = staging.encodings(plan, shape, destination, remote)
     request.store.run_all([changes.create(shape), verdicts.none_frozen(shape)])
     preview = SyncPreview(plan.name, rows, _known(shape, request.store), first=not shape.stored)
-    return Survey(plan, destination, shaped, preview, spelt, (first, first - 1))
+    return Survey(plan, destination, shaped, preview, spelt, (first, first - 1), counts=usual.nothing(plan, shape))
 
 
 def _known(shape: Shape, store: Store) -> int:
     return int(store.one(shape.size())) if shape.stored else 0
 
 
-def _guards(plan: SyncPlan, shape: Shape, request: Request) -> list[Held]:
+def _guards(plan: SyncPlan, shape: Shape, request: Request, counts: Mapping[str, int] | None) -> list[Held]:
     store, found = request.store, []
-    for number, watch in enumerate(guard.watches(plan, shape)):
+    watches = (*guard.watches(plan, shape), *usual.watches(plan, shape, store, counts, request.now))
+    for number, watch in enumerate(watches):
         store.run_all(guard.hold(shape, watch, number))
-        rows, digest, sample = store.rows(guard.held_count(shape, number))[0]
+        rows, digest, sample = store.rows(guard.held_count(shape, number, watch.guard))[0]
         total = store.one(watch.total)
         allowed = watch.limit.allowed(total)
         if allowed is None or rows <= allowed:

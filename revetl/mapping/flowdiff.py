@@ -176,7 +176,7 @@ def _cohorts(base: FlowChange, before: Flow, after: Flow) -> Iterator[FlowChange
         if new is None:
             yield replace(what, kind=FlowKind.COHORT_REMOVED, before=(old or {})["label"])
         elif old is None:
-            yield replace(what, kind=FlowKind.COHORT_ADDED, after=new["label"], leaves=True, resends=True)
+            yield replace(what, kind=FlowKind.COHORT_ADDED, after=new["label"], leaves=True)
         else:
             if name in renamed:
                 yield replace(what, kind=FlowKind.COHORT_RENAMED, before=renamed[name], after=name)

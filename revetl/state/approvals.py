@@ -35,7 +35,7 @@ class Approvals:
         """Read and write them in ``store``."""
         self.store = store
         self.used: list[str] = []
-        self.hashes: list[str] = []
+        self.hashes: dict[str, tuple[str, str, str | None, int]] = {}  # hash → sync, guard, cohort, rows
 
     def add(
         self, sync: str, guard: str, *, cohort: str | None, up_to: int | None, span: timedelta, who: str, reason: str
@@ -60,14 +60,21 @@ class Approvals:
         if found:
             self.used.append(found)
             return True
-        return any(self._fresh(digest, now) for digest in hashes)
+        fresh = next((digest for digest in hashes if self._fresh(digest, sync, guard, now)), None)
+        if fresh is not None:
+            self.hashes[fresh] = (sync, guard, cohort, rows)
+        return fresh is not None
 
-    def _fresh(self, digest: str, now: datetime) -> bool:
-        at = self.store.one(f"SELECT max(ts) FROM {STATE}.refused WHERE hash = ?", [digest])
-        if at is None or at < now - timedelta(hours=24):
-            return False
-        self.hashes.append(digest)
-        return True
+    def _fresh(self, digest: str, sync: str, guard: str, now: datetime) -> bool:
+        at = self.store.one(
+            f"SELECT max(ts) FROM {STATE}.refused WHERE hash = ? AND sync = ? AND guard = ?", [digest, sync, guard]
+        )
+        return at is not None and at >= now - timedelta(hours=24)
+
+    def known(self, digest: str) -> bool:
+        """Return whether a refusal of this hash can be approved now."""
+        since = self.store.clock() - timedelta(hours=24)
+        return bool(self.store.one(f"SELECT count(*) FROM {STATE}.refused WHERE hash = ? AND ts >= ?", [digest, since]))
 
     def refused(self, digest: str, sync: str, guard: str, held: str) -> None:
         """Remember the exact changes of a refusal, so that ``--approve HASH`` can release a subset of them."""
@@ -77,10 +84,15 @@ class Approvals:
             [digest, sync, guard, self.store.clock()],
         )
 
-    def close(self, run: str) -> None:
-        """Use up what this run relied on."""
+    def close(self, run: str, who: str = "") -> None:
+        """Use up what this run relied on; who ran it approved the refusals that it named."""
         for ident in self.used:
             self.store.con.execute(f"UPDATE {STATE}.approvals SET used_by = ? WHERE id = ?", [run, ident])
-        for digest in self.hashes:
+        now = self.store.clock()
+        for digest, (sync, guard, cohort, rows) in self.hashes.items():
+            self.store.con.execute(
+                f"INSERT INTO {STATE}.approvals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [secrets.token_hex(4), sync, guard, cohort, digest, rows, now, who, now, "named by its hash", run],
+            )
             self.store.con.execute(f"DELETE FROM {STATE}.refused WHERE hash = ?", [digest])
-        self.used, self.hashes = [], []
+        self.used, self.hashes = [], {}

@@ -84,19 +84,20 @@ def _key(sync: StoredSync) -> str:
 def _mark(store: Store, sync: str, select: str, run: str, since: datetime | None) -> int:
     same = "p.sync = d.sync AND p.key = d.key AND p.op = d.op AND p.cohort IS NOT DISTINCT FROM d.cohort"
     store.con.execute(
-        f"CREATE OR REPLACE TEMP TABLE doubted AS SELECT *, list_transform(tried, lambda t: t.i) AS near "
-        f"FROM ({select})",
+        f"CREATE OR REPLACE TEMP TABLE doubted AS SELECT *, list_transform(tried, lambda t: t.i) AS near, "
+        f"CAST([] AS STRUCT(n INTEGER, id VARCHAR)[]) AS linked FROM ({select})",
         [sync],
     )
     store.con.execute(
         "UPDATE doubted AS d SET touched = list_distinct(d.touched || p.touched), "
-        "tried = list_distinct(d.tried || p.tried), near = list_distinct(d.near || p.near) "
+        "tried = list_distinct(d.tried || p.tried), near = list_distinct(d.near || p.near), "
+        "linked = coalesce(p.linked, []) "
         f"FROM {STATE}.pending p WHERE {same}"
     )
     store.con.execute(f"DELETE FROM {STATE}.pending AS p USING doubted d WHERE {same}")
     store.con.execute(
-        f"INSERT INTO {STATE}.pending (sync, key, op, cohort, since, run, touched, tried, near) "
-        "SELECT sync, key, op, cohort, ?, ?, touched, tried, near FROM doubted",
+        f"INSERT INTO {STATE}.pending (sync, key, op, cohort, since, run, touched, tried, near, linked) "
+        "SELECT sync, key, op, cohort, ?, ?, touched, tried, near, linked FROM doubted",
         [since or store.clock(), run],
     )
     return int(store.one("SELECT count(*) FROM doubted"))

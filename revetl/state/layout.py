@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from revetl.state.reading import Reads
 from revetl.state.schema import STATE
 from revetl.state.store import Store
 
-BY_SYNC = ("syncs", "remote", "pending", "rejected", "unmatched", "waiting_links", "opted_out", "marks")
+BY_SYNC = ("syncs", "remote", "pending", "rejected", "unmatched", "waiting_links", "opted_out", "marks", "habits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +47,19 @@ class StoredSync:
     fields: tuple[StoredField, ...] = ()  # of records
     memberships: tuple[StoredField, ...] = ()  # of memberships
     cohorts: Mapping[str, tuple[str, str | None]] = None  # type: ignore[assignment]  # name → (label, remote id)
+    manifest_at: datetime | None = None  # when the manifest of the last run was made
 
 
 def load_sync(store: Reads, sync: str) -> StoredSync | None:
     """Return what is known about a sync, None before its first run."""
     found = store.rows(
-        "SELECT id, sync, keys, normalise, wire_version, relations, account, flow, last_rows "
+        "SELECT id, sync, keys, normalise, wire_version, relations, account, flow, last_rows, manifest_at "
         f"FROM {STATE}.syncs WHERE sync = ?",
         [sync],
     )
     if not found:
         return None
-    ident, name, keys, normalise, version, relations, account, flow, last_rows = found[0]
+    ident, name, keys, normalise, version, relations, account, flow, last_rows, manifest_at = found[0]
     rows = store.rows(
         "SELECT ordinal, field, property, model, type, pii, fresh, orphan, link, cohort, digest "
         f"FROM {STATE}.fields WHERE sync_id = ? ORDER BY ordinal",
@@ -69,7 +71,7 @@ def load_sync(store: Reads, sync: str) -> StoredSync | None:
         ident, name, tuple(keys), normalise, version, json.loads(relations), account, flow, last_rows,
         tuple(field for field in fields if field.cohort is None),
         tuple(field for field in fields if field.cohort is not None),
-        {row[0]: (row[1], row[2]) for row in cohorts},
+        {row[0]: (row[1], row[2]) for row in cohorts}, manifest_at,
     )  # fmt: skip
 
 
@@ -91,7 +93,7 @@ def make_tables(store: Store, sync: StoredSync) -> None:
     store.con.execute(f"CREATE TABLE {STATE}.members_{sync.id} ({keys}, cohort VARCHAR)")
     store.con.execute(f"CREATE TABLE {STATE}.after_{sync.id} (seq BIGINT, {keys}, m VARCHAR)")
     store.con.execute(
-        f"INSERT INTO {STATE}.syncs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+        f"INSERT INTO {STATE}.syncs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
         [sync.id, sync.sync, list(sync.keys), sync.normalise, sync.wire_version, json.dumps(dict(sync.relations)),
          sync.account, sync.flow, sync.last_rows],
     )  # fmt: skip

@@ -82,6 +82,12 @@ RUN_MODELS = [
     "CREATE TABLE {s}.run_models (run VARCHAR, sync VARCHAR, model VARCHAR, version VARCHAR, checksum VARCHAR)"
 ]
 
+HABITS = [
+    # what earlier runs found, to tell when a run is unlike them; counts: JSON
+    "CREATE TABLE {s}.habits (sync VARCHAR, run VARCHAR, ts TIMESTAMPTZ, whole BOOLEAN, counts VARCHAR)",
+    "ALTER TABLE {s}.syncs ADD COLUMN manifest_at TIMESTAMPTZ",  # when the manifest of its last run was made
+]
+
 # name → statements; the order of names is the order of runs
 MIGRATIONS: dict[str, list[str]] = {
     "0001_first": FIRST,
@@ -94,6 +100,7 @@ MIGRATIONS: dict[str, list[str]] = {
     "0008_erasures": ERASURES,
     "0009_marks": MARKS,
     "0010_run_models": RUN_MODELS,
+    "0011_habits": HABITS,
 }
 
 

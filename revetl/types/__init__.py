@@ -11,7 +11,7 @@ from revetl.types.base import EMPTY, JSON
 from revetl.types.changes import Batch, Change, Cohort, Erased, Link, Outcome, Person, RemoteField, RemoteRecord
 from revetl.types.events import Delivery, Event, Finished, Guarded, Progress
 from revetl.types.project import BuildResult, Check, Column, Node, Problem, Project, Relation
-from revetl.types.results import Count, Held, Lag, RunResult, Sample, SyncPreview, SyncResult
+from revetl.types.results import Count, Habit, Held, Lag, RunResult, Sample, SyncPreview, SyncResult
 from revetl.types.syncs import (
     CONSENT,
     CohortPlan,
@@ -51,6 +51,7 @@ __all__ = [
     "Freshness",
     "Guarded",
     "Guards",
+    "Habit",
     "Hash",
     "Held",
     "Lag",

@@ -29,6 +29,15 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Habit:
+    """What an earlier run of a sync found: how many changes of each kind."""
+
+    at: datetime
+    whole: bool  # all rows were read
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Count:
     """How many changes of one operation and cause a sync has."""
 

@@ -86,6 +86,8 @@ class Guards:
     min_rows: int = 1
     on_trip: str = "hold"  # hold | stop
     max_age: str | None = None  # manifest age, such as 36h
+    unusual: Limits = Limits(0.01, 100)  # up to here nothing is unusual, whatever earlier runs were like
+    similar_keys: str = "stop"  # stop | allow: keys that differ by case, blanks or Unicode form alone
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from revetl.engine.keyring import Keyring
 from revetl.state.erasing import Erasure, add
 from revetl.state.tombstones import FILE
 from tests.unit.cli.shop import Revetl, Shop
-from tests.unit.state.written import HUB, MAIL, NOON, Sent, Written
+from tests.unit.state.written import HUB, KEY, MAIL, NOON, Sent, Written
 
 FULL: dict[str, object] = {"email_address": "a@example.org", "LTV_BAND": "low"}
 ASKED = ("forget", "c1", "--yes")
@@ -85,3 +86,26 @@ def test_status_shows_what_is_unfinished(state: Written, revetl: Revetl) -> None
     assert (one["id"], one["syncs"], whole["clean"]) == ("t1", [HUB, MAIL], False)
     state.change(lambda store: store.con.execute("UPDATE revetl_state.erasures SET status = 'erased'"))
     assert json.loads(revetl("status", "--output", "json").stdout)["erasures"] == []
+
+
+def test_who_stands_at_a_former_address_now_is_left_alone(state: Written, revetl: Revetl) -> None:
+    """The person moved away and another came: their address is neither erased nor forgotten, their record stays."""
+    own, other = {**FULL, "email_address": "b@example.org"}, {**FULL, "email_address": "a@example.org"}
+    state.run(
+        "r2",
+        Sent('["c1"]', "identity", "b@example.org", "a@example.org"),
+        Sent('["c1"]', m="b@example.org", body=own, band="low"),
+    )
+    state.run("r3", Sent('["c2"]', body=other, band="low"))
+    seen = revetl("forget", "c1", "--dry-run", "--output", "json")
+    (place,) = json.loads(seen.stdout)["places"]
+    assert place["identities"] == 1, seen.output
+    revetl(*ASKED)
+    with state.store() as store:
+        assert store.one("SELECT count(*) FROM revetl_state.erasures") == 1
+        forgotten = {row[0] for row in store.rows("SELECT hash FROM revetl_state.forgotten WHERE kind = 'identity'")}
+        ledger = store.rows(f"SELECT key FROM read_parquet('{state.directory}/ledger/*.parquet')")
+    ring = Keyring((KEY,))
+    assert ring.digests("b@example.org")[0] in forgotten
+    assert ring.digests("a@example.org")[0] not in forgotten
+    assert ('["c2"]',) in ledger

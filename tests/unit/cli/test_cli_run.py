@@ -113,7 +113,10 @@ def test_what_is_held_says_what_releases_it(revetl: Revetl, shop: Shop, engine: 
     assert done.exit_code == 3
     assert "held by max_leave: 1,240 changes are held: 1,240 of 5,000 records would leave" in done.stdout
     assert f"release: {HELD.release}" in done.stdout
-    assert "revetl sync --approve abc123" in done.stdout
+    assert done.stdout.count("revetl sync --approve abc123") == 1
+    whole = replace(HELD, release=f"{HELD.release}, or once: revetl sync --approve abc123")
+    engine["sync"] = replace(RESULT, syncs=(SyncResult("mailchimp.customer", held=(whole,), exit_code=3),), exit_code=3)
+    assert revetl("sync", env={"COLUMNS": "160"}).stdout.count("revetl sync --approve abc123") == 1
 
 
 @pytest.mark.parametrize(("signal", "code"), [(None, 1), ("SIGINT", 130), ("SIGTERM", 143)])

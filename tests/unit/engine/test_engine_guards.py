@@ -8,7 +8,9 @@ from datetime import timedelta
 
 import pytest
 
+from revetl.engine.approving import strange
 from revetl.errors import ConfigError
+from revetl.state.approvals import Approvals
 from revetl.types import BuildResult, Check, Guards, Limits, Node, OnLeave, Relation
 from tests.unit.engine.harness import BUILT, OFF, Rig, cohort, fields, plan, ref
 
@@ -159,6 +161,31 @@ def test_hash_lets_a_subset_through() -> None:
     rig.people(*crowd(6, but="abc"))
     assert rig.run(approve=(digest,)).sent == ["a leave", "b leave", "c leave"]
     assert rig.rows(f"SELECT count(*) FROM revetl_state.refused WHERE hash = '{digest}'") == [0]
+
+
+def test_a_hash_is_of_one_sync_and_recorded() -> None:
+    """What may leave one sync may not leave another for that; who let it through, and when, is kept."""
+    rig = started()
+    rig.others = (replace(rig.plan, name="sim.other"),)
+    rig.run()
+    rig.people(*crowd(6, but="bc"))
+    mine = next(held for held in rig.run().held if held.sync == rig.plan.name)
+    done = rig.run(approve=(mine.hash,))
+    assert [held.sync for held in done.held] == ["sim.other"]
+    kept = rig.rows("SELECT sync, guard, hash, up_to, who <> '', used_by FROM revetl_state.approvals")
+    assert kept == [(rig.plan.name, "max_leave", mine.hash, 2, True, done.run)]
+
+
+def test_a_hash_that_nothing_has_is_named() -> None:
+    """What was used, is too old or never was lets nothing through, and the run says so."""
+    rig = started()
+    rig.people(*crowd(6, but="bc"))
+    digest = rig.run().held[0].hash
+    assert strange(Approvals(rig.store()), (digest,)) == ()
+    (problem,) = strange(Approvals(rig.store()), ("0" * 12,))
+    assert (problem.code, "0" * 12 in problem.message) == ("RVT-867", True)
+    rig.later(hours=25)
+    assert strange(Approvals(rig.store()), (digest,)) != ()
 
 
 @pytest.mark.parametrize(("gone", "wait"), [("abe", 0), ("ab", 25)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from revetl.engine.forgotten import Hasher
 from revetl.engine.keyring import Keyring
 from revetl.errors import StateError
 from revetl.state.tombstones import Tombstone, write
-from tests.unit.engine.harness import KEY, Rig, cohort, plan
+from revetl.types import OnLeave
+from tests.unit.engine.harness import KEY, NAME, Rig, cohort, plan
 
 RING = Keyring((KEY,))
 HASHER = Hasher(RING)
@@ -60,3 +62,23 @@ def test_without_the_key_nothing_goes(tmp_path: Path) -> None:
     error = made.look().errors["sim.person"]
     assert isinstance(error, StateError)
     assert error.code == "RVT-538"
+
+
+def test_a_doubt_at_a_forgotten_address_ends(tmp_path: Path) -> None:
+    """Who is gone, and may still stand where a forgotten person did, leaves without a call, and the doubt ends."""
+    made = rig(tmp_path, stone(identities=HASHER.identity("z@example.org")))
+    made.plan = replace(made.plan, on_leave=OnLeave.DELETE, on_leave_scope="all")
+    made.run()
+    made.people(("b", "b@example.org", "x"), ("c", "c@example.org", "x"))
+    made.run()
+    made.con.execute(
+        "INSERT INTO revetl_state.pending (sync, key, op, since, run, touched, tried, near) VALUES "
+        f"('{NAME}', '[\"c\"]', 'upsert', TIMESTAMPTZ '2020-01-01 00:00:00+00', 'r', [], "
+        "[{'m': 'z@example.org', 'i': 'z@example.org'}], ['z@example.org'])"
+    )
+    made.people(("b", "b@example.org", "x"))
+    ran = made.run()
+    assert [did.name for did in ran.changes if did.body is not None] == ["c leave"]
+    assert sorted(did.local or "" for did in ran.changes if did.op == "leave") == ["", "forgotten"]
+    assert made.rows("SELECT count(*) FROM revetl_state.pending") == [0]
+    assert made.run().changes == []

@@ -120,7 +120,7 @@ CASES: dict[str, Case] = {
     "cohort added": (
         written(customers()),
         written(customers(), vip()),
-        [(FlowKind.COHORT_ADDED, "vip", True, True), (FlowKind.RULE_CHANGED, "cohort_style", False, False)],
+        [(FlowKind.COHORT_ADDED, "vip", True, False), (FlowKind.RULE_CHANGED, "cohort_style", False, False)],
     ),
     "cohort renamed": (
         written(customers(), vip()),
