@@ -30,6 +30,7 @@ from revetl.engine.fitting import Ask, PlanFields
 from revetl.engine.inspect import Inspection, Remote, inspect
 from revetl.engine.lanes import Line, guarded, line_of
 from revetl.engine.leftovers import orphaned
+from revetl.engine.networking import wire_of
 from revetl.engine.rehearsal import origins
 from revetl.engine.resuming import resume_jobs
 from revetl.engine.session import Clock, Session, new_run, open_session, utc_now
@@ -40,7 +41,6 @@ from revetl.errors import RevetlError, UsageError
 from revetl.heap import rarely_collected
 from revetl.send.ports import Lane
 from revetl.send.sender import Sender
-from revetl.send.threads import ThreadWire
 from revetl.send.wire import Wire
 from revetl.state.close import close_run
 from revetl.state.journal import Journal
@@ -87,7 +87,7 @@ def plan(project: Asked = "", *, on_event: Watch = _quiet, clock: Clock = utc_no
     plans = workspace.syncs
     with open_session(workspace, clock=clock) as session:
         with ExitStack() as stack:
-            fields = PlanFields(session, None if options.offline else _questions(stack, wire))
+            fields = PlanFields(session, None if options.offline else _questions(workspace, stack, wire))
             found = inspect(session, plans, fields, on_event)
         found.notes |= {name: (*found.notes.get(name, ()), *notes) for name, notes in fields.notes.items()}
         previews = timed(workspace, found.previews(), read_usage(session.store), clock().timestamp())
@@ -97,13 +97,13 @@ def plan(project: Asked = "", *, on_event: Watch = _quiet, clock: Clock = utc_no
     return Plan(workspace.target, plans, previews, problems, options)
 
 
-def _questions(stack: ExitStack, wire: Wire | None) -> Ask:
+def _questions(workspace: Workspace, stack: ExitStack, wire: Wire | None) -> Ask:
     """Return what runs an exchange of reads; the wire is made when there is the first one."""
     made: list[Sender] = []
 
     def ask(lane: Lane, work: Any) -> Any:
         if not made:
-            line = wire or stack.enter_context(closing(ThreadWire()))
+            line = wire or stack.enter_context(closing(wire_of(workspace)))
             made.append(Sender(line, Silent(), random=Random(), deadline=line.monotonic() + PATIENCE))  # noqa: S311
         return made[0].call(lane, work)
 
@@ -167,7 +167,7 @@ def _run(options: Options, on_event: Watch, stop: Stop, clock: Clock, wire: Wire
         journal = Journal(session.store, run)
         worker = stack.enter_context(ThreadPoolExecutor(1)) if session.store.parallel else None
         outbox = Outbox(session.store, run, worker=worker)
-        line = wire or ThreadWire()
+        line = wire or wire_of(workspace)
         stack.callback(line.close)
         line, stop = guarded(line, stop, session.lease)
         lines, errors = _lines(workspace, plans, places)

@@ -40,6 +40,7 @@ COMMANDS: dict[str, str] = {
     "adopt": "Take what stands at a destination as sent.",
     "approve": "Let through what a guard holds.",
     "retire": "Settle what is no longer mapped.",
+    "rekey": "Carry what is known of an entity over to another key.",
     "recover": "Rebuild trust in a state that was lost or restored.",
     "docs": "Build one page: what leaves, and where it goes.",
     "exposures": "Write one dbt exposure for each sync; --check for CI.",

@@ -64,6 +64,7 @@ class _Loader:
             state=root.state,
             ledger=root.ledger,
             send=root.send,
+            network=root.network,
             policies=root.policies,
             incremental=root.incremental,
             notify=root.notify,
@@ -146,7 +147,7 @@ class _Loader:
 _RENDERED = frozenset(
     {
         ("ledger",), ("ledger", "key"), ("ledger", "old_keys"), ("ledger", "url"), ("state",), ("state", "url"),
-        ("notify", "channels"),
+        ("notify", "channels"), ("network", "proxy"), ("network", "ca_file"),
     }
 )  # fmt: skip
 _NAMING = "start with a letter; use letters, digits, _ and -, at most 63"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from revetl.config.notify import FreshnessSpec, NotifySpec, TelemetrySpec
 from revetl.config.policies import PoliciesSpec
-from revetl.config.specs import IncrementalConfig, LedgerConfig, SendConfig, StateConfig, SyncConfig
+from revetl.config.specs import IncrementalConfig, LedgerConfig, NetworkSpec, SendConfig, StateConfig, SyncConfig
 from revetl.config.yamltext import Lines
 from revetl.types import EMPTY, JSON, Problem, Severity
 
@@ -48,6 +48,7 @@ class Config:
     state: StateConfig | None = None  # None: beside the project
     ledger: LedgerConfig = LedgerConfig()  # noqa: RUF009 - frozen
     send: SendConfig = SendConfig()  # noqa: RUF009 - frozen
+    network: NetworkSpec = NetworkSpec()  # noqa: RUF009 - frozen
     policies: PoliciesSpec = PoliciesSpec()  # noqa: RUF009 - frozen
     incremental: IncrementalConfig | None = None  # None: every run reads all
     notify: NotifySpec = NotifySpec()  # noqa: RUF009 - frozen

@@ -186,6 +186,22 @@ class SendConfig(Strict):
     backfill_share: float = Field(default=0.5, gt=0, le=1)
 
 
+def _proxy(value: str) -> str:
+    if "{{" in value:
+        return value
+    if "@" in value:
+        raise wrong("has a name or password in it", "write \"{{ env_var('PROXY_URL') }}\" and set the variable")
+    return value
+
+
+class NetworkSpec(Strict):
+    """How calls leave this machine; the environment's own proxies and authorities are never asked."""
+
+    proxy: Annotated[str, AfterValidator(_proxy)] | None = None  # for https; this machine is reached without it
+    no_proxy: tuple[str, ...] = ()  # hosts, or *.domain
+    ca_file: str | None = None  # PEM, relative to the project: authorities besides the well-known ones
+
+
 class IncrementalConfig(Strict):
     """How models with ``updated_at`` are read: what is newer than their high-water marks. Spans are in seconds."""
 
@@ -212,6 +228,7 @@ class RootSpec(Strict):
     state: Annotated[StateConfig, BeforeValidator(_place)] | None = None
     ledger: Annotated[LedgerConfig, BeforeValidator(_place)] = LedgerConfig()
     send: SendConfig = SendConfig()
+    network: NetworkSpec = NetworkSpec()
     incremental: Annotated[IncrementalConfig | None, BeforeValidator(_incremental)] = None
     policies: PoliciesSpec = PoliciesSpec()
     notify: NotifySpec = NotifySpec()

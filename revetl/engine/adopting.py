@@ -18,13 +18,13 @@ from revetl.engine import remote, shapes
 from revetl.engine.comparing import Asking, Ours, body_sql, pages, read_models
 from revetl.engine.forgotten import leave_out
 from revetl.engine.lanes import Line, line_of
+from revetl.engine.networking import wire_of
 from revetl.engine.rehearsal import origins
 from revetl.engine.session import Clock, Session, new_run, open_session, utc_now
 from revetl.engine.shapes import Shaped
 from revetl.engine.workspace import Options, load
 from revetl.errors import RevetlError, UsageError
 from revetl.send.sender import Sender
-from revetl.send.threads import ThreadWire
 from revetl.send.wire import Wire
 from revetl.state import optouts
 from revetl.state.journal import Journal, insert_rows
@@ -72,7 +72,7 @@ def adopt(
     with ExitStack() as stack:
         session = stack.enter_context(open_session(workspace, clock=clock, anew=True))
         places = stack.enter_context(origins(workspace, wanted))
-        line = wire or ThreadWire()
+        line = wire or wire_of(workspace)
         stack.callback(line.close)
         sender = Sender(line, Journal(session.store, "adopt"), random=Random(new_run(clock())))  # noqa: S311 - jitter
         found = []

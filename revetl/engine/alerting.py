@@ -17,6 +17,7 @@ from revetl.config import resolve_text
 from revetl.config.notify import Channel, EmailSpec, SlackSpec, WebhookSpec
 from revetl.engine.ages import built_at, verdict
 from revetl.engine.lanes import line_of
+from revetl.engine.networking import network
 from revetl.engine.session import Session
 from revetl.engine.workspace import Workspace
 from revetl.errors import ConfigError
@@ -102,7 +103,7 @@ def tell(session: Session, result: RunResult) -> tuple[Problem, ...]:
         if not turns:
             continue
         notice = Notice(workspace.project.name, workspace.target, result.run, turns)
-        fault = deliver(channel, notice, workspace.options.env)
+        fault = deliver(channel, notice, workspace)
         if fault is None:
             told[name] = _after(known, turns)
         else:
@@ -206,18 +207,18 @@ def _spent(workspace: Workspace, plan: SyncPlan, used: Used, now: float) -> Iter
 # --- channels --------------------------------------------------------------------------------------------------------
 
 
-def deliver(channel: Channel, notice: Notice, env: Mapping[str, str]) -> str | None:
+def deliver(channel: Channel, notice: Notice, workspace: Workspace) -> str | None:
     """Tell one channel; return None once it took the notice, else why not."""
 
     def plain(text: str) -> str:
-        return resolve_text(text, env, where=f"notify {channel.type}")
+        return resolve_text(text, workspace.options.env, where=f"notify {channel.type}")
 
     try:
         if isinstance(channel, SlackSpec):
-            return notices.post(plain(channel.url), {"text": _slack(notice)})
+            return notices.post(plain(channel.url), {"text": _slack(notice)}, way=network(workspace))
         if isinstance(channel, WebhookSpec):
             token = plain(channel.token) if channel.token else None
-            return notices.post(plain(channel.url), notice.document(), token)
+            return notices.post(plain(channel.url), notice.document(), token, network(workspace))
         return _mailed(channel, notice, plain)
     except ConfigError as error:
         return error.what

@@ -25,6 +25,7 @@ GUARDS = (*COUNTING, "types", "tests", "min_rows", "max_age", "older_manifest", 
 OTHERWISE = {
     "first": "revetl adopt SYNC, or revetl sync --first SYNC",
     "key": "mend the model's key and run dbt build",
+    "key_column": "revetl rekey ENTITY --from OLD_COLUMN, or name the key in the model as it was",
     "key_type": "revetl rekey ENTITY, or cast the key in the model to the type it had",
     "relations": "revetl sync -s SYNC --rebase-relations",
     "account": "restore the credentials, or give the other account a target of its own",

@@ -15,6 +15,7 @@ from revetl.engine import creating
 from revetl.engine.fielding import compare_fields
 from revetl.engine.fitting import values_that_do_not_fit
 from revetl.engine.lanes import line_of
+from revetl.engine.networking import wire_of
 from revetl.engine.remote import context_of
 from revetl.engine.shapes import check_columns
 from revetl.engine.staleness import changed_since, told
@@ -22,7 +23,6 @@ from revetl.engine.workspace import Options, Workspace, load, read_config, read_
 from revetl.errors import RevetlError
 from revetl.send.ports import Lane, Usage
 from revetl.send.sender import Sender
-from revetl.send.threads import ThreadWire
 from revetl.send.wire import Wire
 from revetl.types import Batch, Outcome, RemoteField, SyncPlan
 from revetl.warehouse.connection import connect, lockdown
@@ -99,7 +99,7 @@ def debug(options: Options, *, wire: Wire | None = None) -> tuple[DebugFinding, 
     columns = found.attempt("warehouse", lambda: _tables(workspace), _models)
     if columns is not None:
         found.attempt("columns", lambda: check_columns(workspace.resolved.syncs, columns), lambda n: f"{n} are there")
-    with closing(wire or ThreadWire()) as line:
+    with closing(wire or wire_of(workspace)) as line:
         sender = Sender(line, Silent(), random=Random(), deadline=line.monotonic() + PATIENCE)  # noqa: S311 - jitter
         for name in workspace.config.destinations:
             _destination(workspace, name, sender, _types(workspace, columns), found)

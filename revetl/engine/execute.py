@@ -139,7 +139,7 @@ def settle(session: Session, done: Executed, run: str, *, canary: bool) -> None:
             and survey.plan.name not in done.errors
         )
         shapes.settle(store, shape, survey.destination, survey.preview.rows, complete=complete)
-        set_sync(store, shape.id, manifest_at=made)
+        set_sync(store, shape.id, manifest_at=made, key_columns=list(plan.base.key))
         if 2 * left <= survey.span[1] - survey.span[0] + 1:  # else the next run counts the same changes again
             _remember(session, survey, done, run, canary=canary)
         if not canary:
@@ -148,7 +148,7 @@ def settle(session: Session, done: Executed, run: str, *, canary: bool) -> None:
         _tidy(session, survey, survey.plan.name.replace("'", "''"))
         _remember(session, survey, done, run, canary=canary)
     for survey in done.still:
-        set_sync(store, survey.shape.id, manifest_at=made)
+        set_sync(store, survey.shape.id, manifest_at=made, key_columns=list(survey.plan.base.key))
     for survey in [] if canary else [*done.sent, *done.still]:
         if survey.marks is not None and survey.plan.name not in done.errors and _settled(session, survey):
             save_marks(store, survey.plan.name, survey.marks)

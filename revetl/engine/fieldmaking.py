@@ -10,11 +10,11 @@ from random import Random
 from revetl.engine import creating, remote
 from revetl.engine.debugging import PATIENCE, DebugFinding, Silent
 from revetl.engine.lanes import line_of
+from revetl.engine.networking import wire_of
 from revetl.engine.session import open_session
 from revetl.engine.workspace import Options, load
 from revetl.errors import RevetlError
 from revetl.send.sender import Sender
-from revetl.send.threads import ThreadWire
 from revetl.send.wire import Wire
 from revetl.state.layout import load_sync
 
@@ -30,7 +30,7 @@ def create_fields(options: Options, wanted: Sequence[DebugFinding], *, wire: Wir
     workspace = load(options)
     plans = {plan.name: plan for plan in workspace.resolved.syncs}
     done: list[DebugFinding] = []
-    with open_session(workspace, warehouse=False, anew=True) as session, closing(wire or ThreadWire()) as line:
+    with open_session(workspace, warehouse=False, anew=True) as session, closing(wire or wire_of(workspace)) as line:
         sender = Sender(line, Silent(), random=Random(), deadline=line.monotonic() + PATIENCE)  # noqa: S311 - jitter
         for finding in wanted:
             plan = plans[finding.sync]

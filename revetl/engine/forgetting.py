@@ -21,6 +21,7 @@ from revetl.engine.finding import Whereabouts, whereabouts
 from revetl.engine.forgotten import Hasher, stone_of
 from revetl.engine.glimpse import glimpse
 from revetl.engine.lanes import LeasedWire, line_of
+from revetl.engine.networking import wire_of
 from revetl.engine.presence import open_models
 from revetl.engine.publishing import was_published
 from revetl.engine.receipts import signed, write_receipt
@@ -30,7 +31,6 @@ from revetl.engine.session import Clock, Session, new_run, open_session, utc_now
 from revetl.engine.workspace import Workspace
 from revetl.errors import RevetlError, TryLater, UsageError
 from revetl.send.sender import Sender
-from revetl.send.threads import ThreadWire
 from revetl.send.wire import Wire
 from revetl.state.erasing import DONE, LEFT, Erasure, add, blank, erasures, record, settle_erasure
 from revetl.state.journal import Journal
@@ -239,7 +239,7 @@ class _Work:
             return
         store = self.session.store
         places = self.stack.enter_context(origins(self.session.workspace, wanted))
-        line = self.wire or ThreadWire()
+        line = self.wire or wire_of(self.session.workspace)
         self.stack.callback(line.close)
         if self.session.lease is not None:
             line = LeasedWire(line, self.session.lease)

@@ -221,15 +221,28 @@ def _pinned(session: Session, plan: SyncPlan, shaped: Shaped, stored: StoredSync
     if elsewhere and not session.workspace.options.rebase_relations:
         verdict = survey.stop(plan, "relations", elsewhere)
         return replace(verdict, release=f"revetl sync -s {plan.name} --rebase-relations")
-    keys = [change for change in shaped.retyped if change.key]
-    if keys:
-        what = f"the key's type changed from {keys[0].before} to {keys[0].after}: every record would look new"
-        verdict = survey.stop(plan, "key_type", what)
-        return replace(verdict, release="cast the key in the model to the type it had")
+    held = _rekeyed(plan, shaped, stored)
+    if held is not None:
+        return held
     if shaped.retyped and not session.approvals.allows(plan.name, "types", None, len(shaped.retyped)):
         listed = ", ".join(f"{c.column} from {c.before} to {c.after}" for c in shaped.retyped)
         return survey.stop(plan, "types", f"mapped columns changed their type: {listed}", len(shaped.retyped))
     return None
+
+
+def _rekeyed(plan: SyncPlan, shaped: Shaped, stored: StoredSync | None) -> Held | None:
+    """Return the verdict where the key is another: every record would look new, and every known one gone."""
+    was = stored.key_columns if stored else None
+    if was is not None and [name.lower() for name in was] != [name.lower() for name in plan.base.key]:
+        what = f"the key was {', '.join(was)} and is {', '.join(plan.base.key)} now: every record would look new"
+        release = f"revetl rekey {plan.entity} --from {' --from '.join(was)}"
+        return replace(survey.stop(plan, "key_column", what), release=f"{release} (both must be in the model)")
+    keys = [change for change in shaped.retyped if change.key]
+    if not keys:
+        return None
+    what = f"the key's type changed from {keys[0].before} to {keys[0].after}: every record would look new"
+    release = f"revetl rekey {plan.entity}, or cast the key in the model to the type it had"
+    return replace(survey.stop(plan, "key_type", what), release=release)
 
 
 def _query_error(plan: SyncPlan, error: QueryError) -> ConfigError:

@@ -12,7 +12,7 @@ from revetl.engine.glimpse import Glimpse
 from revetl.engine.keytext import candidates, parts_of
 from revetl.engine.presence import Models, Presence
 from revetl.errors import UsageError
-from revetl.state.flowlog import Filters, Flow, search_ledger
+from revetl.state.flowlog import Filters, Flow, search_ledger, under_present_keys
 from revetl.state.layout import StoredSync, known_syncs
 from revetl.state.onekey import KeyState, key_state, keys_of_identity
 from revetl.types import SyncPlan
@@ -70,7 +70,7 @@ class Search:
         if not (filters.keys or filters.identities):
             return []
         syncs = filters.syncs or ((self.to,) if self.to else ())
-        return search_ledger(self.seen.view, replace(filters, syncs=syncs))
+        return under_present_keys(self.seen.view, search_ledger(self.seen.view, replace(filters, syncs=syncs)))
 
     def _syncs(self, flows: Sequence[Flow]) -> list[str]:
         """Return the syncs that the question is about, by name."""

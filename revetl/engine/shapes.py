@@ -137,7 +137,12 @@ def missing(plan: SyncPlan, tables: Tables) -> RevetlError | None:
     return next((tables.missing[r.relation] for r in described(plan) if r.relation in tables.missing), None)
 
 
-def _key_types(plan: SyncPlan, tables: Tables) -> tuple[str, ...]:
+def key_types(plan: SyncPlan, tables: Tables) -> tuple[str, ...]:
+    """Return the types of the base model's key.
+
+    Raises:
+        ConfigError: RVT-420, a column is not there; RVT-421, it cannot be a key.
+    """
     types = tuple(_type_of(plan.base, column, tables, plan.name) for column in plan.base.key)
     for column, kind in zip(plan.base.key, types, strict=True):
         if not KEY_TYPES.fullmatch(kind):
@@ -245,7 +250,7 @@ def shape_of(
     for ref in plan.models:
         for column in ref.key:
             _type_of(ref, column, tables, plan.name)
-    keys = _key_types(plan, tables)
+    keys = key_types(plan, tables)
     retyped: list[Retyped] = []
     slots, last = _records(plan, stored, tables, retyped)
     ended = {name.removeprefix(f"{plan.name}.") for name in clear if name.startswith(f"{plan.name}.")}

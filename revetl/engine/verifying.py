@@ -17,12 +17,12 @@ from revetl.diff.shape import STATE, Shape
 from revetl.engine import remote
 from revetl.engine.comparing import Asking, Ours, body_sql, pages, read_models
 from revetl.engine.lanes import Line, line_of
+from revetl.engine.networking import wire_of
 from revetl.engine.rehearsal import origins
 from revetl.engine.session import Clock, Session, new_run, open_session, utc_now
 from revetl.engine.workspace import Options, Workspace, load
 from revetl.errors import RevetlError, UsageError
 from revetl.send.sender import Sender
-from revetl.send.threads import ThreadWire
 from revetl.send.wire import Wire
 from revetl.sqltext import quote_text
 from revetl.state import optouts
@@ -113,7 +113,7 @@ def verify(
     with ExitStack() as stack:
         session = stack.enter_context(open_session(workspace, clock=clock))
         places = stack.enter_context(origins(workspace, wanted))
-        line = wire or ThreadWire()
+        line = wire or wire_of(workspace)
         stack.callback(line.close)
         seed = new_run(clock())
         sender = Sender(line, Journal(session.store, "verify"), random=Random(seed))  # noqa: S311 - jitter

@@ -43,12 +43,16 @@ class Watch:
 
 
 class WatchedStream(httpcore.NetworkStream):
-    """A connection whose reads and writes end with the call's deadline."""
+    """A connection whose reads and writes end with the call's deadline.
 
-    def __init__(self, inner: httpcore.NetworkStream, watch: Watch) -> None:
+    ``handshakes`` are still to come before anything of the request is written: what a proxy is told is none of it.
+    """
+
+    def __init__(self, inner: httpcore.NetworkStream, watch: Watch, handshakes: int = 0) -> None:
         """Wrap ``inner``."""
         self._inner = inner
         self._watch = watch
+        self._handshakes = handshakes
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
         """Read, for no longer than the call has left."""
@@ -58,7 +62,7 @@ class WatchedStream(httpcore.NetworkStream):
         """Write, for no longer than the call has left."""
         for start in range(0, len(buffer), _SLICE):
             left = self._watch.left(httpcore.WriteTimeout)
-            self._watch.wrote = True
+            self._watch.wrote = self._watch.wrote or self._handshakes == 0
             self._inner.write(buffer[start : start + _SLICE], left)
 
     def close(self) -> None:
@@ -73,7 +77,8 @@ class WatchedStream(httpcore.NetworkStream):
     ) -> httpcore.NetworkStream:
         """Shake hands; nothing of the request leaves before this has succeeded."""
         left = self._watch.left(httpcore.ConnectTimeout)
-        return WatchedStream(self._inner.start_tls(ssl_context, server_hostname, left), self._watch)
+        secured = self._inner.start_tls(ssl_context, server_hostname, left)
+        return WatchedStream(secured, self._watch, max(self._handshakes - 1, 0))
 
     def get_extra_info(self, info: str) -> Any:
         """Return what the connection knows of itself."""
@@ -83,10 +88,11 @@ class WatchedStream(httpcore.NetworkStream):
 class WatchedBackend(httpcore.NetworkBackend):
     """Opens connections that end with the call's deadline."""
 
-    def __init__(self, watch: Watch) -> None:
-        """Open connections for the one call that ``watch`` follows."""
+    def __init__(self, watch: Watch, handshakes: int = 0) -> None:
+        """Open connections for the one call that ``watch`` follows; through a proxy, so many handshakes come first."""
         self._inner = httpcore.SyncBackend()
         self._watch = watch
+        self._handshakes = handshakes
 
     def connect_tcp(
         self,
@@ -98,4 +104,5 @@ class WatchedBackend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         """Connect."""
         left = self._watch.left(httpcore.ConnectTimeout)
-        return WatchedStream(self._inner.connect_tcp(host, port, left, local_address, socket_options), self._watch)
+        opened = self._inner.connect_tcp(host, port, left, local_address, socket_options)
+        return WatchedStream(opened, self._watch, self._handshakes)

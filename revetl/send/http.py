@@ -16,8 +16,9 @@ import httpcore
 
 from revetl import __version__
 from revetl.contract import Http, Reply
-from revetl.send.deadline import Watch, WatchedBackend
+from revetl.send.deadline import Watch
 from revetl.send.inflate import Garbled, TooLarge, read_body
+from revetl.send.network import DIRECT, Network, pool
 from revetl.send.origin import NotAllowed, admit, target
 from revetl.send.ports import Lane
 from revetl.send.scrub import scrub
@@ -33,16 +34,15 @@ logging.getLogger("httpcore").setLevel(logging.WARNING)  # its debug log shows h
 class HttpCarrier:
     """Performs one call at a time."""
 
-    def __init__(self, context: ssl.SSLContext, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, context: ssl.SSLContext, now: Callable[[], float] = time.time, network: Network = DIRECT
+    ) -> None:
         """Trust what ``context`` trusts; ``now`` stamps replies, in UTC epoch seconds."""
         self._now = now
         self._watch = Watch()
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=context,
-            max_connections=4,
-            keepalive_expiry=KEEP_ALIVE,
-            network_backend=WatchedBackend(self._watch),
-        )
+        self._network = network
+        self._pool = pool(context, self._watch, KEEP_ALIVE)
+        self._proxied = pool(context, self._watch, KEEP_ALIVE, network.proxy) if network.proxy else self._pool
 
     def perform(self, lane: Lane, call: Http) -> Reply | Failure:
         """Make ``call``; whatever happens comes back as a value, with nothing secret in it."""
@@ -57,17 +57,21 @@ class HttpCarrier:
         except (httpcore.LocalProtocolError, UnicodeError):
             what = f"{_label(call)}: the request cannot be written as HTTP"
             return Failure("RVT-618", what, sent=self._watch.wrote, again=False)
-        except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:
+        except (
+            httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError, OSError
+        ) as error:  # fmt: skip
             return self._failed(call, error)
 
     def close(self) -> None:
         """Close all connections."""
         self._pool.close()
+        self._proxied.close()
 
     def _exchange(self, lane: Lane, call: Http) -> Reply | Failure:
         place = admit(call, lane)
         url, headers = _url(place, call), _headers(place, call)
-        with self._pool.stream(call.method, url, headers=headers, content=_content(call)) as response:
+        connections = self._proxied if self._network.proxied(place.hostname or "") else self._pool
+        with connections.stream(call.method, url, headers=headers, content=_content(call)) as response:
             found = _lowered(response.headers)
             if 300 <= response.status < 400:
                 return _redirected(call, response.status, found.get("location", ""))
@@ -132,6 +136,8 @@ def _unreached(error: BaseException) -> str:
     """Return why no connection stood, from the system's own words, never from bytes that came over the wire."""
     if isinstance(error, httpcore.TimeoutException):
         return "no connection in time"
+    if isinstance(error, httpcore.ProxyError):  # which begins with the status, and goes on in the proxy's own words
+        return f"the proxy answered HTTP {str(error)[:3]}" if str(error)[:3].isdigit() else "the proxy refused"
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):

@@ -13,13 +13,14 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from revetl.send.network import DIRECT, Network
 from revetl.send.origin import loopback
 from revetl.types import JSON
 
 TIMEOUT = 10.0  # seconds for all of one notice
 
 
-def post(url: str, document: Mapping[str, JSON], token: str | None = None) -> str | None:
+def post(url: str, document: Mapping[str, JSON], token: str | None = None, way: Network = DIRECT) -> str | None:
     """POST ``document`` as JSON; return None once it was taken (2xx), else why not. The URL is never in the text."""
     try:
         parts = urlsplit(url)
@@ -30,7 +31,10 @@ def post(url: str, document: Mapping[str, JSON], token: str | None = None) -> st
         return "its URL is not https"
     headers = {"authorization": f"Bearer {token}"} if token else {}
     try:
-        with httpx.Client(timeout=TIMEOUT, trust_env=False, follow_redirects=False) as client:
+        proxy = way.proxy if way.proxied(host) else None
+        with httpx.Client(
+            timeout=TIMEOUT, trust_env=False, follow_redirects=False, verify=way.trust(), proxy=proxy
+        ) as client:
             reply = client.post(url, json=document, headers=headers)
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         return f"{host}: {type(error).__name__}"

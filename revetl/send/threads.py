@@ -8,11 +8,10 @@ import threading
 import time
 from collections.abc import Callable
 
-import certifi
-
 from revetl.contract import Call, Http, PutFile, Reply
 from revetl.send.files import FileCarrier
 from revetl.send.http import HttpCarrier
+from revetl.send.network import DIRECT, Network
 from revetl.send.ports import Lane
 from revetl.send.sql import SqlCarrier
 from revetl.send.wire import Completion, Failure
@@ -26,9 +25,10 @@ class ThreadWire:
     so that few connections are kept warm. A shared asynchronous client was measured at a twelfth of the throughput.
     """
 
-    def __init__(self, context: ssl.SSLContext | None = None) -> None:
-        """Trust certifi's authorities, or what ``context`` trusts; never what the environment says."""
-        self._context = context or _trust()
+    def __init__(self, context: ssl.SSLContext | None = None, network: Network = DIRECT) -> None:
+        """Trust and leave as ``network`` says, or trust what ``context`` does; never what the environment says."""
+        self._context = context or network.trust()
+        self._network = network
         self._done: queue.SimpleQueue[Completion] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._idle: list[_Worker] = []
@@ -39,7 +39,7 @@ class ThreadWire:
         with self._lock:
             worker = self._idle.pop() if self._idle else None
         if worker is None:
-            worker = _Worker(self._context, self._done, self._rest)
+            worker = _Worker(self._context, self._network, self._done, self._rest)
             self._workers.append(worker)
             worker.start()
         worker.inbox.put((ticket, lane, call))
@@ -76,12 +76,14 @@ class ThreadWire:
 
 
 class _Worker(threading.Thread):
-    def __init__(self, context: ssl.SSLContext, done: queue.SimpleQueue[Completion], rest: _Rest) -> None:
+    def __init__(
+        self, context: ssl.SSLContext, network: Network, done: queue.SimpleQueue[Completion], rest: _Rest
+    ) -> None:
         super().__init__(name="revetl-send", daemon=True)
         self.inbox: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._done = done
         self._rest = rest
-        self._http = HttpCarrier(context)
+        self._http = HttpCarrier(context, network=network)
         self._files = FileCarrier()
         self._sql = SqlCarrier()
 
@@ -107,10 +109,3 @@ class _Worker(threading.Thread):
             case PutFile():
                 return self._files.perform(lane, call)
         return self._sql.perform(lane, call)
-
-
-def _trust() -> ssl.SSLContext:
-    """Return a context that checks names and certifi's authorities, and takes nothing from the environment."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(cafile=certifi.where())
-    return context

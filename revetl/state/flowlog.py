@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ import duckdb
 from revetl.errors import StateError
 from revetl.sqltext import quote_text
 from revetl.state.ledger import COLUMNS
+from revetl.state.rekeying import Span, present, spans, within
 from revetl.state.schema import STATE
 from revetl.state.views import View
 from revetl.types import JSON
@@ -60,14 +61,14 @@ class Filters:
     limit: int | None = None
     newest_first: bool = True
 
-    def where(self) -> tuple[str, list[object]]:
-        """Return the SQL condition and its parameters."""
-        parts = list(self._parts())
+    def where(self, former: Sequence[Span] = ()) -> tuple[str, list[object]]:
+        """Return the SQL condition and its parameters; ``former``: when keys were those of others, and theirs other."""
+        parts = list(self._parts(former))
         return " AND ".join(["true", *(sql for sql, _ in parts)]), [value for _, values in parts for value in values]
 
-    def _parts(self) -> Iterator[tuple[str, tuple[object, ...]]]:
+    def _parts(self, former: Sequence[Span]) -> Iterator[tuple[str, Sequence[object]]]:
         if self.keys:
-            yield "key IN (SELECT unnest(?))", (list(self.keys),)
+            yield within(former, self.keys)
         if self.identities:
             known = list(self.identities)
             yield "(identity IN (SELECT unnest(?)) OR before_identity IN (SELECT unnest(?)))", (known, known)
@@ -129,11 +130,21 @@ def search_ledger(view: View, filters: Filters) -> list[Flow]:
     Raises:
         StateError: RVT-521, a file of the ledger cannot be read.
     """
-    where, values = filters.where()
+    rows = relation(view)
+    former = spans(view, rows, filters.keys) if view.readable else ()
+    where, values = filters.where(former)
     order = "seq DESC, run DESC" if filters.newest_first else "seq, run"
     limit = "" if filters.limit is None else f" LIMIT {int(filters.limit)}"
-    sql = f"SELECT {_NAMES}, open FROM ({relation(view)}) WHERE {where} ORDER BY {order}{limit}"
+    sql = f"SELECT {_NAMES}, open FROM ({rows}) WHERE {where} ORDER BY {order}{limit}"
     return [_flow(row) for row in asked(view, sql, values)]
+
+
+def under_present_keys(view: View, flows: Sequence[Flow]) -> list[Flow]:
+    """Return flows under the keys that their records have now."""
+    if not view.readable:
+        return list(flows)
+    keys = present(view, relation(view), [(flow.sync, flow.key, flow.seq) for flow in flows])
+    return [flow if flow.key == key else replace(flow, key=key) for flow, key in zip(flows, keys, strict=True)]
 
 
 def introduced(view: View, sync: str) -> Mapping[tuple[str, str], tuple[str, datetime]]:

@@ -48,18 +48,20 @@ class StoredSync:
     memberships: tuple[StoredField, ...] = ()  # of memberships
     cohorts: Mapping[str, tuple[str, str | None]] = None  # type: ignore[assignment]  # name → (label, remote id)
     manifest_at: datetime | None = None  # when the manifest of the last run was made
+    key_columns: tuple[str, ...] | None = None  # of the base model in the last run; None: an older revetl's
 
 
 def load_sync(store: Reads, sync: str) -> StoredSync | None:
     """Return what is known about a sync, None before its first run."""
     found = store.rows(
-        "SELECT id, sync, keys, normalise, wire_version, relations, account, flow, last_rows, manifest_at "
+        "SELECT id, sync, keys, normalise, wire_version, relations, account, flow, last_rows, manifest_at, "
+        f"key_columns "
         f"FROM {STATE}.syncs WHERE sync = ?",
         [sync],
     )
     if not found:
         return None
-    ident, name, keys, normalise, version, relations, account, flow, last_rows, manifest_at = found[0]
+    ident, name, keys, normalise, version, relations, account, flow, last_rows, made, columns = found[0]
     rows = store.rows(
         "SELECT ordinal, field, property, model, type, pii, fresh, orphan, link, cohort, digest "
         f"FROM {STATE}.fields WHERE sync_id = ? ORDER BY ordinal",
@@ -71,7 +73,7 @@ def load_sync(store: Reads, sync: str) -> StoredSync | None:
         ident, name, tuple(keys), normalise, version, json.loads(relations), account, flow, last_rows,
         tuple(field for field in fields if field.cohort is None),
         tuple(field for field in fields if field.cohort is not None),
-        {row[0]: (row[1], row[2]) for row in cohorts}, manifest_at,
+        {row[0]: (row[1], row[2]) for row in cohorts}, made, tuple(columns) if columns else None,
     )  # fmt: skip
 
 
@@ -93,7 +95,7 @@ def make_tables(store: Store, sync: StoredSync) -> None:
     store.con.execute(f"CREATE TABLE {STATE}.members_{sync.id} ({keys}, cohort VARCHAR)")
     store.con.execute(f"CREATE TABLE {STATE}.after_{sync.id} (seq BIGINT, {keys}, m VARCHAR)")
     store.con.execute(
-        f"INSERT INTO {STATE}.syncs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
+        f"INSERT INTO {STATE}.syncs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",
         [sync.id, sync.sync, list(sync.keys), sync.normalise, sync.wire_version, json.dumps(dict(sync.relations)),
          sync.account, sync.flow, sync.last_rows],
     )  # fmt: skip

@@ -14,6 +14,7 @@ import duckdb
 from revetl.sqltext import quote_text
 from revetl.state.files import sync_directory
 from revetl.state.layout import StoredSync, load_sync
+from revetl.state.rekeying import Span, spans, within
 from revetl.state.rewriting import Removed, drop_rows
 from revetl.state.schema import STATE
 from revetl.state.store import STORAGE_VERSION, Store
@@ -47,13 +48,29 @@ def purge(store: Store, keys: Mapping[str, Sequence[str]], identities: Sequence[
     with store.transaction():
         rows = sum(_of_sync(store, sync, list(some)) for sync, some in sorted(keys.items()))
         _scrub_summaries(store, [key for some in keys.values() for key in some])
-    pairs = [(sync, key) for sync, some in sorted(keys.items()) for key in some]
-    where = "(sync || chr(10) || key) IN (SELECT unnest(?)) OR identity IN (SELECT unnest(?)) OR before_identity IN "
-    known = list(identities)
-    removed = drop_rows(
-        store, f"{where}(SELECT unnest(?))", [[f"{sync}\n{key}" for sync, key in pairs], known, known], why
+    mine, values = _theirs(store, keys)
+    where, known = (
+        f"{mine} OR identity IN (SELECT unnest(?)) OR before_identity IN (SELECT unnest(?))",
+        list(identities),
     )
+    removed = drop_rows(store, where, [*values, known, known], why)
     return Purged(rows, removed)
+
+
+def _theirs(store: Store, keys: Mapping[str, Sequence[str]]) -> tuple[str, list[object]]:
+    """Return SQL, with its values, of whether a row of the ledger is about one of these keys, former ones included."""
+    store.bring_ledger()
+    written = store.ledger is not None and any(store.ledger.glob("*.parquet"))
+    found, values = ["false"], list[object]()
+    for sync, some in sorted(keys.items()):
+        former: tuple[Span, ...] = ()
+        if written:
+            files = f"read_parquet({quote_text(f'{store.ledger}/*.parquet')})"
+            former = spans(store, f"SELECT * FROM {files} WHERE sync = {quote_text(sync)}", some)
+        sql, more = within(former, some)
+        found.append(f"(sync = ? AND {sql})")
+        values += [sync, *more]
+    return " OR ".join(found), values
 
 
 def _of_sync(store: Store, name: str, keys: list[str]) -> int:

@@ -86,6 +86,7 @@ HABITS = [
     # what earlier runs found, to tell when a run is unlike them; counts: JSON
     "CREATE TABLE {s}.habits (sync VARCHAR, run VARCHAR, ts TIMESTAMPTZ, whole BOOLEAN, counts VARCHAR)",
     "ALTER TABLE {s}.syncs ADD COLUMN manifest_at TIMESTAMPTZ",  # when the manifest of its last run was made
+    "ALTER TABLE {s}.syncs ADD COLUMN key_columns VARCHAR[]",  # of the base model, in its last run
 ]
 
 # name → statements; the order of names is the order of runs

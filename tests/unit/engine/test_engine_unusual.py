@@ -25,7 +25,7 @@ def hourly(*changes: int, whole: bool = True) -> list[Habit]:
 def allowed(history: Sequence[Habit], kind: str = "changes", hours: float = 1) -> int | None:
     """Return how many are not unusual, so many hours after the last run."""
     found = usual(kind, None, history, history[-1].at + timedelta(hours=hours))
-    return found and found.allowed
+    return found.allowed if found else None
 
 
 # --- what is usual ----------------------------------------------------------------------------------------------------
