@@ -30,11 +30,12 @@ SOURCE = (
     ),
     _row(
         "a manifest that is older than the models, or of another target",
-        "holds the sync past `max_age` and where its models lie elsewhere than last time",
+        "holds the sync past `max_age`, where the last run had a younger one, and where its models lie elsewhere; "
+        "another git commit is recorded, and no reason to hold",
         "3",
         "tests/unit/engine/test_engine_guards.py::test_max_age",
+        "tests/unit/engine/test_engine_unusual.py::test_a_manifest_that_is_older_than_the_last_run_s_stops_the_sync",
         "tests/unit/engine/test_engine_guards.py::test_relations_moved",
-        open="another git commit than the last run's is recorded, and is no reason to hold",
     ),
     _row(
         "a model is gone, disabled, not built, or may not be read",
@@ -70,11 +71,14 @@ SOURCE = (
     ),
     _row(
         "half of a load arrived: far more rows changed, or turned null, than ever do",
-        "holds what goes beyond `max_change` and `max_null`",
+        "holds what goes beyond `max_change` and `max_null`, and what goes far beyond all earlier runs, by sync and cohort",
         "3",
         "tests/unit/engine/test_engine_guards.py::test_change_held",
         "tests/unit/engine/test_engine_guards.py::test_null_held",
-        open="the limits are a share and a number of rows; what earlier runs were like is not looked at",
+        "tests/unit/engine/test_engine_unusual.py::test_more_changes_than_ever_are_held_until_approved",
+        "tests/unit/engine/test_engine_unusual.py::test_leaves_new_records_and_members_have_habits_of_their_own",
+        "tests/unit/engine/test_engine_unusual.py::test_one_odd_run_makes_no_rule",
+        "tests/unit/engine/test_engine_unusual.py::test_after_a_pause_more_is_usual",
     ),
     _row(
         "a key is null or stands twice",
@@ -86,19 +90,26 @@ SOURCE = (
     ),
     _row(
         "two keys or two addresses differ by case, blanks or Unicode form alone",
-        "addresses are compared without case and blanks, and both rows are refused by name; keys are taken as they are",
-        "1",
+        "addresses are compared without case and blanks, and both rows are refused by name; a new key that is like another "
+        "stops the sync, until it is approved or allowed for good",
+        "1/3",
         "tests/unit/diff/test_identities.py::test_collision",
         "tests/unit/diff/test_identities.py::test_case_only",
         "tests/e2e/test_guards.py::test_one_address_of_two_customers",
-        open="keys that differ so are two keys: no test says it, and nothing warns of it",
+        "tests/unit/engine/test_engine_unusual.py::test_a_new_key_that_is_like_another_stops_the_sync",
+        "tests/unit/engine/test_engine_unusual.py::test_similar_keys_can_be_meant",
     ),
     _row(
         "the key has another type or another column",
-        "stops the sync: every record would look new and every old one gone",
+        "stops the sync: every record would look new and every old one gone; `rekey` carries all that is known over to the "
+        "new key, and sends nothing",
         "3",
         "tests/unit/engine/test_engine_guards.py::test_key_type_changed",
-        open="there is no command that carries a snapshot over to another key",
+        "tests/unit/engine/test_rekeying.py::test_another_column",
+        "tests/unit/engine/test_rekeying.py::test_another_type",
+        "tests/unit/engine/test_rekeying.py::test_what_cannot_be_carried_over",
+        "tests/unit/engine/test_rekeying.py::test_who_is_forgotten_stays_forgotten",
+        "tests/unit/engine/test_rekeying.py::test_the_ledger_tells_of_former_keys",
     ),
     _row(
         "a mapped column is gone, or has another type; an unmapped one is new",
