@@ -88,6 +88,7 @@ FORMS: Mapping[Any, Form] = {
     specs._one_pair: _and({"minProperties": 1, "maxProperties": 1}),  # noqa: SLF001
     specs._constant: _or(_SCALAR),  # noqa: SLF001
     specs._scalar: _only(_SCALAR),  # noqa: SLF001
+    specs._proxy: _and({"pattern": r"\{\{|^[^@]*$"}),  # noqa: SLF001
     specs._memory: _and({"pattern": r"^[1-9][0-9]{0,5}(\.[0-9])?\s*(MB|GB|TB|MiB|GiB|TiB)$"}),  # noqa: SLF001
     specs._reference: _and({"pattern": _ENV_VAR}),  # noqa: SLF001
     specs._place: _or_text,  # noqa: SLF001
