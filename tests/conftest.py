@@ -1,8 +1,9 @@
-"""For all tests: where ``REVETL_NO_SKIP`` is set, as in CI, a test that would skip fails and says why."""
+"""For all tests: what they say holds no secret; where ``REVETL_NO_SKIP`` is set, as in CI, none skips."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tests.shared import ROOT
 from tests.shared import shared_path as find_shared
 
 SUITES = ROOT / "revetl" / "testing"
+CANARY = re.compile(r"canary-[a-z0-9]+(?:-[a-z0-9]+)*")  # every secret of the tests is called so
 NO_SKIP = bool(os.environ.get("REVETL_NO_SKIP"))
 
 
@@ -43,10 +45,19 @@ def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
         report.longrepr = f"{report.nodeid} must not skip while REVETL_NO_SKIP is set: {reason or report.longrepr}"
 
 
+def _refuse_canary(report: pytest.TestReport) -> None:
+    """Make a test fail whose output or log has a secret in it, whatever it is about."""
+    found = {canary for _, text in report.sections for canary in CANARY.findall(text)}
+    if report.passed and found:
+        report.outcome = "failed"
+        report.longrepr = f"{report.nodeid}: its output or log has a secret in it: {', '.join(sorted(found))}"
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Make a skip of a test a failure, unless the test is marked ``may_skip``."""
+    """Make a skip of a test a failure, unless the test is marked ``may_skip``; and a secret in its output."""
     report = yield
+    _refuse_canary(report)
     if item.get_closest_marker("may_skip") is None:
         _refuse_skip(report)
     return report

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from revetl.errors import ConfigError, TryLater
 from revetl.sqltext import quote_identifier, quote_text
-from revetl.warehouse.connection import first_line
+from revetl.warehouse.connection import connect, first_line, lockdown
 from revetl.warehouse.databases import databases
 from revetl.warehouse.postgres import uri
 from revetl.warehouse.profiles import Profile
@@ -96,10 +96,10 @@ def _duckdb(profile: Profile, project_dir: Path) -> Iterator[_DuckDB]:
     if not main.path.exists():
         what = f"the database {main.name} is not there: {main.path}"
         raise ConfigError("RVT-410", what, hint="run `dbt build` with the same target first")
-    con = duckdb.connect(":memory:")
+    con = connect()
     try:
-        con.execute("SET TimeZone = 'UTC'")
         con.execute(f"ATTACH {quote_text(str(main.path))} AS {quote_identifier(main.name)}")
+        lockdown(con)
         con.execute(f"USE {quote_identifier(main.name)}")
         con.execute("BEGIN")
         yield _DuckDB(con, main.name)

@@ -71,7 +71,8 @@ SOURCE = (
     ),
     _row(
         "half of a load arrived: far more rows changed, or turned null, than ever do",
-        "holds what goes beyond `max_change` and `max_null`, and what goes far beyond all earlier runs, by sync and cohort",
+        "holds what goes beyond `max_change` and `max_null`, and what goes far beyond all earlier runs, of a sync or a "
+        "cohort",
         "3",
         "tests/unit/engine/test_engine_guards.py::test_change_held",
         "tests/unit/engine/test_engine_guards.py::test_null_held",
@@ -90,8 +91,8 @@ SOURCE = (
     ),
     _row(
         "two keys or two addresses differ by case, blanks or Unicode form alone",
-        "addresses are compared without case and blanks, and both rows are refused by name; a new key that is like another "
-        "stops the sync, until it is approved or allowed for good",
+        "addresses are compared without case and blanks, and both rows are refused by name; a new key that is like "
+        "another stops the sync, until it is approved or allowed for good",
         "1/3",
         "tests/unit/diff/test_identities.py::test_collision",
         "tests/unit/diff/test_identities.py::test_case_only",
@@ -101,8 +102,8 @@ SOURCE = (
     ),
     _row(
         "the key has another type or another column",
-        "stops the sync: every record would look new and every old one gone; `rekey` carries all that is known over to the "
-        "new key, and sends nothing",
+        "stops the sync: every record would look new and every old one gone; `rekey` carries all that is known over to "
+        "the new key, and sends nothing",
         "3",
         "tests/unit/engine/test_engine_guards.py::test_key_type_changed",
         "tests/unit/engine/test_rekeying.py::test_another_column",

@@ -11,6 +11,7 @@ import pytest
 
 from revetl.cli import COMMANDS, cli, main
 from revetl.cli.faults import write_traceback
+from tests.conftest import _refuse_canary
 
 WORDS = {"password", "secret", "token", "api-key", "api_key", "credential", "credentials"}
 
@@ -49,3 +50,15 @@ def test_a_command_leaves_no_core(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit):
         main()
     assert asked == [(resource.RLIMIT_CORE, 0)]
+
+
+@pytest.mark.parametrize(
+    ("section", "text", "outcome"),
+    [("Captured stdout call", "key canary-0a1b", "failed"), ("Captured log call", "canary-0a1b-2c", "failed"),
+     ("Captured stderr call", "a canary sings", "passed")],
+)  # fmt: skip
+def test_no_test_may_say_a_secret(section: str, text: str, outcome: str) -> None:
+    """Whatever any test is about: a secret in what it printed or logged makes it fail."""
+    report = pytest.TestReport("tests/x.py::test", ("x.py", 1, "test"), {}, "passed", None, "call", [(section, text)])
+    _refuse_canary(report)
+    assert report.outcome == outcome
