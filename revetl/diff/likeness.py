@@ -15,16 +15,26 @@ def any_new(shape: Shape) -> str:
     return f"SELECT 1 FROM {shape.temp('delta')} WHERE wanted AND NOT known LIMIT 1"
 
 
+def suspected(shape: Shape) -> str:
+    """Return a SELECT of how many spellings may stand for several keys: by hashes, which take little memory."""
+    return f"SELECT count(*) FROM (SELECT 1 FROM ({_near(shape)}) GROUP BY hash(i) HAVING count(*) > 1)"
+
+
 def alike(shape: Shape) -> str:
     """Return a SELECT of how many spellings stand for several keys, one of them new, and two such keys."""
-    known = f"SELECT {_folded(shape, 's')} AS i, {shape.key_text('s')} AS key FROM {shape.table('snap')} s"
-    near = f" UNION ALL SELECT * FROM ({known}) WHERE i IN (SELECT i FROM fresh)" if shape.stored else ""
     return (
-        f"WITH fresh AS (SELECT {_folded(shape, 'x')} AS i, x.key FROM {shape.temp('delta')} x "
-        "WHERE x.wanted AND NOT x.known) "
         "SELECT count(*), min(pair) FROM (SELECT list(key ORDER BY key)[:2] AS pair "
-        f"FROM (SELECT * FROM fresh{near}) GROUP BY i HAVING count(*) > 1)"
+        f"FROM ({_near(shape)}) GROUP BY i HAVING count(*) > 1)"
     )
+
+
+def _near(shape: Shape) -> str:
+    """Return a SELECT of new keys, and of known ones that are spelt alike: ``i`` without what nobody sees, ``key``."""
+    fresh = f"SELECT {_folded(shape, 'x')} AS i, x.key FROM {shape.temp('delta')} x WHERE x.wanted AND NOT x.known"
+    if not shape.stored:
+        return fresh
+    known = f"SELECT {_folded(shape, 's')} AS i, {shape.key_text('s')} AS key FROM {shape.table('snap')} s"
+    return f"{fresh} UNION ALL SELECT * FROM ({known}) WHERE hash(i) IN (SELECT hash(i) FROM ({fresh}))"
 
 
 def _folded(shape: Shape, alias: str) -> str:
