@@ -60,6 +60,7 @@ KEYS: Mapping[str, Mapping[str, str]] = {
         "state": "Where state lies: a directory, `postgresql://…`, or a mapping; see docs/shared-state.md.",
         "ledger": "The record of all that left: what it keeps of personal values, and how long; see docs/ledger.md.",
         "send": "How hard to send.",
+        "network": "How calls leave this machine: a proxy, and authorities of your own.",
         "incremental": "`true`, or a mapping: reads what is newer than the last run settled, where models have "
         "`updated_at`; see docs/running.md.",
         "memory_limit": "What a run may take, such as `2GB`; DuckDB is told seven tenths of it and puts the rest on "
@@ -90,7 +91,8 @@ KEYS: Mapping[str, Mapping[str, str]] = {
         "Sailthru), `label` or `field` (Pipedrive), `campaign` or `field` (Salesforce), `attribute` (Braze), "
         "`segment` (Customer.io), `row` (Postgres), `message` (webhook, files).",
         "create_cohorts": "`false`: use tags and lists that exist, make none.",
-        "constants": "`{FIELD: value}`, or `{FIELD: {value: …, write: always}}`; by default in new records only.",
+        "constants": "`{FIELD: value}`, or `{FIELD: {value: …, write: always}}`; by default in new records only. "
+        "`always` writes it whenever a record is sent anyway; no record is sent for it alone.",
         "allow_pii": "`true`, or kinds or columns of personal data that may leave.",
         "guards": "Limits beyond which changes are held, and wait for somebody.",
         "freshness": "As for the whole file, for this sync.",
@@ -107,6 +109,10 @@ KEYS: Mapping[str, Mapping[str, str]] = {
         "min_rows": "The fewest rows that a model has when it is well.",
         "on_trip": "`hold`: what is suspicious waits and the rest goes on; `stop`: nothing of the sync goes.",
         "max_age": "How old the build of the models may be, such as `36h`.",
+        "unusual": "Up to how many changes of a kind nothing is unusual, whatever earlier runs were like, as `10%`, "
+        "`50`, `[10%, 50]` (the greater of both) or `off`.",
+        "similar_keys": "`stop`: a new key that differs from another by case, blanks or Unicode form alone stops the "
+        "sync; `allow`: it is another key.",
     },
     "ConsentSpec": {
         "column": "A boolean: whoever it says `false` of is withdrawn; `true` restores nothing, null says nothing.",
@@ -141,6 +147,12 @@ KEYS: Mapping[str, Mapping[str, str]] = {
         "old_keys": "Keys of before, to read what they hid; a list of such references.",
         "values": "Personal values as keyed hashes (`hash`), as they are (`clear`), or `encrypted`.",
         "keep": "What `revetl prune` leaves, such as `400d`.",
+    },
+    "NetworkSpec": {
+        "proxy": "The URL of a proxy for https, such as `\"{{ env_var('HTTPS_PROXY') }}\"`; that of the environment is "
+        "used only where it is named so. This machine is reached without it.",
+        "no_proxy": "Hosts that are reached without the proxy; `*.example.com` for what is below one.",
+        "ca_file": "A file of certificates (PEM), relative to the project: authorities besides the well-known ones.",
     },
     "SendConfig": {
         "max_in_flight": "How many calls may be under way at once.",

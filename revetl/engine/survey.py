@@ -98,7 +98,9 @@ def similar(plan: SyncPlan, shape: Shape, store: Store) -> Held | None:
     """Return a verdict where a new key looks like another: one entity would be sent twice, or leave and come anew."""
     if plan.guards.similar_keys == "allow" or not likeness.textual(shape) or not store.one(likeness.any_new(shape)):
         return None
-    count, some = store.rows(likeness.alike(shape))[0] if store.one(likeness.suspected(shape)) else (0, ())
+    if not store.one(likeness.suspected(shape)):
+        return None
+    count, some = store.rows(likeness.alike(shape))[0]
     if not count:
         return None
     what = f"{count} keys of {plan.base.model} differ from another by case, blanks or Unicode form alone"
