@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ _NEXT = (
     "  revetl plan              # what would leave",
     "  revetl sync --sandbox    # a rehearsal on this machine",
 )
-_LISTED = 30  # names that a message lists
+_LISTED = 20  # names that a message lists
 
 
 @click.command("init")
@@ -104,7 +105,8 @@ def _first(call: Call, project: Project, wanted: Wanted) -> First:
             "RVT-803", "no model has a key: a column with dbt's tests unique and not_null, or a primary key",
             kept="nothing was written", hint="add data_tests: [unique, not_null] to the key of a model, then dbt parse",
         )  # fmt: skip
-    call.screen.say("models with a key: " + ", ".join(map(_told, found)))
+    more = f", … and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
+    call.screen.say("models with a key: " + ", ".join(map(_told, found[:_LISTED])) + more)
     beside = f"--model {wanted.model or found[0].model}"
     kind = _choose("destination", wanted.destination, tuple(registry()), beside, asks=wanted.asks)
     model = _candidate(found, wanted.model, f"--destination {kind}", asks=wanted.asks)
@@ -207,7 +209,9 @@ def _choose(what: str, given: str | None, choices: Sequence[str], beside: str, *
     """
     listed = ", ".join(choices[:_LISTED]) + (", …" if len(choices) > _LISTED else "")
     if given is not None and given not in choices:
-        raise UsageError("RVT-100", f"--{what} {given}: there is none of that name", hint=f"there are: {listed}")
+        near = get_close_matches(given, choices, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are: {listed}"
+        raise UsageError("RVT-100", f"--{what} {given}: there is none of that name", hint=hint)
     if given is not None:
         return given
     if not asks:

@@ -18,6 +18,7 @@ from revetl.types import Node, Project
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})  # YAML 1.1 reads these as values
 UNKNOWN = "[not provided]"  # as Salesforce itself fills in a name that it was not given
+_INNER = ("stg_", "int_", "base_")  # by dbt's conventions, what others are made of and nobody is meant to use
 _PREFIXES = ("dim_", "fct_", "fact_", "mart_", "stg_")
 
 
@@ -83,10 +84,10 @@ def first(tool: Destination, model: Candidate, column: str | None = None) -> Fir
 
 
 def candidates(project: Project) -> tuple[Candidate, ...]:
-    """Return the project's models with a key, those with an address first, then by how little is made from them."""
+    """Return the project's models with a key: no staging first, then with an address, then by how little needs them."""
     found = [made for node in project.nodes.values() if (made := _candidate(project, node)) is not None]
     ends = {node.name: len(project.children.get(uid, ())) for uid, node in project.nodes.items()}
-    return tuple(sorted(found, key=lambda c: (c.email is None, ends[c.model], c.model)))
+    return tuple(sorted(found, key=lambda c: (c.model.startswith(_INNER), c.email is None, ends[c.model], c.model)))
 
 
 def _candidate(project: Project, node: Node) -> Candidate | None:

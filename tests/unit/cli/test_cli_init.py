@@ -127,6 +127,17 @@ def test_models_with_an_address_come_first(revetl: Revetl, fresh: Shop) -> None:
     assert hint.endswith("(there are: dim_customers, orders)\n")
 
 
+def test_a_large_project_is_not_poured_out(revetl: Revetl, fresh: Shop) -> None:
+    """Twenty names are listed, staging last though it has addresses; a name that is nearly one is guessed."""
+    many = [with_key(f"fct_{n:02}", "id") for n in range(30)]
+    fresh.manifest(with_key("stg_crm__contacts", "id", "email"), *many)
+    told = revetl("init", "--destination", "file", "--model", "fct_07x", "--no-input").stderr
+    assert "models with a key: fct_00 (id), " in told
+    assert "fct_19 (id), … and 11 more\n" in told
+    assert "stg_crm__contacts" not in told
+    assert "hint: did you mean fct_07?" in told
+
+
 def test_a_cohort_is_no_model_to_begin_with(revetl: Revetl, fresh: Shop) -> None:
     """A model whose meta says that its rows are members is not listed, whatever is unique in it."""
     fresh.manifest(with_key("dim_customers", "id", "email"), {**subscribers(), "primary_key": ["customer_id"]})
