@@ -21,7 +21,8 @@ _PHASES = {"read": "reading", "diff": "comparing", "stage": "writing down", "sen
 @contextmanager
 def watching(screen: Screen, clock: Callable[[], float] = time.monotonic) -> Iterator[Callable[[Event], None]]:
     """Yield what takes the events of a run, and shows its beats."""
-    if screen.err.is_terminal and not screen.quiet and screen.log_format == "text":
+    moves = screen.err.is_terminal and not screen.err.is_dumb_terminal  # TERM=dumb: what is drawn stays, or is read out
+    if moves and not screen.quiet and screen.log_format == "text":
         with Bars(screen).shown() as bars:
             yield _beats(bars.take)
     else:

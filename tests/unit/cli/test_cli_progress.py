@@ -7,6 +7,7 @@ import sys
 import time
 from io import StringIO
 
+import pytest
 from rich.console import Console
 
 from revetl.cli.progress import Bars, Lines, watching
@@ -64,6 +65,16 @@ def test_bars_show_each_sync_on_a_terminal() -> None:
     assert "[red]c sending" in shown
     assert "5/10" in shown
     assert "\x07" not in shown
+
+
+def test_a_terminal_that_cannot_redraw_has_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With TERM=dumb, as screen readers and editors' shells want it, there are plain lines and no bar."""
+    monkeypatch.setenv("TERM", "dumb")
+    text = StringIO()
+    screen = Screen(console(StringIO()), Console(file=text, force_terminal=True, width=80))
+    with watching(screen) as watch:
+        watch(Progress("a.b", "send", 0, 2000))
+    assert text.getvalue() == "a.b: sending 0 of 2,000\n"
 
 
 def test_bars_begin_anew_with_each_phase() -> None:
