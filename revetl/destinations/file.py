@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import PurePath
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from revetl.contract import (
     Action,
@@ -50,7 +50,7 @@ class FileSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    directory: str
+    directory: str = Field(examples=["exports"])
     format: Format = Format.JSONL
 
     @field_validator("directory")

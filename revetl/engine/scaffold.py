@@ -151,10 +151,15 @@ def configuration(sync: First, target: str) -> str:
 
 
 def settings_of(destination: Destination) -> Iterator[str]:
-    """Yield what must be set: what is required, and of several ways in the one that a rehearsal takes."""
+    """Yield what must be set: what is required, and of several ways in the one that a rehearsal takes.
+
+    Each is a reference to a variable, but for what is the same everywhere and no secret: that is an example.
+    """
     for name, field in destination.settings.model_fields.items():
         secret = SecretStr in (field.annotation, *get_args(field.annotation))
-        if field.is_required() or (secret and name in destination.rehearsal):
+        if field.examples and not secret:
+            yield f"{name}: {plain_text(str(field.examples[0]))}"
+        elif field.is_required() or (secret and name in destination.rehearsal):
             variable = f"{destination.name}_{name}".upper().replace("-", "_")
             yield f"{name}: \"{{{{ env_var('{variable}') }}}}\""
 

@@ -76,6 +76,13 @@ def test_init_names_a_way_in(revetl: Revetl, fresh: Shop, kind: str, secret: str
     assert not {"refresh_token", "private_key"} & set(written)
 
 
+def test_files_need_nothing_to_begin(revetl: Revetl, fresh: Shop) -> None:
+    """A directory is no secret: it is written as one, and there is no variable to export."""
+    assert revetl("init", "--destination", "file", "--model", "dim_customers", "--no-input").exit_code == 0
+    written = yaml.safe_load((fresh.root / "revetl.yml").read_text())
+    assert written["destinations"]["file"]["targets"] == {"dev": {"directory": "exports"}}
+
+
 def test_what_no_record_is_made_without_is_there(revetl: Revetl, fresh: Shop) -> None:
     """Salesforce's LastName: the column of that name, or a constant where the model has none."""
     fresh.manifest(with_key("named", "id", "last_name"), with_key("nameless", "id", "city"))
