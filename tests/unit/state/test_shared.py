@@ -13,8 +13,10 @@ import pytest
 from revetl.errors import ConfigError, TryLater
 from revetl.state import ledger
 from revetl.state.capture import write_of
+from revetl.state.layout import StoredField, StoredSync, add_field, load_sync, make_tables
 from revetl.state.outbox import begin_run
 from revetl.state.places import Objects
+from revetl.state.rekeying import carry, count, make_map, note, write_down
 from revetl.state.rewriting import drop_rows
 from revetl.state.shared import SharedStore
 from revetl.state.working import WorkingCopy
@@ -299,3 +301,32 @@ def test_a_ledger_elsewhere(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as refused:
         Objects("nowhere://x", "dev")
     assert refused.value.code == "RVT-517"
+
+
+def test_keys_are_carried_over_there_too(duck: Duck, tmp_path: Path) -> None:
+    """Tables that are made anew by other keys, and keys that change places, arrive as they are here."""
+    one = Machine(duck, tmp_path)
+    sync = StoredSync(1, "s.x", ("VARCHAR",), "email", 1, {}, None, "flow", 0)
+    make_tables(one.store, sync)
+    add_field(one.store, 1, StoredField(0, "email", "email", "model.x", "VARCHAR", None, fresh=False, orphan=False))
+    one.store.con.execute("INSERT INTO revetl_state.snap_1 VALUES ('a', 'a@x', 'a@x'), ('b', 'b@x', 'b@x')")
+    one.store.con.execute("INSERT INTO revetl_state.members_1 VALUES ('a', 'gold')")
+    one.store.con.execute("INSERT INTO revetl_state.remote VALUES ('s.x', '[\"a\"]', 'id-a', true)")
+    stored = load_sync(one.store, "s.x")
+    assert stored is not None
+    rows = "(VALUES ('a', 1), ('b', 2)) t(old, new)"
+    assert make_map(one.store, rows, [("old", "VARCHAR")], [("new", "INTEGER")]) == (0, 0, 0)
+    assert (count(one.store, stored).moved, count(one.store, stored).left) == (2, 0)
+    with one.store.transaction():
+        note(one.store, stored)
+        carry(one.store, stored, ["INTEGER"], ["new"])
+        write_down(one.store, "run-1")
+    duck.execute(f"UPDATE {SCHEMA}.revetl_lease SET until = 0")
+    other = Machine(duck, tmp_path, "next").store
+    found = load_sync(other, "s.x")
+    assert found is not None
+    assert (found.keys, found.key_columns) == (("INTEGER",), ("new",))
+    assert other.rows("SELECT k0, m, f0 FROM revetl_state.snap_1 ORDER BY k0") == [(1, "a@x", "a@x"), (2, "b@x", "b@x")]
+    assert other.rows("SELECT k0, cohort FROM revetl_state.members_1") == [(1, "gold")]
+    assert other.rows("SELECT key, remote_id, created FROM revetl_state.remote") == [("[1]", "id-a", True)]
+    assert [link.run for link in ledger.links(other)] == ["run-1"]
