@@ -11,7 +11,7 @@ from revetl.contract import Context, Destination
 from revetl.diff.shape import Shape
 from revetl.engine import creating
 from revetl.engine.lanes import Line
-from revetl.errors import ConfigError
+from revetl.errors import ConfigError, GuardError
 from revetl.mapping.flows import flow_hash
 from revetl.send.sender import Sender
 from revetl.state.layout import StoredSync, load_sync, set_cohort, set_sync
@@ -130,7 +130,7 @@ def pin_account(
     """Read which account the credentials open, and refuse one that is not the sync's.
 
     Raises:
-        ConfigError: RVT-431.
+        GuardError: RVT-431.
     """
     if destination.account is None:
         return
@@ -138,7 +138,7 @@ def pin_account(
     if stored.account is None:
         set_sync(store, stored.id, account=account.id)
     elif stored.account != account.id:
-        raise ConfigError(
+        raise GuardError(
             "RVT-431",
             f"{plan.name}: the credentials open account {account.id}, but this sync belongs to {stored.account}",
             kept="nothing of this sync was sent",

@@ -168,7 +168,7 @@ WIRE = (
     _row(
         "the credentials open another account than before",
         "knows the account of the first sync and sends nothing to another",
-        "2",
+        "3",
         "tests/unit/cli/test_cli_debug.py::test_no_field_is_made_in_another_account",
         "tests/e2e/test_guards.py::test_a_first_sync_waits_to_be_told",
         "tests/e2e/test_guards.py::test_a_dev_target_never_writes_to_production",
