@@ -19,7 +19,7 @@ from tests.e2e.house import House
 from tests.e2e.receiver import Receiver
 from tests.e2e.test_process import FIRST, SYNC, hooked, wanted
 
-TRIES = int(os.environ.get("REVETL_DISK_ERRORS", "1"))  # of each place and error
+TRIES = int(os.environ.get("REVETL_DISK_ERRORS", "0"))  # of each place and error; 0: a few by chance
 WRITES = "write,pwrite64,fsync,fdatasync"
 # what fails → the file that it must be about (None: any), the calls, how many of them a run makes, about
 PLACES: dict[str, tuple[str | None, str, int]] = {
@@ -28,6 +28,8 @@ PLACES: dict[str, tuple[str | None, str, int]] = {
     "renames": (None, "rename", 8),
 }
 STRACE = shutil.which("strace")
+FEW = [("log", "EIO", 1), ("file", "ENOSPC", 1), ("renames", "ENOSPC", 1)]
+ERRORS = [(place, error, n) for place in PLACES for error in ("ENOSPC", "EIO") for n in range(TRIES)] or FEW
 
 
 def state(house: House) -> Path:
@@ -78,9 +80,7 @@ def injected(house: House, log: Path, place: str, fault: str, number: int) -> su
 
 
 @pytest.mark.skipif(STRACE is None, reason="strace is not installed")
-@pytest.mark.parametrize("number", range(TRIES))
-@pytest.mark.parametrize("error", ["ENOSPC", "EIO"])
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(("place", "error", "number"), ERRORS)
 def test_a_call_that_fails_loses_nothing(
     fresh: House, tmp_path: Path, place: str, error: str, number: int, record_property: Callable[[str, object], None]
 ) -> None:
@@ -97,8 +97,7 @@ def test_a_call_that_fails_loses_nothing(
 
 
 @pytest.mark.skipif(STRACE is None, reason="strace is not installed")
-@pytest.mark.parametrize("number", range(TRIES))
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(("place", "number"), [(place, n) for place in PLACES for n in range(TRIES)] or [("log", 1)])
 def test_killed_by_a_call_loses_nothing(
     fresh: House, tmp_path: Path, place: str, number: int, record_property: Callable[[str, object], None]
 ) -> None:
@@ -129,7 +128,7 @@ def small_disk(place: Path, kibibytes: int) -> Iterator[Callable[[], object]]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="tmpfs is Linux's")
-@pytest.mark.parametrize("kibibytes", [64, 640, 1_500])
+@pytest.mark.parametrize("kibibytes", [640, 1_500])
 def test_a_small_disk_is_full(fresh: House, kibibytes: int) -> None:
     """No room for a file system's next block: a message, nothing unrecorded; once there is room, all agree."""
     with small_disk(fresh.root / ".revetl", kibibytes) as enlarge, hooked(fresh) as receiver:

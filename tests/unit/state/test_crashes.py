@@ -9,8 +9,12 @@ from typing import Any
 import pytest
 
 from revetl.state import ledger
+from revetl.state.journal import Journal
+from revetl.state.outbox import begin_run, open_runs
+from revetl.state.usage import read_usage, write_usage
 from revetl.types import OnLeave
 from tests.unit.engine.harness import Crash, Rig, cohort, plan
+from tests.unit.state.written import Written
 
 MODEL = [(k, f"{k}@example.org", "x") for k in "abcdef"]
 POINTS = (
@@ -119,3 +123,15 @@ def test_seq_is_never_given_twice() -> None:
     rig = ready(None)
     first = rig.rows("SELECT value FROM revetl_state.meta WHERE name = 'seq'")
     assert min(did.seq for did in rig.run().changes) == int(first[0]) + 1
+
+
+def test_what_was_used_of_quotas_outlasts_a_kill(tmp_path: Path) -> None:
+    """A run that dies has used up its part of a day's quota: it is durable before the run is closed."""
+    state, used = Written(tmp_path / "dev"), {"shop/1": {"day": ((1.0, 5), (2.0, 6))}}
+    with state.store() as store:
+        write_usage(store, {"shop/1": {"day": ((1.0, 5),)}, "other/2": {"day": ((1.0, 9),)}})
+        begin_run(store, "r1", {})
+        Journal(store, "r1").used(used)
+    with state.store() as store:
+        assert open_runs(store) == ["r1"]
+        assert read_usage(store) == {**used, "other/2": {"day": ((1.0, 9),)}}
