@@ -18,7 +18,7 @@ from tests.faults.worlds import CROWD, WORLDS, replay
 
 HISTORIES = int(os.environ.get("REVETL_SCHEDULES", "1500"))
 CROWDS = max(-(-HISTORIES // CROWD), 2)
-ALONE = max(HISTORIES // 200, 10)
+ALONE = max(HISTORIES // 500, 10)
 CHUNK = 10
 PATIENCE = 12  # schedules of twenty histories each, within which a planted bug must show
 
