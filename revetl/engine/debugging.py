@@ -7,20 +7,23 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from revetl.config import Connection, resolve_settings
 from revetl.config.secrets import strings, variables
+from revetl.config.specs import NetworkSpec
 from revetl.contract import Account, Call, Destination
 from revetl.engine import creating
 from revetl.engine.fielding import compare_fields
 from revetl.engine.fitting import values_that_do_not_fit
 from revetl.engine.lanes import line_of
-from revetl.engine.networking import wire_of
+from revetl.engine.networking import network, wire_of
 from revetl.engine.remote import context_of
 from revetl.engine.shapes import check_columns
 from revetl.engine.staleness import changed_since, told
 from revetl.engine.workspace import Options, Workspace, load, read_config, read_project
 from revetl.errors import RevetlError
+from revetl.send.network import Network
 from revetl.send.ports import Lane, Usage
 from revetl.send.sender import Sender
 from revetl.send.wire import Wire
@@ -99,11 +102,20 @@ def debug(options: Options, *, wire: Wire | None = None) -> tuple[DebugFinding, 
     columns = found.attempt("warehouse", lambda: _tables(workspace), _models)
     if columns is not None:
         found.attempt("columns", lambda: check_columns(workspace.resolved.syncs, columns), lambda n: f"{n} are there")
+    if workspace.config.network != NetworkSpec() and found.attempt("network", lambda: network(workspace), _way) is None:
+        return tuple(found)
     with closing(wire or wire_of(workspace)) as line:
         sender = Sender(line, Silent(), random=Random(), deadline=line.monotonic() + PATIENCE)  # noqa: S311 - jitter
         for name in workspace.config.destinations:
             _destination(workspace, name, sender, _types(workspace, columns), found)
     return tuple(found)
+
+
+def _way(way: Network) -> str:
+    parts = [f"through {urlsplit(way.proxy).hostname}" if way.proxy else "no proxy"]
+    parts += [f"but for {', '.join(way.no_proxy)}"] if way.no_proxy else []
+    parts += [f"further authorities: {way.ca_file}"] if way.ca_file else []
+    return "; ".join(parts)
 
 
 def _files(options: Options, found: _Findings) -> bool:

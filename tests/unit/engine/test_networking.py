@@ -10,6 +10,7 @@ import pytest
 import trustme
 
 from revetl.config import load_config
+from revetl.engine.debugging import _way
 from revetl.engine.networking import network
 from revetl.engine.workspace import Options, Workspace
 from revetl.errors import ConfigError
@@ -66,6 +67,12 @@ def test_a_password_in_the_file_is_refused() -> None:
     (problem,) = load_config(text, path="revetl.yml").problems
     assert problem.code == "RVT-103"
     assert "secret" not in problem.message
+
+
+def test_debug_says_which_way(tmp_path: Path) -> None:
+    """What is used is told, and no login of it."""
+    found = network(workspace(tmp_path, '{proxy: "' + PROXY + '", no_proxy: [a.b]}', HTTPS_PROXY="http://u:pw@p.x:1"))
+    assert _way(found) == "through p.x; but for a.b"
 
 
 def test_every_command_goes_that_way() -> None:
