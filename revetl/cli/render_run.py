@@ -29,10 +29,18 @@ def plan(found: Plan) -> Iterator[RenderableType]:
     yield from _stand_ins([sync.name for sync in found.syncs if sync.sandbox], "would go to local stand-ins")
     calls = sum(preview.calls for preview in found.previews)
     words = f"would send {many(found.changes, 'change')} in about {many(calls, 'call')}"
-    words = words if found.changes else "nothing to send"
-    failing = sum(preview.error is not None for preview in found.previews)
-    words = f"{words}, {many(failing, 'sync')} cannot run" if failing else words
+    words = ", ".join([words if found.changes else "nothing to send", *_hindered(found)])
     yield Text.assemble((words, "bold"), f" · {tally(found.problems)}")
+
+
+def _hindered(found: Plan) -> Iterator[str]:
+    """Yield how many syncs would not go, or not as a whole."""
+    failing = sum(preview.error is not None for preview in found.previews)
+    holding = sum(bool(preview.held) for preview in found.previews)
+    if failing:
+        yield f"{many(failing, 'sync')} cannot run"
+    if holding:
+        yield f"a guard holds something of {many(holding, 'sync')}"
 
 
 def previews(found: Plan) -> Table:

@@ -59,10 +59,19 @@ def gate(
         if result.partial:
             return _stop(plan, "partial_build", f"{_short(uid)} was built with {result.partial}", "dbt build"), ()
         if result.status not in GOOD and plan.require_tests != "off":
-            return _stop(plan, "tests", f"{_short(uid)}: {result.status} in dbt {result.which}", "dbt build"), ()
+            cause = _cause(project, results, models) if result.status == "skipped" else ""
+            return _stop(plan, "tests", f"{_short(uid)}: {result.status} in dbt {result.which}{cause}", "dbt build"), ()
     if plan.require_tests == "off":
         return None, ()
     return _tests(plan, project, results, models)
+
+
+def _cause(project: Project, results: Mapping[str, BuildResult], models: frozenset[str]) -> str:
+    """Return in words what failed before a model that dbt skipped: a model that it is made of, or a test of one."""
+    nodes = [(_short(uid), uid) for uid in sorted(models)]
+    tests = [(f"test {check.name}", check.unique_id) for check in guarding(project, models)]
+    failed = (told for told, uid in (*nodes, *tests) if uid in results and results[uid].status in FAILED - {"skipped"})
+    return next((f", because {told} failed" for told in failed), "")
 
 
 def _tests(
