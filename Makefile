@@ -74,6 +74,7 @@ package: $(TOOLS)/.made ## wheel and source distribution in dist/, the same byte
 	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(TOOLS)/bin/uv build --quiet -o dist .
 
 matrix: package ## the wheel beside other versions of Python, dbt, DuckDB and drivers: docs/compatibility.md
+	@rm -rf .nox/rows
 	@$(TOOLS)/bin/nox -t matrix
 
 orchestrators: package ## the examples of Airflow, Dagster and Prefect, run by the real packages

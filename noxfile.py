@@ -63,7 +63,7 @@ CELLS = {
     "beside dbt-snowflake": Cell("3.12", ("dbt-snowflake",), "snowflake", SNOWFLAKE),
     "Snowflake connector 5": Cell("3.13", ("snowflake-connector-python>=5,<6",), "snowflake", SNOWFLAKE),
     "beside dbt-postgres": Cell("3.13", ("dbt-postgres", "dbt-duckdb"), "postgres", POSTGRES),
-    "the oldest that pyproject.toml allows": Cell("3.11", extras="dbt", lowest=True),
+    "the oldest that pyproject.toml allows": Cell("3.11", lowest=True),
 }
 
 
@@ -114,6 +114,13 @@ def _kept(session: nox.Session, name: str, said: dict[str, str | bool]) -> None:
     (rows / f"{_slug(name)}.json").write_text(json.dumps({"name": name, **said}), encoding="utf-8")
 
 
+def _row(path: Path, name: str) -> dict[str, str | bool]:
+    """Return what a cell found; one that did not run, for want of its Python for instance, is not good."""
+    if not path.is_file():
+        return {"name": name, "outcome": "did not run", "good": False}
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
 def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", name.lower())
 
@@ -124,8 +131,11 @@ def _cell(session: nox.Session, name: str, cell: Cell) -> None:
     _kept(session, name, row)
     if cell.there:
         _install(session, *cell.there)
+    if cell.lowest:
+        lowest = ("-r", str(ROOT / "pyproject.toml"), "--extra", "dbt", "--resolution", "lowest-direct")
+        _install(session, *lowest)
     before = _versions(session)
-    _install(session, _revetl(cell.extras), *(("--resolution", "lowest-direct") if cell.lowest else ()))
+    _install(session, _revetl(cell.extras))
     after = _versions(session)
     moved = sorted(one for one, version in before.items() if after.get(one) != version)
     _install(session, *TOOLS, *(SERVERS if cell.extras in {"postgres", "snowflake"} else ()))
@@ -133,7 +143,7 @@ def _cell(session: nox.Session, name: str, cell: Cell) -> None:
     row |= {one: after[one] for one in SHOWN if one in after}
     row["python"] = str(session.run("python", "-c", "import platform; print(platform.python_version())", silent=True))
     count, wrong = _tests(session, *cell.tests)
-    told = f"{count - wrong} of {count} tests passed" if wrong else f"{count} tests passed"
+    told = f"{count - wrong} of {count} passed" if wrong else f"{count} passed"
     row |= {"outcome": told + (f"; moved: {', '.join(moved)}" if moved else ""), "good": not (wrong or moved)}
     _kept(session, name, row)
     if not row["good"]:
@@ -150,6 +160,25 @@ def _of(name: str, cell: Cell) -> None:
 
 for _name, _one in CELLS.items():
     _of(_name, _one)
+
+
+@nox.session(python="3.12", tags=["matrix"])
+def bare(session: nox.Session) -> None:
+    """Install the wheel where nothing else is, and use it as somebody who tries it does; then with dbt."""
+    place = Path(session.create_tmp()) / "nowhere"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    _install(session, _revetl(""))
+    session.env["PATH"] = f"{session.bin}{os.pathsep}{os.defpath}"  # no dbt of another environment
+    with session.chdir(place):
+        session.run("revetl", "--version")
+        session.run("revetl", "--help", silent=True)
+        session.run("revetl", silent=True, env={"_REVETL_COMPLETE": "bash_source"})
+        session.run("revetl", "demo", success_codes=[2])  # there is no dbt: it says what to install
+        _install(session, _revetl("dbt"))
+        session.run("revetl", "demo", silent=True)
+        with session.chdir("revetl-demo"):
+            session.run("revetl", "check")
 
 
 @nox.session(python=["3.12"], tags=["orchestrators"])
@@ -173,11 +202,11 @@ def orchestrator(session: nox.Session, name: str) -> None:
 def table(session: nox.Session) -> None:
     """Write what the cells found into the page."""
     rows = Path(session.create_tmp()).parents[1] / "rows"
-    found = [json.loads((rows / f"{_slug(name)}.json").read_text(encoding="utf-8")) for name in CELLS]
-    lines = ["| environment | Python | dbt | DuckDB | warehouse | pyarrow | outcome |", "|---|---|---|---|---|---|---|"]
+    found = [_row(rows / f"{_slug(name)}.json", name) for name in CELLS]
+    lines = ["| environment | Python | dbt | DuckDB | warehouse | pyarrow | tests |", "|---|---|---|---|---|---|---|"]
     for row in found:
         others = [f"{one} {row[one]}" for one in SHOWN[2:4] + SHOWN[5:6] if one in row]
-        cells = (row["name"], row.get("python", ""), row.get("dbt-core", "none"), row.get("duckdb", ""),
+        cells = (row["name"], str(row.get("python", "")).strip(), row.get("dbt-core", "none"), row.get("duckdb", ""),
                  ", ".join(others), row.get("pyarrow", ""), row["outcome"])  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")
     today = f"Written by `make matrix` on {datetime.now(UTC):%Y-%m-%d}."

@@ -103,7 +103,7 @@ class Shop:
             "user.name=revetl demo",
             "user.email=demo@example.org",
             "commit.gpgsign=false",
-            "core.hooksPath=/dev/null",
+            f"core.hooksPath={os.devnull}",
         )
         git = [self.git_program, *(word for setting in own for word in ("-c", setting))]
         start = [] if (self.root / ".git").exists() else [[*git, "init", "--quiet", "--template="]]

@@ -100,7 +100,7 @@ class DuckDBSource:
         except duckdb.PermissionException:
             what = f"{relation} is a view over files, which revetl does not open"
             raise ConfigError("RVT-414", what, hint="materialize it as a table") from None
-        except duckdb.DatabaseError as error:
+        except duckdb.Error as error:
             what = f"{relation} cannot be read: {first_line(error)}"
             raise ConfigError("RVT-414", what, hint="run `dbt build` for it") from None
         return Table(relation, name, {str(row[0]): str(row[1]) for row in rows})
@@ -126,7 +126,7 @@ def _attach(con: duckdb.DuckDBPyConnection, database: Database) -> None:
         raise ConfigError("RVT-410", what, hint="run `dbt build` with the same target first")
     try:
         con.execute(f"ATTACH {quote_text(str(database.path))} AS {quote_identifier(database.name)} (READ_ONLY)")
-    except duckdb.DatabaseError as error:
+    except duckdb.Error as error:
         raise _unopened(database, first_line(error)) from None
 
 

@@ -175,6 +175,12 @@ def test_what_is_imported_is_declared() -> None:
     assert (missing, eager) == ([], [])
 
 
+def test_what_one_system_has_is_imported_where_it_is_used() -> None:
+    """Modules that are not on every system are no reason for which revetl does not start."""
+    ones = {"fcntl", "grp", "msvcrt", "pwd", "resource", "termios", "winreg"}
+    assert [str(one) for source in package() for one in source.imports() if one.top in ones and not one.lazy] == []
+
+
 @pytest.mark.parametrize(
     ("path", "text", "rule"),
     [
