@@ -25,6 +25,7 @@ from revetl.state.schema import MIGRATIONS, STATE, migrate
 
 # Files of this storage version are opened by DuckDB 1.4 and by every later release up to 2.x.
 STORAGE_VERSION = "v1.4.0"
+HEADERS = 3 * 4096  # bytes: DuckDB writes no file that is shorter
 PATIENCE = 50  # tenths of a second
 
 
@@ -100,6 +101,7 @@ class Store:
                 kept="the ledger is untouched; nothing was sent",
                 hint="restore state.duckdb from a backup, or start again from what is there: revetl adopt SYNC",
             )
+        self._unmake(Path(path))
         literal = path.replace("'", "''")
         option = "" if self.directory is None else f" (STORAGE_VERSION '{STORAGE_VERSION}')"
         try:
@@ -112,6 +114,13 @@ class Store:
                 kept="the file is left as it is; nothing was sent",
                 hint="restore it from a backup, or move it away and run `revetl adopt SYNC`",
             ) from None
+
+    def _unmake(self, path: Path) -> None:
+        """Remove a file that was only begun: it is shorter than its headers, and nothing was ever sent on its word."""
+        if self.directory is None or (self.directory / "head.json").exists():
+            return
+        if path.exists() and path.stat().st_size < HEADERS:
+            path.unlink()
 
     def _patiently(self, attach: str) -> None:
         """Attach; a reader (``status``, ``why``) may hold the file for a moment, another run holds the lock file."""

@@ -28,7 +28,7 @@ PLACES: dict[str, tuple[str | None, str, int]] = {
     "renames": (None, "rename", 8),
 }
 STRACE = shutil.which("strace")
-FEW = [("log", "EIO", 1), ("file", "ENOSPC", 1), ("renames", "ENOSPC", 1)]
+FEW = [("log", "ENOSPC", 1), ("file", "EIO", 2), ("renames", "ENOSPC", 1)]  # the second: a file that is only begun
 ERRORS = [(place, error, n) for place in PLACES for error in ("ENOSPC", "EIO") for n in range(TRIES)] or FEW
 
 
@@ -47,8 +47,8 @@ def program(house: House, *before: str) -> subprocess.CompletedProcess[str]:
 
 
 def recorded(house: House) -> set[str]:
-    """Return the keys of which state has an intent, or that are acknowledged."""
-    if not (state(house) / "state.duckdb").exists():
+    """Return the keys of which state has an intent, or that are acknowledged: none before there is a head."""
+    if not (state(house) / "head.json").exists():
         return set()
     with duckdb.connect(str(state(house) / "state.duckdb")) as con:
         tables = {name for (name,) in con.execute("select table_name from duckdb_tables()").fetchall()}

@@ -111,6 +111,18 @@ def test_not_a_database(home: Path) -> None:
     assert (home / "state.duckdb").read_bytes().startswith(b"something else")
 
 
+@pytest.mark.parametrize("size", [0, 4096, 8192])
+def test_only_begun(home: Path, size: int) -> None:
+    """A file whose making was cut off is made anew where nothing was ever sent; with a head it is refused."""
+    path = home / "state.duckdb"
+    path.write_bytes(path.read_bytes()[:size])
+    if size:
+        assert refused(home).code == "RVT-504"
+    (home / "head.json").unlink()
+    with opened(home) as store:
+        assert store.last_seq() == 0
+
+
 def test_newer(home: Path) -> None:
     """A state that a newer release migrated is refused before anything is changed: RVT-505."""
     with opened(home) as store:
