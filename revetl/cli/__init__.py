@@ -6,6 +6,7 @@ when the command runs. A command's module holds a :class:`click.Command` named `
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -120,8 +121,6 @@ def guarded(run: Callable[[], Any], words: Sequence[str]) -> int:
 
 def _pipe_closed() -> int:
     """Leave quietly when the reader of our output has gone, as other tools do: 128 + SIGPIPE."""
-    import os
-
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError):  # stdout is no real file: nothing is left that could complain
@@ -176,6 +175,8 @@ def cli() -> None:
 def main() -> None:
     """Run the command line of this process."""
     _without_core()
+    # No plugin of pydantic's has a place here, and to look for them is to read the metadata of every package.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     cli()
 
 

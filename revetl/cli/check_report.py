@@ -7,12 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
-from xml.etree import ElementTree as ET
 
 import orjson
 
 from revetl import __version__
-from revetl.cli import junit
 from revetl.cli.github import cell, place, table
 from revetl.cli.render_check import effect, estimated, turn, what
 from revetl.cli.screen import SCHEMA_VERSION, plain
@@ -150,6 +148,10 @@ def _result(problem: Problem, rule: int, locate: Locate) -> dict[str, JSON]:
 
 def _junit(found: Checked) -> str:
     """Return JUnit's XML: a case a finding, and one that passes for each sync that has no error."""
+    from xml.etree import ElementTree as ET
+
+    from revetl.cli import junit
+
     suite = ET.Element("testsuite", name="revetl check")
     failures = 0
     for problem in found.problems:

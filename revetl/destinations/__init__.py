@@ -7,7 +7,7 @@ Third parties register a :class:`~revetl.contract.Destination` under the entry p
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -39,12 +39,21 @@ BUILT_IN = {
 
 
 class Registry(Mapping[str, "Destination"]):
-    """Name → destination, loaded on first access. ``sources`` says where each stands, as ``module:attribute``."""
+    """Name → destination, loaded on first access. ``built_in`` says where each stands, as ``module:attribute``.
 
-    def __init__(self, sources: Mapping[str, str]) -> None:
+    A built-in name cannot be taken over by a third party; third parties are looked for when another name is asked for.
+    """
+
+    def __init__(self, built_in: Mapping[str, str]) -> None:
         """Take the places; load nothing."""
-        self._sources = dict(sources)
+        self._built_in = built_in
         self._loaded: dict[str, Destination] = {}
+
+    @cached_property
+    def _sources(self) -> dict[str, str]:
+        from importlib.metadata import entry_points  # here: it reads the metadata of every package that is installed
+
+        return {**{point.name: point.value for point in entry_points(group=GROUP)}, **self._built_in}
 
     def __getitem__(self, name: str) -> Destination:
         """Return the destination of that name.
@@ -54,12 +63,12 @@ class Registry(Mapping[str, "Destination"]):
             DestinationError: RVT-650, what is registered cannot be loaded or contradicts itself.
         """
         if name not in self._loaded:
-            self._loaded[name] = _load(name, self._sources[name])
+            self._loaded[name] = _load(name, self._built_in.get(name) or self._sources[name])
         return self._loaded[name]
 
     def __contains__(self, name: object) -> bool:
         """Return whether something is registered under ``name``, without loading it."""
-        return name in self._sources
+        return name in self._built_in or name in self._sources
 
     def __iter__(self) -> Iterator[str]:
         """Return the names, built-in ones first, without loading anything."""
@@ -72,10 +81,8 @@ class Registry(Mapping[str, "Destination"]):
 
 @cache
 def registry() -> Registry:
-    """Return every destination known here. A built-in name cannot be taken over by a third party."""
-    from importlib.metadata import entry_points  # here: slow to import, and nobody else needs it
-
-    return Registry({**{point.name: point.value for point in entry_points(group=GROUP)}, **BUILT_IN})
+    """Return every destination known here."""
+    return Registry(BUILT_IN)
 
 
 def _load(name: str, source: str) -> Destination:

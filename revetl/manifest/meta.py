@@ -67,4 +67,5 @@ def merged_tags(part: Part, config: Part) -> tuple[str, ...]:
     Raises:
         ManifestError: RVT-201, they are not a list of texts.
     """
-    return tuple(dict.fromkeys((*part.texts("tags"), *config.texts("tags"))))
+    own, inner = part.texts("tags"), config.texts("tags")
+    return tuple(dict.fromkeys(own + inner)) if own or inner else ()

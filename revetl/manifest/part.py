@@ -74,7 +74,7 @@ class Part(NamedTuple):
     def texts(self, key: str) -> tuple[str, ...]:
         """Return the list of strings at ``key``; a lone string is a list of one, as in dbt's ``tags``."""
         found = self.value.get(key)
-        if found is None:
+        if found is None or found == []:
             return ()
         if isinstance(found, str):
             return (found,)
@@ -102,6 +102,9 @@ class Part(NamedTuple):
 
     def free(self, key: str) -> Mapping[str, JSON]:
         """Return the free-form object at ``key``, such as config and meta, nested at most MAX_DEPTH deep."""
+        found = self.value.get(key)
+        if not found and (found is None or isinstance(found, dict)):  # as most of a manifest's are
+            return {}
         found = self.part(key).value
         if found and _deeper(found, MAX_DEPTH):
             raise self.bad(f"nested more than {MAX_DEPTH} deep", key)

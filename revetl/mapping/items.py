@@ -128,7 +128,7 @@ class _Reading:
     def without_kind(self) -> None:
         """Say which columns name destinations although the model says nothing: nothing of them would leave."""
         for name, column in self.node.columns.items():
-            names = mentioned(column.meta.get("revetl"))
+            names = mentioned(column.meta["revetl"]) if "revetl" in column.meta else frozenset()
             if names:
                 what = f"column '{name}' names {', '.join(sorted(names))}, but its model has no `revetl:` of its own"
                 remedy = (

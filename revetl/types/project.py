@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import NamedTuple
 
 from revetl.types.base import EMPTY, JSON
 from revetl.types.words import Severity
@@ -40,8 +41,7 @@ class Relation:
         return ".".join(part for part in (self.database, self.schema, self.identifier) if part)
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):  # a manifest has many, and a tuple is made in a third of the time of a frozen dataclass
     """A column as the manifest describes it; ``meta`` follows the read rule of dbt's versions."""
 
     name: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from planfactory import (
@@ -363,7 +362,7 @@ MODELS: dict[str, Case] = {
         "choose one of: customer",
     ),
     "link that the object does not know": (
-        meta_case(customers(replace(EMPLOYER, meta={"revetl": {"link": "company", "to": {"crm": "EMPLOYEE"}}})), FIRM,
+        meta_case(customers(EMPLOYER._replace(meta={"revetl": {"link": "company", "to": {"crm": "EMPLOYEE"}}})), FIRM,
                   yml=COMPANY),
         "RVT-330", "customers", "company_id", "'contact' of Crm has no link 'EMPLOYEE' (column 'company_id')",
         "did you mean 'EMPLOYER'?",
@@ -392,18 +391,18 @@ MODELS: dict[str, Case] = {
         "write `link: {entity: company, key: [one column for each of them, in that order]}`",
     ),
     "link written once": (
-        meta_case(customers(replace(EMPLOYER, meta={"revetl": {
+        meta_case(customers(EMPLOYER._replace(meta={"revetl": {
             "link": "company", "to": {"crm": {"field": "EMPLOYER", "write": "create"}}}})), FIRM, yml=COMPANY),
         "RVT-332", "customers", "company_id", "a link is always written", "remove `write`",
     ),
     "personal link": (
-        meta_case(customers(replace(EMPLOYER, meta={"revetl": {
+        meta_case(customers(EMPLOYER._replace(meta={"revetl": {
             "pii": "firm", "link": "company", "to": {"crm": "EMPLOYER"}}})), FIRM, yml=COMPANY),
         "RVT-307", "customers", "company_id", "column 'company_id' is personal (firm)",
         "write `allow_pii: [firm]` in sync crm.customer, or remove the column's `to`",
     ),
     "two links into one": (
-        meta_case(customers(EMPLOYER, replace(EMPLOYER, name="firm_id")), FIRM, yml=COMPANY),
+        meta_case(customers(EMPLOYER, EMPLOYER._replace(name="firm_id")), FIRM, yml=COMPANY),
         "RVT-304", "customers", "firm_id", "two columns both go into crm.customer.EMPLOYER",
         "give one of them another link",
     ),

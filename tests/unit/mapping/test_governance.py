@@ -90,7 +90,7 @@ def test_a_rule_that_means_nobody_is_an_error(policy: str, to: str) -> None:
 
 def test_what_leaves_must_be_described() -> None:
     """Mapped columns and cohorts need a description; what does not leave needs none."""
-    email = replace(EMAIL, description="the address")
+    email = EMAIL._replace(description="the address")
     people = model("customers", properties(), ID, email)
     assert governed("{require_description: true}", people, replace(vip(), description="they buy")).errors == ()
     assert violation("{require_description: true}", people, vip(), code="RVT-352").model == "vip"

@@ -169,7 +169,7 @@ CASES: dict[str, Case] = {
     ),
     "link from another column": (
         written(customers(LINK, column("boss")), FIRM, more=COMPANY),
-        written(customers(replace(LINK, name="boss"), column("firm")), FIRM, more=COMPANY),
+        written(customers(LINK._replace(name="boss"), column("firm")), FIRM, more=COMPANY),
         [(FlowKind.LINK_CHANGED, "EMPLOYER", True, True)],
     ),
     "membership field added": (

@@ -99,12 +99,12 @@ def test_flows_of_an_older_version_say_nothing_of_models() -> None:
 
 def test_a_declared_type_that_changes_retypes_the_field() -> None:
     """By the manifest: both types, the column, and where to look."""
-    before, after = (told(customers(replace(TIER, data_type=kind))) for kind in ("varchar", "INT"))
+    before, after = (told(customers(TIER._replace(data_type=kind))) for kind in ("varchar", "INT"))
     (change,) = diff_flows(before, after)
     assert (change.kind, change.name, change.column) == (FlowKind.FIELD_RETYPED, "TIER", "tier")
     assert (change.before, change.after, change.evidence) == ("varchar", "INT", "manifest")
     assert change.file == "models/customers.yml"
-    assert diff_flows(before, told(customers(replace(TIER, data_type="VARCHAR")))) == ()
+    assert diff_flows(before, told(customers(TIER._replace(data_type="VARCHAR")))) == ()
     assert diff_flows(before, told(customers(TIER))) == ()
 
 
@@ -116,7 +116,7 @@ def test_the_catalogs_types_are_better_evidence() -> None:
     assert (change.kind, change.before, change.after, change.evidence) == (
         FlowKind.FIELD_RETYPED, "TEXT", "INT", "catalog",
     )  # fmt: skip
-    assert diff_flows(told(customers(replace(TIER, data_type="date"))), told(customers(TIER), types=new)) == ()
+    assert diff_flows(told(customers(TIER._replace(data_type="date"))), told(customers(TIER), types=new)) == ()
 
 
 def _removed(after: Flow, before: Flow) -> FlowChange:
@@ -173,7 +173,7 @@ def test_fields_of_memberships_are_retyped_too() -> None:
     """A cohort's own columns are looked at like all others."""
     status = Column("s", data_type="text", meta={"revetl": {"to": {"crm": "Status"}}})
     before, after = (
-        told(customers(), model("vip", cohort("crm"), ID, replace(status, data_type=kind))) for kind in ("text", "int")
+        told(customers(), model("vip", cohort("crm"), ID, status._replace(data_type=kind))) for kind in ("text", "int")
     )
     (change,) = diff_flows(before, after)
     assert (change.kind, change.name) == (FlowKind.MEMBERSHIP_RETYPED, "vip.Status")
