@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 TOOLS := .tools
 LOCK := requirements.lock
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' revetl/__init__.py)
 COMPILE := $(TOOLS)/bin/uv pip compile --quiet --no-header --no-annotate --generate-hashes --universal \
 	--python-version 3.11 -c constraints.txt pyproject.toml
 
@@ -68,7 +69,9 @@ audit: $(TOOLS)/.made ## known weaknesses of what the lock pins; asks the networ
 
 sbom: $(TOOLS)/.made ## what revetl brings along, as dist/revetl.cdx.json (CycloneDX)
 	@mkdir -p dist
-	@$(COMPILE) | PYTHONWARNINGS=ignore $(TOOLS)/bin/cyclonedx-py requirements - --pyproject pyproject.toml --of JSON -o dist/revetl.cdx.json
+	@sed 's/^dynamic = \["version"\]/version = "$(VERSION)"/' pyproject.toml > $(TOOLS)/versioned.toml
+	@$(COMPILE) | PYTHONWARNINGS=ignore $(TOOLS)/bin/cyclonedx-py requirements - --pyproject $(TOOLS)/versioned.toml \
+		--output-reproducible --of JSON -o dist/revetl.cdx.json
 
 package: $(TOOLS)/.made ## wheel and source distribution in dist/, the same bytes each time
 	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(TOOLS)/bin/uv build --quiet -o dist .
