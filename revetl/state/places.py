@@ -20,7 +20,7 @@ COLUMNS: Mapping[str, str] = {"file": "VARCHAR", "part": "INTEGER", "data": "VAR
 # signs, in what Arrow says, of errors that no waiting mends (its S3 and Google file systems)
 REFUSED = (
     "NO_SUCH_BUCKET", "ACCESS_DENIED", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH", "INVALID_SIGNATURE",
-    "PERMISSION_DENIED", "UNAUTHENTICATED",
+    "PERMISSION_DENIED", "UNAUTHENTICATED", "NOT_FOUND",
 )  # fmt: skip
 PART = 1 << 19  # bytes of a file in one row
 
@@ -102,9 +102,11 @@ class Objects:
         self._local = isinstance(self._files, fs.LocalFileSystem)
 
     def check(self) -> None:
-        """List what is there."""
+        """List what is there; Google finds no files in a bucket that is missing, unless that itself is asked for."""
         with self._worded():
-            self._listed()
+            if not self._listed() and self._files.type_name == "gcs":
+                with suppress(PermissionError):  # what lies beside the prefix may be nobody's business
+                    self._files.get_file_info(self._fs.FileSelector(self._root.partition("/")[0]))
 
     def keep(self, path: Path) -> None:
         """Store a file: beside first and moved where the place is a directory, whole or not at all in a bucket."""
