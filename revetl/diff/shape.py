@@ -81,12 +81,13 @@ class Shape:
     memberships: tuple[Slot, ...] = ()  # fields of memberships; their columns lie beside the members
     asked: str | None = None  # table of the keys that a partial read is about; None: all are read
     settled: bool = False  # of a partial read: whoever is not asked for is as state says
-    sizes: Mapping[str | None, int] | None = None  # the asked are all who differ: members by cohort, and (None) records
+    complete: bool = False  # the asked are all who differ
+    sizes: Mapping[str | None, int] | None = None  # of state, if not at hand: members by cohort, (None) records
 
     @property
     def whole(self) -> bool:
         """Return whether all that may differ is read."""
-        return self.asked is None or self.sizes is not None
+        return self.asked is None or self.complete
 
     def size(self, cohort: str | None = None) -> str:
         """Return a SELECT of how many records are known, or members of a cohort."""

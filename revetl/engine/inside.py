@@ -12,9 +12,9 @@ from dataclasses import replace
 
 from revetl.diff import candidates, desired
 from revetl.diff.shape import STATE, Shape
-from revetl.diff.spelling import fold
 from revetl.engine import shapes
 from revetl.engine.keyed import Asked, Counted
+from revetl.engine.nearby import PARTS, Nearby
 from revetl.engine.recent import Recent
 from revetl.engine.session import Session
 from revetl.engine.shapes import Shaped
@@ -26,10 +26,9 @@ from revetl.state.native import arriving, leaving
 from revetl.state.trouble import is_broken
 from revetl.types import SyncPlan
 from revetl.warehouse.connection import QueryError
-from revetl.warehouse.source import Answering
+from revetl.warehouse.source import Answering, Tables
 
 SHARE, FEW, MANY = 0.5, 1_000, 1_000_000  # of the known records; a few are no reason to read all, too many are
-SOME = 5_000  # identities in one question
 
 
 def look(session: Session, plans: Sequence[SyncPlan]) -> Mapping[str, Recent]:
@@ -42,9 +41,9 @@ def look(session: Session, plans: Sequence[SyncPlan]) -> Mapping[str, Recent]:
     for plan in plans:
         stored = load_sync(session.store, plan.name)
         if stored is not None and found[plan.name].asked is None:
-            for name in ("snap", "members"):
+            for name in PARTS:
                 session.store.entire(f"{name}_{stored.id}")  # some of it may be here
-    _bring_ids(session, plans, {name: one.asked for name, one in found.items() if one.asked is not None})
+    bring_ids(session, plans, {name: one.asked for name, one in found.items() if one.asked is not None})
     return found
 
 
@@ -63,7 +62,7 @@ def bring_linked(session: Session, shaped: Shaped) -> None:
 IDS = {"sync": "VARCHAR", "key": "VARCHAR"}
 
 
-def _bring_ids(session: Session, plans: Sequence[SyncPlan], asked: Mapping[str, Asked]) -> None:
+def bring_ids(session: Session, plans: Sequence[SyncPlan], asked: Mapping[str, Asked]) -> None:
     """Bring the ids of those whose rows are read, and of syncs that are read whole all of them."""
     if not asked:
         return
@@ -79,6 +78,22 @@ def _bring_ids(session: Session, plans: Sequence[SyncPlan], asked: Mapping[str, 
             session.store.bring("remote", IDS, [(plan.name, row[0]) for row in session.store.rows(keys)])
 
 
+def compared(session: Session, plan: SyncPlan, tables: Tables) -> Shape:
+    """Return the shape of a sync that state and models know alike.
+
+    Raises:
+        Cannot: they do not.
+    """
+    stored = load_sync(session.store, plan.name)
+    if stored is None:
+        raise Cannot("nothing is settled yet")
+    destination = session.workspace.registry[plan.type]
+    shaped = shapes.shape_of(plan, stored, tables, destination, stored.id, session.workspace.options.clear)
+    if shaped.retyped:
+        raise Cannot("a mapped column has another type than before")
+    return shaped.shape
+
+
 def _one(session: Session, plan: SyncPlan, told: Told, number: int) -> Recent:
     try:
         return Recent(_Look(session, plan, told, number).asked())
@@ -92,7 +107,7 @@ def _one(session: Session, plan: SyncPlan, told: Told, number: int) -> Recent:
         return Recent(why=f"the warehouse cannot compare it ({error.code})")
 
 
-class _Look:
+class _Look(Nearby):
     """One sync, compared in its warehouse."""
 
     def __init__(self, session: Session, plan: SyncPlan, told: Told, number: int) -> None:
@@ -101,21 +116,12 @@ class _Look:
         Raises:
             Cannot: the warehouse cannot compare it.
         """
-        self.plan, self.store, self.number = plan, session.store, number
-        assert session.spelling is not None and isinstance(session.source, Answering)  # noqa: S101, PT018 - see look
-        self.source, self.spelling = session.source, session.spelling
-        stored = load_sync(self.store, plan.name)
-        if stored is None:
-            raise Cannot("nothing is settled yet")
-        destination = session.workspace.registry[plan.type]
-        clear = session.workspace.options.clear
-        shaped = shapes.shape_of(plan, stored, tables(plan, told), destination, stored.id, clear)
-        if shaped.retyped:
-            raise Cannot("a mapped column has another type than before")
-        if shaped.shape.resend:
+        shape = compared(session, plan, tables(plan, told))
+        super().__init__(session, shape, number)
+        self.plan, self.number = plan, number
+        if shape.resend:
             raise Cannot("what the destination takes is written otherwise now")
-        self.shape = shaped.shape
-        self.names = there(plan, self.shape, told, self.spelling)
+        self.names = there(plan, shape, told, self.spelling)
 
     def asked(self) -> Asked:
         """Return the keys of all whose rows are needed, with everything that was counted."""
@@ -125,36 +131,29 @@ class _Look:
             self._make(table, [])
             return self._found(table, counted)
         most = min(max(FEW, round(SHARE * counted.sizes[None])), MANY)
-        found = self._ask(candidates.records(self.plan, self.names, self.shape, self.spelling, most + 1), "records")
+        found = self.ask(candidates.records(self.plan, self.names, self.shape, self.spelling, most + 1), "records")
         parts = [self._typed(found), self._pending()]
         if self.shape.cohorts:
             sql = candidates.members(self.plan, self.names, self.shape, self.spelling, most + 1)
-            parts.append(self._typed(self._ask(sql, "members")))
+            parts.append(self._typed(self.ask(sql, "members")))
         self._make(table, parts)
         if int(self.store.one(f"SELECT count(*) FROM {table}")) > most:
             raise Cannot(f"more than {most:,} keys differ")
         counted = replace(counted, twice=self._twice(counted, found))
         if counted.twice is None:
-            self._bring(table)
+            self.bring(table)
             self._add_standing(table, found)
-            self._bring(table)
+            self.bring(table)
         return self._found(table, counted)
 
-    def _ask(self, sql: str, name: str) -> str:
-        """Let the warehouse answer; return the table that has the answer."""
-        table = f"temp.main.{name}_{self.number}"
-        self.source.ask(self.store.con, sql, table)
-        return table
-
     def _numbers(self, sql: str) -> list[int]:
-        return [int(value) for value in self.store.rows(f"FROM {self._ask(sql, 'numbers')}")[0]]
+        return [int(value) for value in self.store.rows(f"FROM {self.ask(sql, 'numbers')}")[0]]
 
     def _counted(self) -> Counted:
         plan, names, shape = self.plan, self.names, self.shape
         rows, nulls = self._numbers(candidates.health(plan.base, names[plan.base.unique_id], self.spelling))
         (wanted,) = self._numbers(candidates.count(plan, names, shape, self.spelling))
-        records, members = self.store.sizes(f"snap_{shape.id}"), self.store.sizes(f"members_{shape.id}", "cohort")
-        return Counted(rows, nulls, wanted, {**members, **records})
+        return Counted(rows, nulls, wanted, self.sizes())
 
     def _typed(self, found: str) -> str:
         """Return a SELECT of the keys of an answer; those that state alone has are spelt as state spells texts."""
@@ -193,30 +192,13 @@ class _Look:
                 return ref.model, extra
         raise Cannot("its keys cannot be told apart there")
 
-    def _bring(self, table: str) -> None:
-        """Bring what state holds of these keys."""
-        pairs = list(zip(self.shape.ks, self.shape.keys, strict=True))
-        keys = self.store.rows(f"SELECT {', '.join(leaving(k, kind) for k, kind in pairs)} FROM {table}")
-        for name in ("snap", "members"):
-            self.store.bring(f"{name}_{self.shape.id}", dict(pairs), keys)
-
     def _add_standing(self, table: str, found: str) -> None:
         """Add who stands at an identity that somebody comes to, goes from, or may have come to."""
-        shape, places = self.shape, f"temp.main.places_{self.number}"
+        places = f"temp.main.places_{self.number}"
         self.store.con.execute(f"CREATE OR REPLACE TEMP TABLE {places} AS {self._places(table, found)}")
-        texts = [row[0] for row in self.store.rows(f"SELECT m FROM {places}")]
-        exact = shape.normalise not in candidates.FOLDED
-        asked = sorted({text if exact else fold(text) for text in texts})
-        for at in range(0, len(asked), SOME):
-            sql = candidates.standing(shape, self.spelling, asked[at : at + SOME])
-            there = self._ask(sql, "standing")
-            pairs = zip(shape.ks, shape.keys, strict=True)
-            keys = ", ".join(f"{arriving(k, kind)} AS {k}" for k, kind in pairs)
-            same = f"{shape.normalised(arriving('t.m', 'VARCHAR'))} IN (SELECT {shape.normalised('m')} FROM {places})"
-            new = f"SELECT DISTINCT {keys} FROM {there} t WHERE {same}"
-            self.store.con.execute(
-                f"INSERT INTO {table} SELECT n.* FROM ({new}) n ANTI JOIN {table} o ON {shape.same_key('n', 'o')}"
-            )
+        new = f"(SELECT DISTINCT * FROM {self.standing(places)}) n"
+        same = self.shape.same_key("n", "o")
+        self.store.con.execute(f"INSERT INTO {table} SELECT n.* FROM {new} ANTI JOIN {table} o ON {same}")
 
     def _places(self, table: str, found: str) -> str:
         """Return a SELECT of match values: of who comes and who goes, and whatever is in doubt.
@@ -225,12 +207,10 @@ class _Look:
         """
         shape, held = self.shape, arriving("sm", "VARCHAR")
         moved = f"{shape.normalised('dm')} IS DISTINCT FROM {shape.normalised(held)}"
-        doubt = f"FROM {STATE}.pending WHERE sync = {quote_text(self.plan.name)}"
         parts = [
             f"SELECT dm AS m FROM {found} WHERE {moved}",
             f"SELECT {held} FROM {found} WHERE {moved}",
-            f"SELECT unnest(near) {doubt}",
-            f"SELECT unnest(tried).m {doubt}",
+            *self.doubts(),
         ]
         if shape.memberships:
             parts += [
@@ -242,4 +222,4 @@ class _Look:
     def _found(self, table: str, counted: Counted) -> Asked:
         keys = self.store.rows(f"SELECT {', '.join(f'CAST({k} AS VARCHAR)' for k in self.shape.ks)} FROM {table}")
         told = frozenset(tuple(row) for row in keys)
-        return Asked(table, self.shape.keys, told, settled=True, counted=counted)
+        return Asked(table, self.shape.keys, told, settled=True, counted=counted, sizes=counted.sizes)

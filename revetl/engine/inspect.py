@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from revetl.diff import changes
 from revetl.diff.shape import Shape
-from revetl.engine import gate, inside, keyed, recent, shapes, survey
+from revetl.engine import gate, inside, keyed, named, recent, shapes, survey
 from revetl.engine.keyed import Asked
 from revetl.engine.linking import targets_first
 from revetl.engine.recent import Recent
@@ -19,7 +19,7 @@ from revetl.errors import ConfigError, RevetlError
 from revetl.state.layout import StoredSync, load_sync, next_id, rename_sync
 from revetl.state.marks import Marks
 from revetl.state.trouble import is_broken
-from revetl.types import Held, Progress, Relation, RemoteField, SyncPlan, SyncPreview
+from revetl.types import Held, Progress, RemoteField, SyncPlan, SyncPreview
 from revetl.warehouse.connection import QueryError, first_line
 from revetl.warehouse.source import Tables
 
@@ -145,26 +145,13 @@ def _open(session: Session, plans: tuple[SyncPlan, ...]) -> _Reading:
     needs = shapes.needs(plans, dated=session.workspace.config.incremental is not None)
     recents: Mapping[str, Recent] = {}
     if session.workspace.options.partial:
-        asked = _ask(session, plans, list(needs))
+        asked = named.ask(session, plans, list(needs))
     else:
         recents = inside.look(session, plans) or recent.look(session, plans)
         asked = {name: one.asked for name, one in recents.items() if one.asked is not None}
     pairs = [(plan, asked[plan.name]) for plan in plans if plan.name in asked]
     only = keyed.only(pairs, [plan for plan in plans if plan.name not in asked])
     return _Reading(session.source.tables(session.store.con, list(needs), needs, only), asked, recents)
-
-
-def _ask(session: Session, plans: tuple[SyncPlan, ...], relations: Sequence[Relation]) -> Mapping[str, Asked]:
-    """Return, by sync, which keys the run is about: their types are known once the models are described."""
-    assert session.source is not None  # noqa: S101 - see where it is called
-    store, texts = session.store, session.workspace.options.keys
-    described = session.source.tables(store.con, relations)
-    found = {}
-    for number, plan in enumerate(plans):
-        stored = load_sync(store, plan.name) or (load_sync(store, plan.was) if plan.was else None)
-        kinds = keyed.kinds_of(plan, stored, described)
-        found[plan.name] = keyed.ask(store, plan, stored, kinds, number, texts)
-    return found
 
 
 def _read_one(session: Session, plan: SyncPlan, reading: _Reading, number: int, found: Inspection) -> _Read | None:
@@ -192,6 +179,7 @@ def _read_one(session: Session, plan: SyncPlan, reading: _Reading, number: int, 
             shaped = _accept_types(session, plan, shaped, stored, tables, asked)
         counted = asked.counted if asked else None
         inside.bring_linked(session, shaped)
+        named.bring_standing(session, plan, shaped, number)
         rows = survey.read(plan, shaped, store, counted=counted)
         if not isinstance(rows, int) and rows.guard == "min_rows":
             few = session.approvals.allows(plan.name, "min_rows", None, 0)

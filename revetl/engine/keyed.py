@@ -37,11 +37,14 @@ class Asked:
     unknown: int = 0
     settled: bool = False  # whoever is not asked for is as state says
     counted: Counted | None = None  # these are all who differ
+    sizes: Mapping[str | None, int] | None = None  # of state, as in ``counted``, where no more of it is at hand
+    why: str = ""  # all of state is
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Return what to say of texts that mean nothing here."""
-        return (f"{self.unknown} of the given keys can be no key of this sync",) if self.unknown else ()
+        """Return what to say of texts that mean nothing here, and of state that was read whole."""
+        unknown = (f"{self.unknown} of the given keys can be no key of this sync",) if self.unknown else ()
+        return (*unknown, f"all that state has of it was read: {self.why}") if self.why else unknown
 
 
 def ask(store: Store, plan: SyncPlan, stored: StoredSync | None, kinds: tuple[str, ...], number: int,
@@ -110,7 +113,7 @@ def _registered(store: Store, spelt: Sequence[tuple[str, list[str]]]) -> Iterato
 def _parts(text: str, width: int) -> Iterator[Key]:
     """Yield the keys that a text may spell, a JSON array or parts with commas between; without any, one of nothing."""
     bare = (text,) if width == 1 else tuple(part.strip() for part in text.split(","))
-    found = [key for key in (bare, _array(text)) if len(key) == width and all(map(_sound, key))]
+    found = [key for key in (bare, _array(text)) if len(key) == width and all(map(sound, key))]
     yield from found or [()]
 
 
@@ -122,6 +125,6 @@ def _array(text: str) -> Key:
     return tuple(part if isinstance(part, str) else json.dumps(part) for part in found)
 
 
-def _sound(part: str) -> bool:
+def sound(part: str) -> bool:
     """Return whether a warehouse can hold this text: no NUL, no half of a surrogate pair."""
     return "\0" not in part and not any("\ud800" <= letter <= "\udfff" for letter in part)

@@ -280,7 +280,8 @@ def shape_of(
         cohorts=(*(c.name for c in plan.cohorts), *([plan.consent.cohort] if plan.consent else []), *sorted(ended)),
         asked=asked.table if asked else None,
         settled=asked is not None and asked.settled,
-        sizes=asked.counted.sizes if asked and asked.counted else None,
+        complete=asked is not None and asked.counted is not None,
+        sizes=asked.sizes if asked else None,
     )
     names = {uid: _source(ref, tables, shape.keys, shape.asked) for uid, ref in refs.items()}
     version = f"{flow_hash(plan)}/{wire}"

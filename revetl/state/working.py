@@ -157,7 +157,11 @@ class WorkingCopy:
 
     def _on_state(self, sql: str, parameters: Any) -> Any:
         for table in tables_of(sql):
-            self.fetch(table)
+            if sql.startswith("DROP "):
+                self._absent.discard(table)
+                self._partly.pop(table, None)
+            else:
+                self.fetch(table)
         if ";" in sql and not parameters:
             for statement in self.con.extract_statements(sql):
                 self._one(statement.query.strip().removesuffix(";"), None)

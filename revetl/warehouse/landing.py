@@ -6,12 +6,12 @@ read lies in the run's own in-memory database until :meth:`LandedSource.release`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -23,7 +23,9 @@ from revetl.warehouse.connection import first_line
 from revetl.warehouse.source import INSTANTS, Needs, Only, Since, Table, Tables, Within
 
 SCHEMA = "revetl_models"
-CHUNK = 5000  # keys in one query: Snowflake takes 16,384 expressions in a list
+# what one list in a query may hold: Snowflake takes 16,384 expressions, and a megabyte of a statement
+CHUNK, SIZE = 5_000, 200_000
+Texts = TypeVar("Texts", bound=Sequence[str])
 _INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"})
 
 
@@ -222,23 +224,53 @@ def conditions(told: Described, rows: Within | Since | None, text: Callable[[str
         return ("",)
     if isinstance(rows, Since):
         return (_since(told, rows),)
-    if not rows.keys:
-        return ("1 = 0",)
+    return _within(told, rows, text) if rows.keys else ("1 = 0",)
+
+
+def _within(told: Described, rows: Within, text: Callable[[str], str]) -> Sequence[str]:
     named = [_chosen(told.columns, frozenset({column})) for column in rows.columns]
     if not all(named):
         return ("",)  # the missing column is told of elsewhere
     kinds = [told.columns[name[0]] for name in named]
     if not all(k.type == kind or (_whole(k.type) and _whole(kind)) for k, kind in zip(kinds, rows.kinds, strict=True)):
         return ("",)
-    columns = ", ".join(kind.select(quote_identifier(name[0])) for name, kind in zip(named, kinds, strict=True))
-    listed = [
-        ", ".join(value if _bare(kind) else text(value) for value, kind in zip(key, rows.kinds, strict=True))
+    columns = [kind.select(quote_identifier(name[0])) for name, kind in zip(named, kinds, strict=True)]
+    spelt = [
+        [value if _bare(kind) else text(value) for value, kind in zip(key, rows.kinds, strict=True)]
         for key in sorted(rows.keys)
     ]
-    composite = len(kinds) > 1
-    listed = [f"({key})" for key in listed] if composite else listed
-    left = f"({columns})" if composite else columns
-    return [f"{left} IN ({', '.join(listed[n : n + CHUNK])})" for n in range(0, len(listed), CHUNK)]
+    return [_listed(columns, some) for some in portions(spelt, len(columns))]
+
+
+def _in(column: str, texts: Iterable[str]) -> str:
+    return f"{column} IN ({', '.join(texts)})"
+
+
+def _listed(columns: Sequence[str], keys: Sequence[Sequence[str]]) -> str:
+    """Return the condition that the columns are one of these keys.
+
+    Postgres finds one column's value in a list at once, but looks through a list of composite keys row by row: so each
+    column's own list stands before that, and leaves few rows for it.
+    """
+    each = [_in(column, dict.fromkeys(key[n] for key in keys)) for n, column in enumerate(columns)]
+    if len(columns) == 1:
+        return each[0]
+    return " AND ".join([*each, _in(f"({', '.join(columns)})", (f"({', '.join(key)})" for key in keys))])
+
+
+def portions(items: Sequence[Texts], width: int = 1) -> Iterator[Sequence[Texts]]:
+    """Yield what goes into one list of a query at a time: texts, or keys of ``width`` texts each."""
+    some: list[Texts] = []
+    size = 0
+    for item in items:
+        length = sum(map(len, item))
+        if some and (len(some) * width >= CHUNK or size + length > SIZE):
+            yield some
+            some, size = [], 0
+        some.append(item)
+        size += length
+    if some:
+        yield some
 
 
 def _whole(kind: str) -> bool:

@@ -92,6 +92,7 @@ def check_dates(source: LandedSource, con: Any, database: str, quoted: bool) -> 
 def test_from_postgres(postgres: postgres_server.Server, con: Any, conforming: str, monkeypatch: Any) -> None:
     """From a real server, whichever way it takes backslashes; a server that escapes them is told no other text."""
     monkeypatch.setattr(landing, "CHUNK", 3)
+    monkeypatch.setattr(landing, "SIZE", 30)
     profile = Profile("shop", "dev", "postgres", postgres.output, Path("profiles.yml"))
     postgres.run("DROP SCHEMA IF EXISTS partly CASCADE", "CREATE SCHEMA partly", *tables("partly", "\\", "timestamptz"))
     postgres.run(f"ALTER ROLE postgres SET standard_conforming_strings = {conforming}")
@@ -106,6 +107,7 @@ def test_from_postgres(postgres: postgres_server.Server, con: Any, conforming: s
 def test_from_snowflake(snowflake: snowflake_server.Server, con: Any, monkeypatch: Any) -> None:
     """From a local server over the real connector."""
     monkeypatch.setattr(landing, "CHUNK", 3)
+    monkeypatch.setattr(landing, "SIZE", 30)
     profile = Profile("shop", "dev", "snowflake", snowflake.output, Path("profiles.yml"))
     snowflake.run(
         "CREATE DATABASE IF NOT EXISTS shop",

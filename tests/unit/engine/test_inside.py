@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import Phase, example, given, settings
 
 from revetl.diff import candidates
 from revetl.engine import inside
+from revetl.state.sqlowner import SqlOwner
 from revetl.types import CohortPlan, FieldPlan, Guards, Hash, Limits, OnLeave, SyncPlan
-from tests.unit.engine.harness import NAME, Ran, Rig, fields, plan, ref
-from tests.unit.engine.histories import STORY, History, histories, rich, same
+from revetl.warehouse import landing
+from tests.unit.engine.harness import NAME, OFF, Ran, Rig, cohort, fields, plan, ref
+from tests.unit.engine.histories import STORY, History, histories, named, rich, same
 from tests.unit.engine.test_links import WIDE, firms, link
 from tests.unit.engine.together import Together
+
+EXAMPLES = int(os.environ.get("REVETL_EXAMPLES", "3"))
 
 
 @pytest.fixture
@@ -186,9 +191,62 @@ def test_links_find_ids_of_whom_nothing_is_read(together: Callable[..., Together
     assert read(rig.run()) == "1 keys were read"
 
 
-# --- as a whole read --------------------------------------------------------------------------------------------------
+# --- named keys -------------------------------------------------------------------------------------------------------
 
-EXAMPLES = int(os.environ.get("REVETL_EXAMPLES", "3"))
+
+def test_of_named_keys_little_is_fetched(together: Callable[..., Together], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What leaves the warehouse for named keys is proportional to them: rows of models, and rows of state."""
+    left: list[int] = []
+    batches, rows = landing._Incoming.batches, SqlOwner.read
+
+    def counted(self: landing._Incoming) -> Iterator[Any]:
+        for batch in batches(self):
+            left.append(batch.num_rows)
+            yield batch
+
+    def fetched(self: SqlOwner, table: str, *words: Any) -> Iterator[Any]:
+        for some in rows(self, table, *words):
+            left.append(len(some) if table.startswith(("snap", "members", "remote")) else 0)
+            yield some
+
+    monkeypatch.setattr(landing._Incoming, "batches", counted)
+    monkeypatch.setattr(SqlOwner, "read", fetched)
+    made, taken = plan(cohorts=(cohort("vip"),), guards=replace(OFF, max_leave=Limits(0.01, 0))), []
+    for count in (100, 200):
+        rig = together(made)
+        rig.people(*[person(f"k{n}") for n in range(count)])
+        rig.keys("vip", *[f"k{n}" for n in range(count)])
+        rig.run()
+        rig.people(*[person(f"k{n}", "y") for n in range(1, count)])
+        left.clear()
+        done = rig.run(keys=["k0", "k1", "K2@example.org", "nobody"], partial=True)
+        assert set(done.status) == {"k0 leave", "k0 part vip", "k1 upsert", "k2 upsert"}
+        assert not done.held  # one of a hundred may leave; one of those that were fetched would be more
+        taken.append(sum(left))
+    assert taken[0] == taken[1] < 30
+
+
+@pytest.mark.parametrize("named", [["new"], ["k3"]])
+def test_named_keys_meet_who_is_not_named(together: Callable[..., Together], named: list[str]) -> None:
+    """Who comes to where another stands waits for a run that reads both, though of state only those two are fetched."""
+    rig = started(together)
+    rig.people(*[person(f"k{n}") for n in range(3)], ("k3", "K4@example.org", "x"), ("new", " k4@Example.org", "x"))
+    done = rig.run(keys=named, partial=True)
+    assert set(done.status.values()) == {"waiting"}
+
+
+@settings(max_examples=EXAMPLES, deadline=None, phases=[Phase.explicit, Phase.generate])
+@example(STORY, ["a", "b", "'", "k@example.org"])
+@given(histories, named)
+def test_named_keys_do_what_they_do_beside_the_whole_state(history: History, keys: list[str]) -> None:
+    """Over any history, a run of named keys does the same whether it fetched all of state or what concerns them."""
+    with TemporaryDirectory() as place:
+        much = Rig(rich())
+        much.con.execute("PRAGMA disable_optimizer")
+        same(Together(rich(), Path(place)), much, history, keys)
+
+
+# --- as a whole read --------------------------------------------------------------------------------------------------
 
 
 @settings(max_examples=EXAMPLES, deadline=None, phases=[Phase.explicit, Phase.generate])

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import duckdb
 import pytest
 
+from revetl.engine import retiring
+from revetl.engine.session import Session
 from revetl.errors import ConfigError, TryLater
+from revetl.mapping.orphans import Orphan
 from revetl.state import ledger
 from revetl.state.capture import write_of
 from revetl.state.layout import StoredField, StoredSync, add_field, load_sync, make_tables
@@ -19,6 +23,7 @@ from revetl.state.places import Objects
 from revetl.state.rekeying import carry, count, make_map, note, write_down
 from revetl.state.rewriting import drop_rows
 from revetl.state.shared import SharedStore
+from revetl.state.sqlowner import SqlOwner
 from revetl.state.working import WorkingCopy
 from tests.faults.duck_owner import SCHEMA, CrashingOwner, Duck, EarlyDuck
 
@@ -108,6 +113,35 @@ def test_every_kind_of_write_arrives(duck: Duck, tmp_path: Path) -> None:
     assert [other.store.rows(question) for question in questions] == wanted
     other.copy.execute("DROP TABLE revetl_state.snap_1")
     assert "snap_1" not in CrashingOwner(duck).tables()
+
+
+RETIRED = [Orphan("mail.person", "cohort", "vip"), Orphan("crm.person", "sync", "crm.person")]
+
+
+def test_what_is_retired_is_not_fetched(duck: Duck, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cohort and a sync go from the owner without their rows being read; those of others stay."""
+    one = Machine(duck, tmp_path)
+    for number, name in ((1, "crm.person"), (2, "mail.person")):
+        sync = StoredSync(number, name, ("VARCHAR",), "email", 1, {}, None, "flow", 3)
+        make_tables(one.store, sync)
+        one.copy.execute(f"INSERT INTO revetl_state.snap_{number} SELECT 'k' || i, 'm' || i FROM range(3) t(i)")
+        one.copy.execute(f"INSERT INTO revetl_state.members_{number} VALUES ('k1', 'vip'), ('k2', 'vip'), ('k1', 'a')")
+        one.copy.execute("INSERT INTO revetl_state.remote VALUES (?, '[\"k1\"]', '1', true)", [name])
+    duck.execute(f"UPDATE {SCHEMA}.revetl_lease SET until = 0")
+    read: list[str] = []
+    plain = SqlOwner.read
+
+    def noted(self: SqlOwner, table: str, *words: Any) -> Any:
+        read.append(table)
+        return plain(self, table, *words)
+
+    monkeypatch.setattr(SqlOwner, "read", noted)
+    session = cast("Session", SimpleNamespace(store=Machine(duck, tmp_path, "next").store))
+    done = [retiring._settle(session, orphan) for orphan in RETIRED]
+    assert [one.rows for one in done] == [2, 3]
+    assert not {"snap_1", "members_1", "members_2", "remote"} & set(read)
+    assert "snap_1" not in CrashingOwner(duck).tables()
+    assert (there(duck, "snap_2"), there(duck, "members_2"), there(duck, "remote")) == (3, 1, 1)
 
 
 class Killed(BaseException):
