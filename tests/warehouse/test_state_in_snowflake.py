@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from snowflake import connector
@@ -30,7 +30,7 @@ from revetl.state.sqlowner import SqlOwner
 from revetl.warehouse.profiles import Profile
 from revetl.warehouse.sfsession import Session
 from tests.e2e import house
-from tests.e2e.receiver import hook_up, listening
+from tests.e2e.receiver import Receiver, hook_up, listening
 from tests.e2e.test_process import FIRST, PLAIN, ROWS, started
 from tests.unit.state.test_shared import VALUES
 from tests.warehouse import snowflake_server
@@ -203,6 +203,47 @@ def test_runners_that_keep_nothing(built: Path, tmp_path: Path, snowflake: snowf
         assert json.loads(why.stdout)["syncs"]
         assert shop.program("log", "--verify").returncode == 0
     assert snowflake.run('SELECT count(*) FROM "keepnothing_dev"."remote"')[0][0] > 0
+
+
+@pytest.mark.timeout(300)
+def test_forgotten_and_pruned(built: Path, tmp_path: Path, snowflake: snowflake_server.Server) -> None:
+    """forget and prune on machines that never synced: nothing of the person is left there, no sync sends them again."""
+    with house.lived_in(built, tmp_path / "shop") as shop:
+        share(shop, "forgets")
+        assert shop.sync().exit_code == 0
+        address = min(shop.members())
+        ((number,),) = snowflake.run(f"SELECT customer_id FROM shop.public.customers WHERE email = '{address}'")
+        assert address in kept(snowflake, "forgets_dev")
+        assert told_of(shop, number) > 0
+        others = len(shop.members()) - 1
+        forgets, prunes = (Machines(shop, cast("Receiver", None)).elsewhere(name) for name in ("forgets", "prunes"))
+        done = forgets.program("forget", address, "--yes", "--output", "json")
+        assert done.returncode == 0, done.stderr
+        assert {one["status"] for one in json.loads(done.stdout)["forgotten"][0]["destinations"]} == {"erased"}
+        assert (address in shop.members(), address in shop.contacts(), len(shop.members())) == (False, False, others)
+        assert address not in kept(snowflake, "forgets_dev")
+        assert told_of(prunes, number) == 0
+        assert prunes.sync().exit_code == 0
+        assert (address in shop.members(), prunes.writes()) == (False, [])
+        pruned = prunes.program("prune", "--older-than", "0s", "--yes")
+        assert pruned.returncode == 0, pruned.stderr
+        assert json.loads(shop.program("log", "--output", "json").stdout)["flows"] == []
+        assert shop.program("log", "--verify").returncode == 0
+
+
+def kept(server: snowflake_server.Server, schema: str) -> str:
+    """Return every row of a state as text, files of the ledger apart."""
+    listed = f"SELECT table_name FROM shop.information_schema.tables WHERE table_schema = '{schema}'"
+    tables = [row[0] for row in server.run(listed) if row[0] != "ledger_files"]
+    return "\n".join(str(server.run(f'SELECT * FROM shop."{schema}"."{table}"')) for table in tables)
+
+
+def told_of(shop: house.House, number: object) -> int:
+    """Return how many flows of the record tell of a customer."""
+    found = shop.program("log", "--output", "json", "--limit", "100000")
+    assert found.returncode == 0, found.stderr
+    flows = json.loads(found.stdout)["flows"]
+    return sum(flow["key"] == f"[{number}]" and flow["sync"] in {house.CRM, house.MAIL} for flow in flows)
 
 
 @pytest.mark.timeout(300)
