@@ -25,7 +25,7 @@ def churn(house: House, dice: Random) -> None:
     some = ", ".join(str(key) for key in dice.sample(ids, len(ids) // 6))
     house.sql(f"update customers set lifetime_value_band = '{dice.choice(bands)}' where customer_id in ({some})")
     for cohort in ("high_value_customers", "churn_risk_customers"):
-        gone, new = dice.sample(house.rows(f"from {cohort} order by 1"), 2), dice.sample(ids, 2)
+        gone, new = dice.sample(house.rows(f"from {cohort} order by 1"), 1), dice.sample(ids, 2)
         house.sql(
             f"delete from {cohort} where customer_id in ({', '.join(str(key) for (key,) in gone)})",
             f"insert into {cohort} select unnest([{', '.join(map(str, new))}]) except from {cohort}",
