@@ -31,6 +31,11 @@ COLUMNS: dict[str, tuple[str, str, object]] = {  # type there → (literal, Duck
     "number(18,0)": ("999999999999999999", "BIGINT", 999999999999999999),
     "integer": ("9007199254740993", "HUGEINT", 9007199254740993),
     "number(12,2)": ("1.10", "DECIMAL(12,2)", Decimal("1.10")),
+    "number(38,10)": (
+        "'-9999999999999999999999999999.9999999999'", "DECIMAL(38,10)",
+        Decimal("-9999999999999999999999999999.9999999999"),
+    ),
+    "number(38,38)": ("'0.00000000000000000000000000000000000001'", "DECIMAL(38,38)", Decimal("1e-38")),
     "float": ("0.1", "DOUBLE", 0.1),
     "boolean": ("true", "BOOLEAN", True),
     "varchar(20)": ("'žluť 🐎 ''q'''", "VARCHAR", "žluť 🐎 'q'"),
