@@ -142,29 +142,29 @@ def _doubts(shape: Shape, key: str, takes: str) -> tuple[list[str], str]:
     return columns, joins
 
 
-def member_changes(shape: Shape, *, doubt: bool) -> list[str]:
-    """Return statements that make ``mchg``: memberships to begin (``wish``), to end, and (``doubt``) in doubt."""
+def member_changes(shape: Shape) -> str:
+    """Return the statement that makes ``mchg``: memberships to begin (``wish``) and to end."""
     k0 = shape.ks[0]
     both = ", ".join(f"coalesce(d.{k}, s.{k}) AS {k}" for k in shape.ks)
     known = f"SELECT * FROM ({differing.memberships(shape)}) z{shape.within('z')}"
     if not shape.stored:
         known = f"SELECT {', '.join((*shape.ks, 'cohort', *shape.ms))} FROM {shape.temp('mwish')} WHERE false"
-    found = [
+    return (
         f"CREATE OR REPLACE TEMP TABLE mchg_{shape.id} AS "
         f"SELECT {both}, coalesce(d.cohort, s.cohort) AS cohort, d.{k0} IS NOT NULL AS wish, false AS pend, "
         f"{NOWHERE} AS tried, s.{k0} IS NOT NULL AS member, "
         f"CAST([] AS INTEGER[]) AS touched{''.join(f', d.{m}, s.{m} AS b{m[1:]}' for m in shape.ms)} "
-        f"{differing.members(shape, shape.temp('mwish'), known)}",
-        *_taken_over(shape),
-    ]
-    if not doubt:
-        return found
+        f"{differing.members(shape, shape.temp('mwish'), known)}"
+    )
+
+
+def _members_in_doubt(shape: Shape) -> list[str]:
+    """Return statements that assert memberships of unknown outcome."""
     return [
-        *found,
         f"UPDATE {shape.temp('mchg')} AS c SET pend = true, tried = p.tried, touched = p.touched "
         f"FROM {shape.temp('mpend')} p WHERE {shape.same_key('c', 'p')} AND c.cohort = p.cohort",
         f"INSERT INTO {shape.temp('mchg')} BY NAME SELECT {', '.join(f'p.{k}' for k in shape.ks)}, p.cohort, "
-        f"d.{k0} IS NOT NULL AS wish, true AS pend, p.tried, p.touched, false AS member"
+        f"d.{shape.ks[0]} IS NOT NULL AS wish, true AS pend, p.tried, p.touched, false AS member"
         f"{''.join(f', d.{m}' for m in shape.ms)} FROM (SELECT z.* FROM {shape.temp('mpend')} z{shape.within('z')}) p "
         f"LEFT JOIN {shape.temp('mwish')} d ON {shape.same_key('p', 'd')} AND d.cohort = p.cohort "
         f"ANTI JOIN {shape.temp('mchg')} c ON {shape.same_key('p', 'c')} AND c.cohort = p.cohort",
@@ -273,10 +273,10 @@ def _whereabouts(shape: Shape) -> list[str]:
     ]
 
 
-def statements(
+def differences(
     shape: Shape, desired_sql: str, members_sql: str, everybody_sql: str = "", *, doubt: bool
 ) -> Sequence[str]:
-    """Return everything that must run, in order, while the models can be read.
+    """Return what must run first, in order, while the models can be read: it tells whether there is any difference.
 
     ``doubt``: some key of the sync has an unknown outcome; without, looking for them would cost a pass for nothing.
     """
@@ -286,11 +286,33 @@ def statements(
         f"CREATE OR REPLACE TEMP VIEW mwish_{shape.id} AS {members_sql}",
         *pending(shape),
         *changed(shape, doubt=doubt),
+        member_changes(shape),
+    ]
+
+
+def differ(shape: Shape) -> str:
+    """Return a SELECT of whether anything differs, or is in doubt, once the differences were looked for."""
+    return (
+        f"SELECT EXISTS (FROM {shape.temp('changed')}) OR EXISTS (FROM {shape.temp('mchg')}) "
+        f"OR EXISTS (FROM {shape.temp('mpend')})"
+    )
+
+
+def none(shape: Shape) -> str:
+    """Return the statement that makes an empty ``delta``, with what is asked of it where nothing differs."""
+    columns = ["key VARCHAR", "wanted BOOLEAN", "m VARCHAR", *(f"{w} VARCHAR" for w in shape.ws)]
+    return f"CREATE OR REPLACE TEMP TABLE delta_{shape.id} ({', '.join(columns)})"
+
+
+def details(shape: Shape, *, doubt: bool) -> Sequence[str]:
+    """Return what must run then, in order, where something differs: what the changes are made of."""
+    return [
         meeting.pairs(shape),
         *meeting.rivals(shape),
         delta(shape, doubt=doubt),
         *_whereabouts(shape),
-        *member_changes(shape, doubt=doubt),
+        *_taken_over(shape),
+        *(_members_in_doubt(shape) if doubt else []),
         *_neighbours(shape),
         *_carried_there(shape, doubt=doubt),
     ]

@@ -44,7 +44,7 @@ def read_models(session: Session, plan: SyncPlan, stored: StoredSync | None, num
             raise error
         destination = session.workspace.registry[plan.type]
         shaped = shapes.shape_of(plan, stored, tables, destination, next_id(store) + number)
-        return shaped, survey.read(plan, shaped, store)
+        return shaped, survey.read(plan, shaped, store, detailed=True)
     finally:
         session.source.release(store.con)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from revetl.diff import changes
+from revetl.diff import changes, delta
 from revetl.diff.shape import Shape
 from revetl.engine import gate, inside, keyed, named, recent, shapes, survey
 from revetl.engine.keyed import Asked
@@ -87,7 +87,7 @@ def inspect(
             destination = session.workspace.registry[read.plan.type]
             try:
                 go_on(name, stop)
-                differs = _differs(session, read)
+                differs = bool(session.store.one(delta.differ(read.shaped.shape)))
                 fields = remote(read.plan, read.shaped.shape if differs else None)
                 judge = survey.judge if differs else survey.unchanged
                 done = judge(read.plan, destination, read.shaped, request, fields, first, read.rows)
@@ -102,12 +102,6 @@ def inspect(
                 first = max(first, done.span[1] + 1)
                 found.surveys.append(done)
     return found
-
-
-def _differs(session: Session, read: _Read) -> bool:
-    shape = read.shaped.shape
-    sql = f"SELECT (SELECT count(*) FROM {shape.temp('delta')}) + (SELECT count(*) FROM {shape.temp('mchg')})"
-    return bool(session.store.one(sql))
 
 
 def _read_all(

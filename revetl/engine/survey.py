@@ -62,13 +62,19 @@ class Request:
 
 
 def read(
-    plan: SyncPlan, shaped: Shaped, store: Store, *, few: bool = False, counted: Counted | None = None
+    plan: SyncPlan,
+    shaped: Shaped,
+    store: Store,
+    *,
+    few: bool = False,
+    counted: Counted | None = None,
+    detailed: bool = False,
 ) -> int | Held:
     """Run the diff while the models are attached.
 
     Return the number of desired records, or the verdict that stops the sync, if its model or its key is broken.
     ``few``: somebody approved that the model has fewer rows than ``min_rows``. ``counted``: what the warehouse counted
-    of all rows, where it found who differs.
+    of all rows, where it found who differs. ``detailed``: make ``delta`` and what goes with it even where nothing does.
     """
     health = desired.health(plan.base, shaped.names[plan.base.unique_id])
     rows, nulls = (counted.rows, counted.nulls) if counted else store.rows(health)[0]
@@ -80,15 +86,18 @@ def read(
     if counted and counted.twice:
         return _twice(plan, *counted.twice)
     shape = shaped.shape
+    doubt = bool(store.one("SELECT count(*) FROM revetl_state.pending WHERE sync = ?", [plan.name]))
     store.run_all(
-        delta.statements(
+        delta.differences(
             shape,
             desired.desired(plan, shaped.names, shape),
             desired.members(plan, shaped.names, shape),
             desired.everybody(plan, shaped.names, shape) if shape.consent is not None else "",
-            doubt=bool(store.one("SELECT count(*) FROM revetl_state.pending WHERE sync = ?", [plan.name])),
+            doubt=doubt,
         )
     )
+    if detailed or store.one(delta.differ(shape)):
+        store.run_all(delta.details(shape, doubt=doubt))
     wanted = int(store.one(delta.count(shape)))
     found = _duplicates(plan, shaped, store, wanted) or _double_members(plan, shape, store)
     return found or (counted.wanted if counted else wanted)
@@ -200,7 +209,7 @@ def unchanged(
     """Return the survey of a sync without differences: there is nothing to judge, and judging takes its time."""
     shape = shaped.shape
     spelt = staging.encodings(plan, shape, destination, remote)
-    request.store.run_all([changes.create(shape), verdicts.none_frozen(shape)])
+    request.store.run_all([delta.none(shape), changes.create(shape), verdicts.none_frozen(shape)])
     preview = SyncPreview(plan.name, rows, _known(shape, request.store), first=not shape.stored)
     return Survey(plan, destination, shaped, preview, spelt, (first, first - 1), counts=usual.nothing(plan, shape))
 
