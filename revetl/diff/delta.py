@@ -300,7 +300,7 @@ def differ(shape: Shape) -> str:
 
 def none(shape: Shape) -> str:
     """Return the statement that makes an empty ``delta``, with what is asked of it where nothing differs."""
-    columns = ["key VARCHAR", "wanted BOOLEAN", "m VARCHAR", *(f"{w} VARCHAR" for w in shape.ws)]
+    columns = ["key VARCHAR", "wanted BOOLEAN", "known BOOLEAN", "m VARCHAR", *(f"{w} VARCHAR" for w in shape.ws)]
     return f"CREATE OR REPLACE TEMP TABLE delta_{shape.id} ({', '.join(columns)})"
 
 

@@ -96,8 +96,8 @@ def read(
             doubt=doubt,
         )
     )
-    if detailed or store.one(delta.differ(shape)):
-        store.run_all(delta.details(shape, doubt=doubt))
+    differs = detailed or store.one(delta.differ(shape))
+    store.run_all(delta.details(shape, doubt=doubt) if differs else [delta.none(shape)])
     wanted = int(store.one(delta.count(shape)))
     found = _duplicates(plan, shaped, store, wanted) or _double_members(plan, shape, store)
     return found or (counted.wanted if counted else wanted)
@@ -209,7 +209,7 @@ def unchanged(
     """Return the survey of a sync without differences: there is nothing to judge, and judging takes its time."""
     shape = shaped.shape
     spelt = staging.encodings(plan, shape, destination, remote)
-    request.store.run_all([delta.none(shape), changes.create(shape), verdicts.none_frozen(shape)])
+    request.store.run_all([changes.create(shape), verdicts.none_frozen(shape)])
     preview = SyncPreview(plan.name, rows, _known(shape, request.store), first=not shape.stored)
     return Survey(plan, destination, shaped, preview, spelt, (first, first - 1), counts=usual.nothing(plan, shape))
 

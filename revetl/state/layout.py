@@ -131,22 +131,14 @@ def retype_field(store: Store, sync_id: int, field: StoredField, kind: str) -> N
 def refresh_fields(store: Store, sync_id: int, mapped: Sequence[StoredField]) -> None:
     """Record which slots are mapped now, from which property and model; the others are orphans."""
     store.con.execute(f"UPDATE {STATE}.fields SET orphan = true WHERE sync_id = ?", [sync_id])
-    for field in mapped:
-        store.con.execute(
-            f"UPDATE {STATE}.fields SET orphan = false, field = ?, property = ?, model = ?, pii = ?, link = ?, "
-            "fresh = ?, digest = ? WHERE sync_id = ? AND ordinal = ?",
-            [
-                field.field,
-                field.property,
-                field.model,
-                field.pii,
-                field.link,
-                field.fresh,
-                field.digest,
-                sync_id,
-                field.ordinal,
-            ],
-        )
+    names = "field", "property", "model", "pii", "link", "fresh", "digest"
+    lists = [[getattr(field, name) for field in mapped] for name in ("ordinal", *names)]
+    store.con.execute(
+        f"UPDATE {STATE}.fields AS s SET orphan = false, {', '.join(f'{name} = n.{name}' for name in names)} FROM "
+        f"(SELECT {', '.join(f'unnest(?) AS {name}' for name in ('ordinal', *names))}) n "
+        "WHERE s.sync_id = ? AND s.ordinal = n.ordinal",
+        [*lists, sync_id],
+    )
 
 
 def set_sync(store: Store, sync_id: int, **values: object) -> None:
