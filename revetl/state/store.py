@@ -25,7 +25,7 @@ from revetl.state.schema import MIGRATIONS, STATE, migrate
 
 # Files of this storage version are opened by DuckDB 1.4 and by every later release up to 2.x.
 STORAGE_VERSION = "v1.4.0"
-HEADERS = 3 * 4096  # bytes: DuckDB writes no file that is shorter
+HEADERS = 3 * 4096  # bytes: a file of DuckDB without a single block
 PATIENCE = 50  # tenths of a second
 
 
@@ -116,10 +116,10 @@ class Store:
             ) from None
 
     def _unmake(self, path: Path) -> None:
-        """Remove a file that was only begun: it is shorter than its headers, and nothing was ever sent on its word."""
+        """Remove a file that was only begun: it has no more than its headers, and nothing was ever sent on its word."""
         if self.directory is None or (self.directory / "head.json").exists():
             return
-        if path.exists() and path.stat().st_size < HEADERS:
+        if path.exists() and path.stat().st_size <= HEADERS and not path.with_name(f"{path.name}.wal").exists():
             path.unlink()
 
     def _patiently(self, attach: str) -> None:

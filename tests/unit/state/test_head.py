@@ -123,6 +123,15 @@ def test_only_begun(home: Path, size: int) -> None:
         assert store.last_seq() == 0
 
 
+def test_only_begun_without_a_first_header(home: Path) -> None:
+    """Headers of which the first was never written are a file that was only begun, too."""
+    (home / "state.duckdb").write_bytes(b"\0" * 12_288)
+    assert refused(home).code == "RVT-504"
+    (home / "head.json").unlink()
+    with opened(home) as store:
+        assert store.last_seq() == 0
+
+
 def test_newer(home: Path) -> None:
     """A state that a newer release migrated is refused before anything is changed: RVT-505."""
     with opened(home) as store:
