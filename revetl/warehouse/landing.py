@@ -25,6 +25,7 @@ from revetl.warehouse.source import INSTANTS, Needs, Only, Since, Table, Tables,
 SCHEMA = "revetl_models"
 # what one list in a query may hold: Snowflake takes 16,384 expressions, and a megabyte of a statement
 CHUNK, SIZE = 5_000, 200_000
+TOGETHER = 200  # composite keys: Postgres plans and compiles a long list of these for minutes
 Texts = TypeVar("Texts", bound=Sequence[str])
 _INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"})
 
@@ -239,7 +240,7 @@ def _within(told: Described, rows: Within, text: Callable[[str], str]) -> Sequen
         [value if _bare(kind) else text(value) for value, kind in zip(key, rows.kinds, strict=True)]
         for key in sorted(rows.keys)
     ]
-    return [_listed(columns, some) for some in portions(spelt, len(columns))]
+    return [_listed(columns, some) for some in portions(spelt, 1 if len(columns) == 1 else CHUNK // TOGETHER)]
 
 
 def _in(column: str, texts: Iterable[str]) -> str:
@@ -259,7 +260,7 @@ def _listed(columns: Sequence[str], keys: Sequence[Sequence[str]]) -> str:
 
 
 def portions(items: Sequence[Texts], width: int = 1) -> Iterator[Sequence[Texts]]:
-    """Yield what goes into one list of a query at a time: texts, or keys of ``width`` texts each."""
+    """Yield what goes into one list of a query at a time; ``width`` is how many texts an item counts for."""
     some: list[Texts] = []
     size = 0
     for item in items:
