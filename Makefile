@@ -13,7 +13,7 @@ COMPILE := $(TOOLS)/bin/uv pip compile --quiet --no-header --no-annotate --gener
 	--python-version 3.11 -c constraints.txt pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench conformance trust soak docs pictures check lock audit sbom package matrix \
+.PHONY: help demo test lint format bench conformance trust soak mutants docs pictures check lock audit sbom package matrix \
 	orchestrators clean
 
 help: ## show this
@@ -58,6 +58,10 @@ pictures: $(VENV)/.dev ## the pictures in README, from a run of the demo shop
 
 soak: $(VENV)/.dev ## N histories of faults in parallel (a million), until one does not converge
 	@$(BIN)/python -m tests.faults.soak $(N)
+
+mutants: $(VENV)/.dev ## MUTANTS changes of the code of each room (100), and which no test notices: docs/mutants.md
+	@$(PIP) 'mutmut>=3.8'
+	@$(BIN)/python -m tests.trust.mutation $${MUTANTS:-100}
 
 check: lint test ## lint, then test
 
