@@ -5,7 +5,7 @@ from __future__ import annotations
 from revetl.config.guards import GuardsSpec
 from revetl.config.load import load_config
 from revetl.config.model import Config, Connection, DestinationConfig
-from revetl.config.secrets import resolve_settings, resolve_text, secrets_of
+from revetl.config.secrets import resolve_settings, resolve_text, resolve_tree, secrets_of
 from revetl.config.specs import IncrementalConfig, SyncConfig
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "load_config",
     "resolve_settings",
     "resolve_text",
+    "resolve_tree",
     "secrets_of",
 ]

@@ -65,6 +65,7 @@ class _Loader:
             ledger=root.ledger,
             send=root.send,
             network=root.network,
+            warehouse=root.warehouse,
             policies=root.policies,
             incremental=root.incremental,
             notify=root.notify,
@@ -131,7 +132,7 @@ class _Loader:
     def templates(self, data: Mapping[str, JSON]) -> None:
         """Say where braces hold anything but env_var, or stand where nothing is rendered."""
         for path, text in strings(data):
-            rendered = path[2:3] == ("targets",) or path[:2] in _RENDERED
+            rendered = path[2:3] == ("targets",) or path[:1] == ("warehouse",) or path[:2] in _RENDERED
             fault = template_fault(text) if rendered else next((m for m in ("{{", "{%", "{#") if m in text), None)
             if fault is not None:
                 what = f"'{'.'.join(map(str, path))}' has something in braces that is not env_var"

@@ -49,6 +49,7 @@ class Config:
     ledger: LedgerConfig = LedgerConfig()  # noqa: RUF009 - frozen
     send: SendConfig = SendConfig()  # noqa: RUF009 - frozen
     network: NetworkSpec = NetworkSpec()  # noqa: RUF009 - frozen
+    warehouse: Mapping[str, Mapping[str, JSON]] = EMPTY  # target → what stands in place of profiles.yml's output
     policies: PoliciesSpec = PoliciesSpec()  # noqa: RUF009 - frozen
     incremental: IncrementalConfig | None = None  # None: every run reads all
     notify: NotifySpec = NotifySpec()  # noqa: RUF009 - frozen

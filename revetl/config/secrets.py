@@ -96,11 +96,7 @@ def resolve_settings(raw: Mapping[str, JSON], env: Mapping[str, str], model: typ
         ConfigError: RVT-104 (variables that are not set), RVT-105 (anything but env_var in braces), RVT-106 (the
             settings do not fit the model). No message holds a value.
     """
-    faults: list[ConfigError] = []
-    values = {name: _resolved(value, env, f"{where}.{name}", faults) for name, value in raw.items()}
-    if faults:
-        what = "; ".join(fault.what for fault in faults)
-        raise ConfigError(faults[0].code, what, hint="; ".join(dict.fromkeys(fault.hint for fault in faults)))
+    values = resolve_tree(raw, env, where=where)
     try:
         return model.model_validate(_texts(model, values))
     except ValidationError as error:
@@ -110,6 +106,20 @@ def resolve_settings(raw: Mapping[str, JSON], env: Mapping[str, str], model: typ
             f"{'.'.join(map(str, e['loc'])) or 'settings'}: {_scrubbed(e['msg'], hidden)}" for e in details
         )
     raise ConfigError("RVT-106", f"{where} does not fit: {found}", hint="revetl debug shows what each setting means")
+
+
+def resolve_tree(raw: Mapping[str, JSON], env: Mapping[str, str], *, where: str) -> dict[str, JSON]:
+    """Return nested settings with their references resolved; all faults in one error.
+
+    Raises:
+        ConfigError: RVT-104 or RVT-105, as :func:`resolve_text`.
+    """
+    faults: list[ConfigError] = []
+    values = {name: _resolved(value, env, f"{where}.{name}", faults) for name, value in raw.items()}
+    if faults:
+        what = "; ".join(fault.what for fault in faults)
+        raise ConfigError(faults[0].code, what, hint="; ".join(dict.fromkeys(fault.hint for fault in faults)))
+    return values
 
 
 def _resolved(value: JSON, env: Mapping[str, str], where: str, faults: list[ConfigError]) -> JSON:

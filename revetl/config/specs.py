@@ -21,6 +21,10 @@ _TARGET = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}\Z")  # it names a directo
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,39}\Z")  # the target's name is put behind it
 _MEMORY = re.compile(r"[1-9][0-9]{0,5}(?:\.[0-9])?\s*(?:MB|GB|TB|MiB|GiB|TiB)\Z")
 _LATER = frozenset({"erase"})
+# what is secret of an output of profiles.yml, of the adapters that are read
+SECRETS = frozenset({
+    "oauth_client_secret", "pass", "passcode", "password", "private_key", "private_key_passphrase", "token",
+})  # fmt: skip
 SCALARS = (str, int, float, bool)
 
 
@@ -194,6 +198,16 @@ def _proxy(value: str) -> str:
     return value
 
 
+def _connections(value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    for target, fields in value.items():
+        if not isinstance(fields.get("type"), str):
+            raise wrong(f"the connection of {target[:60]} has no type", "such as `type: snowflake`")
+        for name in sorted(SECRETS & fields.keys()):
+            if not variables(str(fields[name])):
+                raise wrong(f"{name} must not stand here", "write \"{{ env_var('NAME') }}\" and set the variable")
+    return value
+
+
 class NetworkSpec(Strict):
     """How calls leave this machine; the environment's own proxies and authorities are never asked."""
 
@@ -229,6 +243,7 @@ class RootSpec(Strict):
     ledger: Annotated[LedgerConfig, BeforeValidator(_place)] = LedgerConfig()
     send: SendConfig = SendConfig()
     network: NetworkSpec = NetworkSpec()
+    warehouse: Annotated[dict[str, dict[str, Any]], AfterValidator(_connections)] = Field(default_factory=dict)
     incremental: Annotated[IncrementalConfig | None, BeforeValidator(_incremental)] = None
     policies: PoliciesSpec = PoliciesSpec()
     notify: NotifySpec = NotifySpec()

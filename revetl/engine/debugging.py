@@ -21,7 +21,7 @@ from revetl.engine.networking import network, wire_of
 from revetl.engine.remote import context_of
 from revetl.engine.shapes import check_columns
 from revetl.engine.staleness import changed_since, told
-from revetl.engine.workspace import Options, Workspace, load, read_config, read_project
+from revetl.engine.workspace import Options, Workspace, load, load_connection, read_config, read_project
 from revetl.errors import RevetlError
 from revetl.send.network import Network
 from revetl.send.ports import Lane, Usage
@@ -30,7 +30,6 @@ from revetl.send.wire import Wire
 from revetl.types import Batch, Outcome, RemoteField, SyncPlan
 from revetl.warehouse.connection import connect, lockdown
 from revetl.warehouse.dbt_project import read_dbt_project
-from revetl.warehouse.profiles import load_profile
 from revetl.warehouse.source import Tables, open_source
 
 T = TypeVar("T")
@@ -127,9 +126,10 @@ def _files(options: Options, found: _Findings) -> bool:
     )
     if dbt is None:
         return False
-    parts = (root, options.profiles_dir, options.profile, options.target, options.env, options.variables)
     profile = found.attempt(
-        "profiles.yml", lambda: load_profile(*parts), lambda p: f"{p.path}: {p.name}, target {p.target} ({p.type})"
+        "profiles.yml",
+        lambda: load_connection(options),
+        lambda p: f"{p.path}: {p.name}, target {p.target} ({p.type})",
     )
     path = options.manifest_path or root / dbt.target_path / "manifest.json"
     manifest = found.attempt(

@@ -61,6 +61,8 @@ KEYS: Mapping[str, Mapping[str, str]] = {
         "ledger": "The record of all that left: what it keeps of personal values, and how long; see docs/ledger.md.",
         "send": "How hard to send.",
         "network": "How calls leave this machine: a proxy, and authorities of your own.",
+        "warehouse": "dbt target → how revetl connects to the warehouse of the models, as an output of profiles.yml: "
+        "it stands in its place, whole. For a role that may only read, or where there is no profiles.yml.",
         "incremental": "`true`, or a mapping: reads what is newer than the last run settled, where models have "
         "`updated_at`; see docs/running.md.",
         "memory_limit": "What a run may take, such as `2GB`; DuckDB is told seven tenths of it and puts the rest on "

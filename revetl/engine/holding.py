@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from revetl.config import resolve_text
 from revetl.diff.engines import SPELLINGS
 from revetl.diff.spelling import Elsewhere
-from revetl.engine.workspace import HOME, Workspace
+from revetl.engine.workspace import HOME, Workspace, load_connection
 from revetl.errors import ConfigError
 from revetl.state.files import private_directory
 from revetl.state.lease import Lease, leased
@@ -24,7 +24,6 @@ from revetl.state.store import Store
 from revetl.state.views import View, open_view
 from revetl.state.working import WorkingCopy
 from revetl.warehouse.connection import connect
-from revetl.warehouse.profiles import load_profile
 
 
 @dataclass(frozen=True)
@@ -157,10 +156,7 @@ def _database(workspace: Workspace, text: str, reading: bool) -> Dialect:  # noq
 
 
 def _warehouse(workspace: Workspace, reading: bool) -> Dialect:  # noqa: FBT001 - ours alone
-    options = workspace.options
-    profile = workspace.profile or load_profile(
-        options.project_dir, options.profiles_dir, options.profile, workspace.target, options.env, options.variables
-    )
+    profile = workspace.profile or load_connection(replace(workspace.options, target=workspace.target))
     if profile.type == "postgres":
         from revetl.state.postgres import Postgres
         from revetl.warehouse.postgres import uri

@@ -211,8 +211,28 @@ def read_types(directory: Path, project: Project) -> Types:
     return {key: columns for key, columns in found.items() if columns}
 
 
+def load_connection(options: Options) -> Profile:
+    """Return how the target's warehouse is reached: as revetl.yml says (``warehouse:``), else as profiles.yml does.
+
+    Raises:
+        ConfigError: RVT-101 to RVT-105 of revetl.yml, RVT-400 to RVT-403 of profiles.yml.
+    """
+    path = options.config_path or options.project_dir / "revetl.yml"
+    own = read_config(path).warehouse if path.is_file() and b"warehouse:" in path.read_bytes() else EMPTY
+    target = options.target or options.env.get("DBT_TARGET") or ""
+    if target not in own:
+        found = load_profile(
+            options.project_dir, options.profiles_dir, options.profile, options.target, options.env, options.variables
+        )
+        if found.target not in own:
+            return found
+        target = found.target
+    fields = configuration.resolve_tree(own[target], options.env, where=f"warehouse.{target}")
+    return Profile("revetl.yml", target, str(fields["type"]), fields, path)
+
+
 def load(options: Options, *, profile: bool = True, catalog: bool = False) -> Workspace:
-    """Read dbt_project.yml, profiles.yml, manifest, results and revetl.yml; resolve the syncs of the target.
+    """Read dbt_project.yml, the connection, manifest, results and revetl.yml; resolve the syncs of the target.
 
     ``profile=False`` leaves the connection out: ``check`` runs where there are no credentials. ``catalog`` takes
     catalog.json, if there is one, for what the warehouse holds.
@@ -223,9 +243,7 @@ def load(options: Options, *, profile: bool = True, catalog: bool = False) -> Wo
     target = options.target or options.env.get("DBT_TARGET") or ""
     if profile or not target:
         try:
-            found = load_profile(
-                root, options.profiles_dir, options.profile, options.target, options.env, options.variables
-            )
+            found = load_connection(options)
             target = found.target
         except ConfigError:
             if profile or not target:

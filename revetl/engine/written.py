@@ -73,6 +73,10 @@ _KEY: Schema = {
 }
 _SCALAR: Schema = {"type": ["string", "number", "boolean"]}
 _NAME: Schema = {"pattern": r"^[A-Za-z][A-Za-z0-9_-]{0,62}$"}
+_CONNECTION: Schema = {
+    "type": "object", "required": ["type"],
+    "properties": {"type": _TEXT, **{name: {"type": "string", "pattern": _ENV_VAR} for name in sorted(specs.SECRETS)}},
+}  # fmt: skip
 _RULE: Schema = {
     "type": "string", "pattern": r"^\s*(pii|(pii|tag|group):\S.*?)\s*(→|->)\s*\S.*$",
     "description": "pii → NAME, pii:KIND → NAME, tag:NAME → NAME or group:NAME → NAME",
@@ -89,6 +93,7 @@ FORMS: Mapping[Any, Form] = {
     specs._constant: _or(_SCALAR),  # noqa: SLF001
     specs._scalar: _only(_SCALAR),  # noqa: SLF001
     specs._proxy: _and({"pattern": r"\{\{|^[^@]*$"}),  # noqa: SLF001
+    specs._connections: _only({"type": "object", "additionalProperties": _CONNECTION}),  # noqa: SLF001
     specs._memory: _and({"pattern": r"^[1-9][0-9]{0,5}(\.[0-9])?\s*(MB|GB|TB|MiB|GiB|TiB)$"}),  # noqa: SLF001
     specs._reference: _and({"pattern": _ENV_VAR}),  # noqa: SLF001
     specs._place: _or_text,  # noqa: SLF001

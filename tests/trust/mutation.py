@@ -95,6 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
     told = parser.parse_args(arguments)
+    MUTANTS.mkdir(exist_ok=True)  # a path that is not there yet when Python starts is never looked into
     mutmut(["none"], told.workers)  # makes them, learns which test comes by which, and runs none
     random, made = Random(told.seed), results()
     drawn = {name: random.sample(sorted(some), min(told.number, len(some))) for name, some in sorted(made.items())}

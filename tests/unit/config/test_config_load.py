@@ -305,3 +305,19 @@ def test_incremental_reads(written: str, read: tuple[object, ...] | None) -> Non
     assert config.problems == ()
     found = config.incremental
     assert (found and (found.leaves, found.full_every, found.look_back, found.clock_skew)) == read
+
+
+def test_a_connection_of_ones_own_holds_no_secret() -> None:
+    """A password stands in a variable, never in the file; an output without a type is none."""
+    found = load_config(
+        "version: 1\ndestinations: {}\nwarehouse: {prod: {type: postgres, password: canary-literal-9d}}\n",
+        path="revetl.yml",
+    )
+    assert [problem.code for problem in found.problems] == ["RVT-103"]
+    assert "password" in found.problems[0].message
+    assert "canary-literal-9d" not in repr(found)
+    found = load_config("version: 1\ndestinations: {}\nwarehouse: {prod: {host: db}}\n", path="revetl.yml")
+    assert "has no type" in found.problems[0].message
+    text = """version: 1\ndestinations: {}\nwarehouse: {prod: {type: postgres, password: "{{ env_var('P') }}"}}\n"""
+    assert load_config(text, path="revetl.yml").problems == ()
+    assert load_config(text.replace("env_var", "var"), path="revetl.yml").problems != ()
