@@ -6,6 +6,7 @@ import ast
 import re
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,3 +91,9 @@ def test_the_project_speaks_for_itself(name: str) -> None:
 def test_version_is_in_the_changelog() -> None:
     """The changelog keeps Keep a Changelog's form and has an Unreleased part."""
     assert re.search(r"^## \[Unreleased\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_no_two_test_modules_share_a_name() -> None:
+    """pytest imports test modules by their name alone: the second of two would not be collected beside the first."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []

@@ -27,7 +27,7 @@ from revetl.warehouse.dbt_project import DbtProject
 from revetl.warehouse.source import Table, Tables
 from tests.faults.vendor import SIM
 
-OFF = Guards(max_leave=Limits(None, None), max_change=Limits(None, None), max_null=Limits(None, None), min_rows=0)
+OFF = Guards(max_leave=Limits(), max_change=Limits(), max_null=Limits(), min_rows=0, unusual=Limits())
 MOMENT = "TIMESTAMP WITH TIME ZONE"
 # nothing is read twice to be on the safe side
 INCREMENTAL = IncrementalConfig.model_validate({"full_every": "999d", "look_back": "0s", "clock_skew": "0s"})

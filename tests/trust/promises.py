@@ -173,7 +173,7 @@ PROMISES = (
             "tests/unit/send/test_http.py::test_a_header_flood_is_cut",
             "tests/unit/send/test_http.py::test_a_truncated_reply_is_unknown",
             "tests/unit/send/test_http.py::test_a_reset_is_unknown",
-            "tests/trust/test_memory.py::test_no_reply_costs_more_than_its_cap",
+            "tests/trust/test_memory_of_replies.py::test_no_reply_costs_more_than_its_cap",
         ),
     ),
     Promise(

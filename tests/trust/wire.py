@@ -120,7 +120,7 @@ WIRE = (
         "tests/unit/send/test_http.py::test_a_slow_reply_ends_with_the_deadline",
         "tests/unit/send/test_http.py::test_a_header_flood_is_cut",
         "tests/unit/send/test_parts.py::test_bodies_are_capped",
-        "tests/trust/test_memory.py::test_no_reply_costs_more_than_its_cap",
+        "tests/trust/test_memory_of_replies.py::test_no_reply_costs_more_than_its_cap",
         "tests/trust/test_chaos.py::test_after_any_trouble_the_service_equals_the_model",
     ),
     _row(
