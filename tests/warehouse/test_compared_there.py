@@ -9,7 +9,6 @@ from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
@@ -73,13 +72,19 @@ class InPostgres(Together):
                 cursor.execute(f"INSERT INTO main.{name} VALUES ({', '.join(['%s'] * len(row))})".encode(), list(row))
 
 
-def without_nul(history: History) -> History:
-    """Return a history in which no text holds what Postgres cannot hold."""
+def plain(value: object) -> object:
+    """Return a value without what an engine cannot hold, or holds as its equal: NUL in text, the sign of a zero."""
+    if isinstance(value, str):
+        return value.replace("\0", "0")
+    return 0.0 if isinstance(value, float) and value == 0.0 else value
 
-    def plain(row: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(value.replace("\0", "0") if isinstance(value, str) else value for value in row)
 
-    return [({key: plain(row) for key, row in model.items()}, *more) for model, *more in history]  # type: ignore[misc]
+def held_anywhere(history: History) -> History:
+    """Return a history of values that every engine holds as they are."""
+    return [
+        ({key: tuple(map(plain, row)) for key, row in model.items()}, *more)  # type: ignore[misc]
+        for model, *more in history
+    ]
 
 
 @pytest.mark.xdist_group("postgres")
@@ -96,7 +101,7 @@ def test_postgres_finds_what_a_whole_read_finds(postgres: postgres_server.Server
         much.con.execute("PRAGMA disable_optimizer")
         little = InPostgres(rich(), Path(place), postgres)
         with closing(little), closing(little.con_there):
-            same(little, much, without_nul(history))
+            same(little, much, held_anywhere(history))
 
 
 SNOWFLAKE = {"TIMESTAMPTZ": "timestamp_tz", "DOUBLE": "float", "VARCHAR[]": "varchar", "DECIMAL(12,2)": "number(12,2)"}
@@ -156,8 +161,15 @@ def literal(value: object) -> str:
 
 
 @pytest.mark.xdist_group("snowflake")
-def test_snowflake_finds_what_a_whole_read_finds(snowflake: snowflake_server.Server, tmp_path: Path) -> None:
-    """A run whose diff is made in Snowflake does what one does that reads all, from anywhere: everything once."""
-    much, little = Rig(rich()), InSnowflake(rich(), tmp_path, snowflake)
-    with closing(little):
-        same(little, much, STORY)
+@settings(
+    max_examples=EXAMPLES, deadline=None, phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)  # fmt: skip
+@example(STORY)
+@given(histories)
+def test_snowflake_finds_what_a_whole_read_finds(snowflake: snowflake_server.Server, history: History) -> None:
+    """Over any history, a run whose diff is made in Snowflake does what one does that reads all, from anywhere."""
+    with TemporaryDirectory() as place:
+        much, little = Rig(rich()), InSnowflake(rich(), Path(place), snowflake)
+        with closing(little):
+            same(little, much, held_anywhere(history))
