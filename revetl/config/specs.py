@@ -191,9 +191,7 @@ class SendConfig(Strict):
 
 
 def _proxy(value: str) -> str:
-    if "{{" in value:
-        return value
-    if "@" in value:
+    if "@" in value and "{{" not in value:
         raise wrong("has a name or password in it", "write \"{{ env_var('PROXY_URL') }}\" and set the variable")
     return value
 

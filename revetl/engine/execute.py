@@ -144,11 +144,11 @@ def settle(session: Session, done: Executed, run: str, *, canary: bool) -> None:
             _remember(session, survey, done, run, canary=canary)
         if not canary:
             _tidy(session, survey, name)
-    for survey in [] if canary else done.still:
-        _tidy(session, survey, survey.plan.name.replace("'", "''"))
-        _remember(session, survey, done, run, canary=canary)
     for survey in done.still:
         set_sync(store, survey.shape.id, manifest_at=made, key_columns=list(survey.plan.base.key))
+        _remember(session, survey, done, run, canary=canary)
+        if not canary:
+            _tidy(session, survey, survey.plan.name.replace("'", "''"))
     for survey in [] if canary else [*done.sent, *done.still]:
         if survey.marks is not None and survey.plan.name not in done.errors and _settled(session, survey):
             save_marks(store, survey.plan.name, survey.marks)

@@ -70,7 +70,7 @@ def _taken(seen: Glimpse, stored: StoredSync, key: str, identities: Collection[s
     spelt = ", ".join(["i", *masks])
     rows = seen.view.rows(
         f"SELECT DISTINCT unnest([{spelt}]) FROM (SELECT {normalised(stored.normalise, 'm')} AS i "
-        f"FROM {STATE}.snap_{stored.id} WHERE {_text(stored)} <> ? AND m IS NOT NULL) "
+        f"FROM {STATE}.snap_{stored.id} WHERE {stored.key_text()} <> ? AND m IS NOT NULL) "
         f"WHERE list_has_any([{spelt}], ?)",
         [key, sorted(identities)],
     )
@@ -109,17 +109,11 @@ def _in_model(models: Models, plan: SyncPlan | None, key: str) -> list[str]:
 def _in_state(seen: Glimpse, stored: StoredSync, key: str) -> list[str]:
     """Return the identities of the snapshot and of changes in doubt."""
     rows = seen.view.rows(
-        f"SELECT {normalised(stored.normalise, 'm')} FROM {STATE}.snap_{stored.id} WHERE {_text(stored)} = ? "
+        f"SELECT {normalised(stored.normalise, 'm')} FROM {STATE}.snap_{stored.id} WHERE {stored.key_text()} = ? "
         f"UNION SELECT unnest(near) FROM {STATE}.pending WHERE sync = ? AND key = ?",
         [key, stored.sync, key],
     )
     return [str(row[0]) for row in rows if row[0] is not None and str(row[0]).strip()]
-
-
-def _text(stored: StoredSync) -> str:
-    """Return SQL of a key's text, over the key's columns."""
-    parts = " || ',' || ".join(f"to_json(k{n})" for n in range(len(stored.keys)))
-    return f"'[' || {parts} || ']'"
 
 
 def _remote(seen: Glimpse, sync: str, key: str) -> str | None:

@@ -28,7 +28,8 @@ def network(workspace: Workspace) -> Network:
             hint="http://proxy.example.com:3128, or https:// where the proxy speaks TLS itself",
         )  # fmt: skip
     try:
-        found.trust()
+        if found.ca_file is not None:
+            found.trust()
     except (OSError, ssl.SSLError) as error:
         why = "holds no certificate" if isinstance(error, ssl.SSLError) else "cannot be read"
         what = f"network.ca_file: {found.ca_file} {why}"

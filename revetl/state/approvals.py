@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from revetl.state.schema import STATE
 from revetl.state.store import Store
 
+FRESH = timedelta(hours=24)  # how long a refusal can be approved by its hash
+
 
 @dataclass(frozen=True, slots=True)
 class Approval:
@@ -69,11 +71,11 @@ class Approvals:
         at = self.store.one(
             f"SELECT max(ts) FROM {STATE}.refused WHERE hash = ? AND sync = ? AND guard = ?", [digest, sync, guard]
         )
-        return at is not None and at >= now - timedelta(hours=24)
+        return at is not None and at >= now - FRESH
 
     def known(self, digest: str) -> bool:
         """Return whether a refusal of this hash can be approved now."""
-        since = self.store.clock() - timedelta(hours=24)
+        since = self.store.clock() - FRESH
         return bool(self.store.one(f"SELECT count(*) FROM {STATE}.refused WHERE hash = ? AND ts >= ?", [digest, since]))
 
     def refused(self, digest: str, sync: str, guard: str, held: str) -> None:

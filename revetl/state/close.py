@@ -122,8 +122,8 @@ def _heirless(store: Store, sync: StoredSync, name: str) -> None:
         [
             f"CREATE OR REPLACE TEMP TABLE heir AS SELECT i, cohort FROM final WHERE sync = {name} "
             "AND op IN ('identity', 'upsert', 'join') AND status = 'delivered' UNION SELECT s.i, m.cohort "
-            f"FROM (SELECT {_text(sync)} AS key, {normalised(sync.normalise, 'm')} AS i FROM {STATE}.snap_{sync.id}) s "
-            f"LEFT JOIN (SELECT {_text(sync)} AS key, cohort FROM {STATE}.members_{sync.id}) m USING (key) "
+            f"FROM ({_standing(sync)}) s "
+            f"LEFT JOIN (SELECT {sync.key_text()} AS key, cohort FROM {STATE}.members_{sync.id}) m USING (key) "
             f"WHERE s.i IN (SELECT i FROM final WHERE sync = {name} AND local = 'handed_over') "
             f"AND s.key NOT IN (SELECT key FROM final WHERE sync = {name} AND op IN ('identity', 'leave'))",
             f"UPDATE final AS f SET status = 'waiting' WHERE sync = {name} AND local = 'handed_over' "
@@ -153,9 +153,9 @@ def _keys(sync: StoredSync, text: str) -> str:
     return ", ".join(f"CAST({text}->>'$[{n}]' AS {kind}) AS k{n}" for n, kind in enumerate(sync.keys))
 
 
-def _text(sync: StoredSync) -> str:
-    parts = " || ',' || ".join(f"to_json(k{n})" for n in range(len(sync.keys)))
-    return f"'[' || {parts} || ']'"
+def _standing(sync: StoredSync) -> str:
+    """Return a SELECT of who stands where, as state says: key, identity."""
+    return f"SELECT {sync.key_text()} AS key, {normalised(sync.normalise, 'm')} AS i FROM {STATE}.snap_{sync.id}"
 
 
 def _same(sync: StoredSync, left: str, right: str) -> str:
@@ -289,7 +289,7 @@ def _pending(store: Store, run: str, sync: StoredSync, name: str, late_apply: fl
             f"list_distinct(flatten(list(list_filter(CAST([{points}] AS STRUCT(n INTEGER, id VARCHAR)[]), "
             "lambda p: p IS NOT NULL)))) AS linked FROM final f "
             f"LEFT JOIN {STATE}.after_{sync.id} a ON a.seq = f.seq "
-            f"LEFT JOIN (SELECT *, {_text(sync)} AS key FROM {STATE}.snap_{sync.id}) s "
+            f"LEFT JOIN (SELECT *, {sync.key_text()} AS key FROM {STATE}.snap_{sync.id}) s "
             "ON s.key = f.key AND f.op = 'identity' "
             f"WHERE {doubtful} GROUP BY ALL",
             "UPDATE doubt AS q SET touched = list_distinct(q.touched || p.touched), "
@@ -329,11 +329,9 @@ def _left_behind(store: Store, sync: StoredSync, name: str) -> None:
     moved = f"SELECT key, bi, ts FROM final WHERE sync = '{name}' AND op = 'identity' AND status = 'delivered'"
     if not store.one(f"SELECT count(*) FROM ({moved})"):
         return
-    text = _text(sync)
     store.con.execute(
         f"CREATE OR REPLACE TEMP TABLE left_behind AS SELECT s.key, max(v.ts) AS ts FROM ({moved}) v "
-        f"JOIN (SELECT {text} AS key, {normalised(sync.normalise, 'm')} AS i FROM {STATE}.snap_{sync.id}) s "
-        "ON s.i = v.bi AND s.key <> v.key GROUP BY s.key"
+        f"JOIN ({_standing(sync)}) s ON s.i = v.bi AND s.key <> v.key GROUP BY s.key"
     )
     since = store.one("SELECT max(ts) FROM left_behind")
     if since is None:
@@ -342,7 +340,7 @@ def _left_behind(store: Store, sync: StoredSync, name: str) -> None:
     settled += f"SELECT key, op, cohort FROM {STATE}.pending WHERE sync = '{name}')"
     records = store.rows(f"SELECT key FROM left_behind ANTI JOIN (FROM {settled} WHERE op = 'upsert') USING (key)")
     members = store.rows(
-        f"SELECT m.key, m.cohort FROM (SELECT {text} AS key, cohort FROM {STATE}.members_{sync.id}) m "
+        f"SELECT m.key, m.cohort FROM (SELECT {sync.key_text()} AS key, cohort FROM {STATE}.members_{sync.id}) m "
         f"SEMI JOIN left_behind USING (key) ANTI JOIN (FROM {settled} WHERE op = 'join') USING (key, cohort)"
     )
     doubt_some(store, sync, [key for (key,) in records], [(key, cohort) for key, cohort in members], (), since)

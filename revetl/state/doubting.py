@@ -38,10 +38,10 @@ def doubt_some(
     insert_rows(store, "temp.main.suspect", [(key,) for key in records])
     insert_rows(store, "temp.main.suspect_in", list(members))
     insert_rows(store, "temp.main.suspect_gone", [(key,) for key in gone])
-    mine = f"{_key(sync)} IN (SELECT key FROM temp.main.suspect)"
+    mine = f"{sync.key_text('s.')} IN (SELECT key FROM temp.main.suspect)"
     inside = (
-        f"({_key(sync)}, s.cohort) IN (SELECT (key, cohort) FROM temp.main.suspect_in) "
-        f"OR {_key(sync)} IN (SELECT key FROM temp.main.suspect_gone)"
+        f"({sync.key_text('s.')}, s.cohort) IN (SELECT (key, cohort) FROM temp.main.suspect_in) "
+        f"OR {sync.key_text('s.')} IN (SELECT key FROM temp.main.suspect_gone)"
     )
     _records(store, sync, mine, "[]::INTEGER[]", "verify", since)
     _members(store, sync, inside, "verify", since)
@@ -59,7 +59,7 @@ def _records(
     place = f"{{'m': s.m, 'i': {normalised(sync.normalise, 's.m')}}}"
     return _mark(
         store, sync.sync,
-        f"SELECT ? AS sync, {_key(sync)} AS key, 'upsert' AS op, CAST(NULL AS VARCHAR) AS cohort, "
+        f"SELECT ? AS sync, {sync.key_text('s.')} AS key, 'upsert' AS op, CAST(NULL AS VARCHAR) AS cohort, "
         f"{touched} AS touched, [{place}] AS tried FROM {STATE}.snap_{sync.id} s WHERE {where}", run, since,
     )  # fmt: skip
 
@@ -71,14 +71,10 @@ def _members(
     place = f"CASE WHEN n.m IS NOT NULL THEN [{{'m': n.m, 'i': {normalised(sync.normalise, 'n.m')}}}] ELSE [] END"
     return _mark(
         store, sync.sync,
-        f"SELECT ? AS sync, {_key(sync)} AS key, 'join' AS op, s.cohort, CAST([] AS INTEGER[]) AS touched, "
+        f"SELECT ? AS sync, {sync.key_text('s.')} AS key, 'join' AS op, s.cohort, CAST([] AS INTEGER[]) AS touched, "
         f"{place} AS tried FROM {STATE}.members_{sync.id} s LEFT JOIN {STATE}.snap_{sync.id} n ON {same} WHERE {where}",
         run, since,
     )  # fmt: skip
-
-
-def _key(sync: StoredSync) -> str:
-    return "'[' || " + " || ',' || ".join(f"to_json(s.k{n})" for n in range(len(sync.keys))) + " || ']'"
 
 
 def _mark(store: Store, sync: str, select: str, run: str, since: datetime | None) -> int:

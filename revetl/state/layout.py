@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -50,13 +50,22 @@ class StoredSync:
     manifest_at: datetime | None = None  # when the manifest of the last run was made
     key_columns: tuple[str, ...] | None = None  # of the base model in the last run; None: an older revetl's
 
+    def key_text(self, alias: str = "") -> str:
+        """Return SQL of a key's text over the key columns of this sync's tables; ``alias`` ends in a dot."""
+        return text_of_key(f"{alias}k{n}" for n in range(len(self.keys)))
+
+
+def text_of_key(columns: Iterable[str]) -> str:
+    """Return SQL of a key's text, a JSON array, out of its columns."""
+    parts = " || ',' || ".join(f"to_json({column})" for column in columns)
+    return f"'[' || {parts} || ']'"
+
 
 def load_sync(store: Reads, sync: str) -> StoredSync | None:
     """Return what is known about a sync, None before its first run."""
     found = store.rows(
         "SELECT id, sync, keys, normalise, wire_version, relations, account, flow, last_rows, manifest_at, "
-        f"key_columns "
-        f"FROM {STATE}.syncs WHERE sync = ?",
+        f"key_columns FROM {STATE}.syncs WHERE sync = ?",
         [sync],
     )
     if not found:

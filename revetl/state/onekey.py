@@ -70,9 +70,8 @@ def normalised(kind: str, text: str) -> str:
 
 def keys_of_identity(view: View, sync: StoredSync, identity: str) -> Sequence[str]:
     """Return the keys whose acknowledged record stands under an identity there."""
-    parts = " || ',' || ".join(f"to_json(k{n})" for n in range(len(sync.keys)))
     rows = view.rows(
-        f"SELECT '[' || {parts} || ']' FROM {STATE}.snap_{sync.id} "
+        f"SELECT {sync.key_text()} FROM {STATE}.snap_{sync.id} "
         f"WHERE {normalised(sync.normalise, 'm')} = {normalised(sync.normalise, '?')}",
         [identity],
     )

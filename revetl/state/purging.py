@@ -49,10 +49,8 @@ def purge(store: Store, keys: Mapping[str, Sequence[str]], identities: Sequence[
         rows = sum(_of_sync(store, sync, list(some)) for sync, some in sorted(keys.items()))
         _scrub_summaries(store, [key for some in keys.values() for key in some])
     mine, values = _theirs(store, keys)
-    where, known = (
-        f"{mine} OR identity IN (SELECT unnest(?)) OR before_identity IN (SELECT unnest(?))",
-        list(identities),
-    )
+    where = f"{mine} OR identity IN (SELECT unnest(?)) OR before_identity IN (SELECT unnest(?))"
+    known = list(identities)
     removed = drop_rows(store, where, [*values, known, known], why)
     return Purged(rows, removed)
 
@@ -88,9 +86,8 @@ def _of_sync(store: Store, name: str, keys: list[str]) -> int:
 
 def _typed(store: Store, sync: StoredSync, keys: list[str]) -> int:
     rows = 0
-    text = "'[' || " + " || ',' || ".join(f"to_json(k{n})" for n in range(len(sync.keys))) + " || ']'"
     for table in ("snap", "members", "after"):
-        some = f"FROM {STATE}.{table}_{sync.id} WHERE {text} IN (SELECT unnest(?))"
+        some = f"FROM {STATE}.{table}_{sync.id} WHERE {sync.key_text()} IN (SELECT unnest(?))"
         rows += int(store.one(f"SELECT count(*) {some}", [keys]))
         store.con.execute(f"DELETE {some}", [keys])
     return rows

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from revetl.sqltext import quote_text
 from revetl.state import ledger
-from revetl.state.layout import StoredSync, set_sync
+from revetl.state.layout import StoredSync, set_sync, text_of_key
 from revetl.state.marks import forget_marks
 from revetl.state.reading import Reads
 from revetl.state.schema import STATE
@@ -23,9 +23,7 @@ MAP = "temp.main.rekey"  # a0… and old: the former key and its text; k0… and
 FLAG = "rekeyed"  # the name, in state, of whether the ledger has any such row
 
 _BY_KEY = ("remote", "pending", "rejected", "unmatched", "opted_out")
-_ROWS = ", ".join(f"NULL::{kind} AS {name}" for name, kind in {
-    "cohort": "VARCHAR", "identity": "VARCHAR", "before_identity": "VARCHAR", '"values"': "VARCHAR",
-}.items())  # fmt: skip
+_ROWS = ", ".join(f"NULL::VARCHAR AS {name}" for name in ("cohort", "identity", "before_identity", '"values"'))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +34,6 @@ class Counted:
     same: int
     left: int
     sample: tuple[str, ...] = ()
-
-
-def text_of(names: Sequence[str], alias: str = "") -> str:
-    """Return SQL for a key's text out of its columns."""
-    parts = " || ',' || ".join(f"to_json({alias}{name})" for name in names)
-    return f"'[' || {parts} || ']'"
 
 
 def names(letter: str, keys: Sequence[object]) -> tuple[str, ...]:
@@ -61,7 +53,7 @@ def make_map(store: Store, rows: str, old: Columns, new: Columns) -> tuple[int, 
     pairs = [f"TRY_CAST({column} AS {kind}) AS {name}" for (column, kind), name in zip(old, a, strict=True)]
     pairs += [f"CAST({column} AS {kind}) AS {name}" for (column, kind), name in zip(new, k, strict=True)]
     store.con.execute(
-        f"CREATE OR REPLACE TEMP TABLE rekey AS SELECT DISTINCT *, {text_of(a)} AS old, {text_of(k)} AS new "
+        f"CREATE OR REPLACE TEMP TABLE rekey AS SELECT DISTINCT *, {text_of_key(a)} AS old, {text_of_key(k)} AS new "
         f"FROM (SELECT {', '.join(pairs)} FROM {rows}) WHERE {' AND '.join(f'{name} IS NOT NULL' for name in a)}"
     )
     twice = [f"SELECT count(*) FROM (SELECT 1 FROM {MAP} GROUP BY {by} HAVING count(*) > 1)" for by in ("old", "new")]
@@ -72,7 +64,7 @@ def make_map(store: Store, rows: str, old: Columns, new: Columns) -> tuple[int, 
 
 def _held(sync: StoredSync) -> str:
     """Return a SELECT of every key of which a record or membership stands there, or may stand."""
-    text = text_of(names("k", sync.keys))
+    text = sync.key_text()
     return (
         f"SELECT {text} AS key FROM {STATE}.snap_{sync.id} UNION SELECT {text} FROM {STATE}.members_{sync.id} "
         f"UNION SELECT key FROM {STATE}.pending WHERE sync = {quote_text(sync.sync)}"
