@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sandboxed import SandboxSuite
+from sandboxed import JoiningMakesSuite, SandboxSuite
 
 from revetl.destinations.braze import BRAZE
 from revetl.testing.conformance import DestinationSuite
 from revetl.testing.drive import Handler
-from revetl.types import EMPTY, Batch, Change, Mode, OnLeave, Op, RemoteField, Status
+from revetl.types import Batch, Change, Op, RemoteField
 
 
-class TestBraze(SandboxSuite, DestinationSuite):
+class TestBraze(JoiningMakesSuite, SandboxSuite, DestinationSuite):
     """Users by external id."""
 
     destination = BRAZE
@@ -39,7 +38,6 @@ class TestBraze(SandboxSuite, DestinationSuite):
         "links": "a user belongs to nothing else",
         "membership fields": "an attribute carries nothing but itself",
     }
-    told: Mapping[str, Any] = EMPTY  # what a case says of its sync
 
     def field_of(self, service: Handler, kind: str) -> RemoteField:
         """Return an attribute that is not there yet: it takes any first value."""
@@ -47,22 +45,10 @@ class TestBraze(SandboxSuite, DestinationSuite):
         return RemoteField("any_field")
 
     def batch(self, changes: Sequence[Change], op: Op, **more: Any) -> Batch:
-        """Return the batch; a LEAVE without a policy deletes, for there is no archive."""
-        if op is Op.LEAVE and more.get("on_leave", OnLeave.KEEP) is OnLeave.KEEP:
-            more["on_leave"] = OnLeave.DELETE
+        """Return the batch, with what ``prepare`` finds of its cohort."""
         if op in (Op.JOIN, Op.PART):
             more.setdefault("prepared", {"cohorts": {"vip": "High Value"}})
-        return super().batch(changes, op, **{**self.told, **more})
-
-    def test_new_records_are_ours_and_older_ones_are_not(self) -> None:
-        """An answer does not say who is new: users are looked for first, where the policy is to delete."""
-        self.told = {"on_leave": OnLeave.DELETE}
-        super().test_new_records_are_ours_and_older_ones_are_not()
-
-    def test_sending_again_changes_nothing(self) -> None:
-        """The same: whose a user is, is known where the policy is to delete."""
-        self.told = {"on_leave": OnLeave.DELETE}
-        super().test_sending_again_changes_nothing()
+        return super().batch(changes, op, **more)
 
     def test_cohorts_are_only_found_where_none_may_be_made(self) -> None:
         """An attribute is there once somebody was a member; before that it is not found, and nothing is made."""
@@ -71,11 +57,3 @@ class TestBraze(SandboxSuite, DestinationSuite):
         prepared, rows = self.group(service, 1)
         self.move(service, Op.JOIN, rows, prepared)
         assert self.prepared(service, create=False) == prepared != {"cohorts": {}}
-
-    def test_nobody_cannot_join(self) -> None:
-        """An attribute makes unknown people users, as any write does: mode ``update`` looks for them first."""
-        service = self.service()
-        prepared, rows = self.group(service, 1)
-        joins = [replace(row, op=Op.JOIN, body=b"{}") for row in [*rows, self.change(99, created=True)]]
-        seen = self.run(service, joins, prepared=prepared, mode=Mode.UPDATE)
-        assert seen.statuses() == {1: Status.DELIVERED, 99: Status.REJECTED}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, ClassVar
 
 import orjson
 import pytest
-from sandboxed import SandboxSuite
+from sandboxed import JoiningMakesSuite, SandboxSuite
 
 from revetl.contract import Call, Http, Reply
 from revetl.destinations import registry
@@ -22,7 +21,7 @@ from revetl.destinations.webhook import WEBHOOK
 from revetl.testing.conformance import DestinationSuite
 from revetl.testing.conformance.base import Suite
 from revetl.testing.drive import Handler
-from revetl.types import EMPTY, Batch, Change, Mode, OnLeave, Op, Status
+from revetl.types import Status
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 
@@ -139,7 +138,7 @@ class TestHubSpot(SandboxSuite, DestinationSuite):
         return [str(outcome.remote_id) for outcome in seen.outcomes]
 
 
-class TestIterable(SandboxSuite, DestinationSuite):
+class TestIterable(JoiningMakesSuite, SandboxSuite, DestinationSuite):
     """Iterable, before its stand-in of an email-based project."""
 
     destination = ITERABLE
@@ -161,31 +160,6 @@ class TestIterable(SandboxSuite, DestinationSuite):
         "fields": {"spent": "double", "visits": "long", "since": "date", "gift": "boolean"},
         "rates": dict.fromkeys(("bulk", "lists", "fields", "users", "forget"), 10**6),
     }
-    told: Mapping[str, Any] = EMPTY  # what a case says of its sync
-
-    def batch(self, changes: Sequence[Change], op: Op, **more: Any) -> Batch:
-        """Return the batch; a LEAVE without a policy deletes, for there is no archive."""
-        if op is Op.LEAVE and more.get("on_leave", OnLeave.KEEP) is OnLeave.KEEP:
-            more["on_leave"] = OnLeave.DELETE
-        return super().batch(changes, op, **{**self.told, **more})
-
-    def test_new_records_are_ours_and_older_ones_are_not(self) -> None:
-        """A bulk answer does not say who is new: users are looked for first, where the policy is to delete."""
-        self.told = {"on_leave": OnLeave.DELETE}
-        super().test_new_records_are_ours_and_older_ones_are_not()
-
-    def test_sending_again_changes_nothing(self) -> None:
-        """The same: whose a user is, is known where the policy is to delete."""
-        self.told = {"on_leave": OnLeave.DELETE}
-        super().test_sending_again_changes_nothing()
-
-    def test_nobody_cannot_join(self) -> None:
-        """In an email-based project a list makes unknown people users: mode ``update`` looks for them first."""
-        service = self.service()
-        prepared, rows = self.group(service, 1)
-        joins = [replace(row, op=Op.JOIN, body=b"{}") for row in [*rows, self.change(99, created=True)]]
-        seen = self.run(service, joins, prepared=prepared, mode=Mode.UPDATE)
-        assert seen.statuses() == {1: Status.DELIVERED, 99: Status.REJECTED}
 
 
 class TestIterableById(TestIterable):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 from sandboxed import SandboxSuite
 
 from revetl.destinations.intercom import INTERCOM
 from revetl.testing.conformance import DestinationSuite
-from revetl.types import EMPTY, Batch, OnLeave, Op, Status
+from revetl.types import Status
 
 pytestmark = pytest.mark.may_skip  # a case that a declaration has no use for says so
 
@@ -68,21 +68,6 @@ class TestIntercomCompanies(TestIntercom):
         "renames": "a company_id is fixed for ever",
     }
     account = {"token": TestIntercom.settings["access_token"], "company_attributes": ATTRIBUTES}  # noqa: RUF012
-    told: Any = EMPTY  # what a case says of its sync
-
-    def batch(self, changes: Any, op: Op, **more: Any) -> Batch:
-        """Return the batch, with what the case says of its sync."""
-        return super().batch(changes, op, **{**self.told, **more})
-
-    def test_new_records_are_ours_and_older_ones_are_not(self) -> None:
-        """The answer does not say who is new: it is asked for first, where the policy is to archive."""
-        self.told = {"on_leave": OnLeave.ARCHIVE}
-        super().test_new_records_are_ours_and_older_ones_are_not()
-
-    def test_sending_again_changes_nothing(self) -> None:
-        """The same: whose a company is, is known where the policy is to archive."""
-        self.told = {"on_leave": OnLeave.ARCHIVE}
-        super().test_sending_again_changes_nothing()
 
     def test_nothing_stays_behind_under_an_old_identity(self) -> None:
         """There is no call that changes a company_id: the change is refused by name, and the company stays."""

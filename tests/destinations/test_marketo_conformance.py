@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
-from urllib.parse import urlencode
+from typing import ClassVar
 
 import pytest
-from sandboxed import SandboxSuite
+from sandboxed import TokenSuite
 
-from revetl.contract import Auth
 from revetl.destinations.marketo import MARKETO, auth, bulk
-from revetl.sandbox import make
-from revetl.testing.conformance import DestinationSuite, stand_in
-from revetl.testing.drive import Handler, drive
-from revetl.types import Batch, Change, OnLeave, Op
+from revetl.testing.conformance import DestinationSuite
+from revetl.testing.drive import Handler
+from revetl.types import Batch, Op
 
 pytestmark = pytest.mark.may_skip  # a case that a declaration has no use for says so
 
 
-class TestMarketo(SandboxSuite, DestinationSuite):
+class TestMarketo(TokenSuite, DestinationSuite):
     """Marketo's people, by address."""
 
     destination = MARKETO
+    auth = auth
     settings = {  # noqa: RUF012
         "munchkin_id": "123-ABC-456",
         "client_id": "app-7",
@@ -48,28 +44,11 @@ class TestMarketo(SandboxSuite, DestinationSuite):
         "allow": {"burst": 10**6},
     }
 
-    def service(self) -> Handler:
-        """Return a new instance."""
-        box = make("marketo", **self.account)
-
-        def send(method: str, path: str, query: Any, headers: Any, body: bytes) -> Any:
-            return box.handle(method, path, urlencode(query), headers, body)
-
-        token = drive(auth.token(self.configured), stand_in(replace(MARKETO, auth=None), self.configured, send)).value
-        dressed = Auth(lambda settings, _, call: auth.authorise(settings, token, call))
-        return stand_in(replace(MARKETO, auth=dressed), self.configured, send)
-
     def many(self, service: Handler, op: Op) -> Batch:
         """Return a batch that is worth a file."""
         fields = self.fields(service)
         rows = [self.change(n, fields=self.values(fields, n)) for n in range(1, bulk.LEAST + 1)]
         return self.batch(rows, op)
-
-    def batch(self, changes: Sequence[Change], op: Op, **more: Any) -> Batch:
-        """Return the batch; a LEAVE without a policy deletes, for there is no archive."""
-        if op is Op.LEAVE and more.get("on_leave", OnLeave.KEEP) is OnLeave.KEEP:
-            more["on_leave"] = OnLeave.DELETE
-        return super().batch(changes, op, **more)
 
 
 class TestMarketoByKey(TestMarketo):

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
-from sandboxed import SandboxSuite
+from sandboxed import TokenSuite
 
-from revetl.contract import Auth
 from revetl.destinations.pardot import PARDOT, auth, imports
 from revetl.sandbox import make
-from revetl.testing.conformance import DestinationSuite, stand_in
-from revetl.testing.drive import Handler, drive
-from revetl.types import Batch, Change, OnLeave, Op
+from revetl.testing.conformance import DestinationSuite
+from revetl.testing.drive import Handler
+from revetl.types import Change
 
 pytestmark = pytest.mark.may_skip  # a case that a declaration has no use for says so
 
 
-class TestPardot(SandboxSuite, DestinationSuite):
+class TestPardot(TokenSuite, DestinationSuite):
     """Prospects; the token is had as the sender has it, and a few rows are worth an import."""
 
     destination = PARDOT
+    auth = auth
     settings = {  # noqa: RUF012
         "host": "acme.my.salesforce.com",
         "client_id": "app-7",
@@ -57,6 +55,10 @@ class TestPardot(SandboxSuite, DestinationSuite):
     def _small_imports(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(imports, "WORTH", 10)
 
+    def box(self) -> Any:
+        """Return a new business unit, whose imports take some looks."""
+        return make("pardot", **self.account, clock=lambda: self.at, now=lambda: self.at)
+
     def delivers(self, service: Handler, changes: Sequence[Change], **more: Any) -> list[Change]:
         """Run changes that must all be delivered; calls of one second would look like a single one."""
         self.at += 2
@@ -65,21 +67,3 @@ class TestPardot(SandboxSuite, DestinationSuite):
     def pass_time(self, seconds: float) -> None:
         """Let imports go on."""
         self.at += seconds
-
-    def service(self) -> Handler:
-        """Return a new business unit, whose imports take some looks."""
-        box = make("pardot", **self.account, clock=lambda: self.at, now=lambda: self.at)
-
-        def send(method: str, path: str, query: Any, headers: Any, body: bytes) -> Any:
-            return box.handle(method, path, urlencode(query), headers, body)
-
-        bare = replace(PARDOT, auth=None, base_url=lambda _: "")
-        token = drive(auth.token(self.configured), stand_in(bare, self.configured, send)).value
-        dressed = Auth(lambda settings, _, call: auth.authorise(settings, token, call))
-        return stand_in(replace(PARDOT, auth=dressed), self.configured, send)
-
-    def batch(self, changes: Sequence[Change], op: Op, **more: Any) -> Batch:
-        """Return the batch; a LEAVE without a policy deletes, for there is no archive."""
-        if op is Op.LEAVE and more.get("on_leave", OnLeave.KEEP) is OnLeave.KEEP:
-            more["on_leave"] = OnLeave.DELETE
-        return super().batch(changes, op, **more)

@@ -14,7 +14,6 @@ from revetl.send.ports import Lane
 from revetl.send.sql import SqlCarrier
 from revetl.testing.conformance import DestinationSuite
 from revetl.testing.drive import Handler
-from revetl.types import Batch, OnLeave, Op
 from tests.warehouse.conftest import postgres
 from tests.warehouse.postgres_server import PASSWORD, Server
 
@@ -74,9 +73,3 @@ class TestPostgres(DestinationSuite):
         found = self.carrier.perform(self.lane, call)
         assert isinstance(found, Reply), found
         return found
-
-    def batch(self, changes: Any, op: Op, **more: Any) -> Batch:
-        """Return the batch; a LEAVE without a policy deletes, for there is no archive."""
-        if op is Op.LEAVE and more.get("on_leave", OnLeave.KEEP) is OnLeave.KEEP:
-            more["on_leave"] = OnLeave.DELETE
-        return super().batch(changes, op, **more)

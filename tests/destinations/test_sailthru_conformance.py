@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,7 +12,7 @@ from sandboxed import SandboxSuite
 from revetl.destinations.sailthru import SAILTHRU
 from revetl.testing.conformance import DestinationSuite
 from revetl.testing.drive import Handler
-from revetl.types import EMPTY, Batch, Change, OnLeave, Op, RemoteField
+from revetl.types import Batch, Change, Op, RemoteField
 
 _FIELDS = tuple(RemoteField(f"{kind}_field", kind) for kind in ("text", "number", "boolean", "date"))
 
@@ -32,7 +32,6 @@ class TestSailthru(SandboxSuite, DestinationSuite):
         "links": "a user belongs to nothing else",
         "membership fields": "a list carries nothing beside its members",
     }
-    told: Mapping[str, Any] = EMPTY  # what a case says of its sync
 
     def fields(self, service: Handler) -> tuple[RemoteField, ...]:
         """Return a variable of each kind; there is nothing to discover."""
@@ -45,22 +44,10 @@ class TestSailthru(SandboxSuite, DestinationSuite):
         return RemoteField("any_field")
 
     def batch(self, changes: Sequence[Change], op: Op, **more: Any) -> Batch:
-        """Return the batch; a LEAVE without a policy deletes, for there is no archive."""
-        if op is Op.LEAVE and more.get("on_leave", OnLeave.KEEP) is OnLeave.KEEP:
-            more["on_leave"] = OnLeave.DELETE
+        """Return the batch, with what ``prepare`` finds of its cohort."""
         if op in (Op.JOIN, Op.PART):
             more.setdefault("prepared", {"names": {"vip": "High Value"}})
-        return super().batch(changes, op, **{**self.told, **more})
-
-    def test_new_records_are_ours_and_older_ones_are_not(self) -> None:
-        """An answer does not say who is new: users are looked for first, where the policy is to delete."""
-        self.told = {"on_leave": OnLeave.DELETE}
-        super().test_new_records_are_ours_and_older_ones_are_not()
-
-    def test_sending_again_changes_nothing(self) -> None:
-        """The same: whose a user is, is known where the policy is to delete."""
-        self.told = {"on_leave": OnLeave.DELETE}
-        super().test_sending_again_changes_nothing()
+        return super().batch(changes, op, **more)
 
 
 class TestSailthruByExtid(TestSailthru):

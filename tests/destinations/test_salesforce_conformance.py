@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
+from sandboxed import TokenSuite
 
-from revetl.contract import Auth
 from revetl.destinations.salesforce import SALESFORCE, auth, jobs
 from revetl.sandbox import make
-from revetl.testing.conformance import DestinationSuite, stand_in
-from revetl.testing.drive import Handler, drive
+from revetl.testing.conformance import DestinationSuite
+from revetl.testing.drive import Handler
 
 pytestmark = pytest.mark.may_skip  # a case that a declaration has no use for says so
 
@@ -28,10 +26,11 @@ CONTACT = {
 }
 
 
-class TestSalesforce(DestinationSuite):
+class TestSalesforce(TokenSuite, DestinationSuite):
     """Salesforce contacts; the token is had as the sender has it, and a few rows are worth a job."""
 
     destination = SALESFORCE
+    auth = auth
     settings = {  # noqa: RUF012
         "host": "acme.my.salesforce.com",
         "client_id": "app-7",
@@ -53,20 +52,12 @@ class TestSalesforce(DestinationSuite):
         """Let the org's jobs go on."""
         self.at += seconds
 
-    def service(self) -> Handler:
+    def box(self) -> Any:
         """Return a new org, whose jobs take some looks."""
         credentials = {name: self.settings[name] for name in ("client_id", "client_secret", "refresh_token")}
         fields = {"Contact": CONTACT, "Account": KEY}
         clocks: dict[str, Any] = {"clock": lambda: self.at, "now": lambda: self.at}
-        box = make("salesforce", **credentials, fields=fields, bulk={"seconds": 3}, **clocks)
-
-        def send(method: str, path: str, query: Any, headers: Any, body: bytes) -> Any:
-            return box.handle(method, path, urlencode(query), headers, body)
-
-        bare = replace(SALESFORCE, auth=None, base_url=lambda _: "")
-        token = drive(auth.token(self.configured), stand_in(bare, self.configured, send)).value
-        dressed = Auth(lambda settings, _, call: auth.authorise(settings, token, call))
-        return stand_in(replace(SALESFORCE, auth=dressed), self.configured, send)
+        return make("salesforce", **credentials, fields=fields, bulk={"seconds": 3}, **clocks)
 
     def targets(self, service: Handler, kind: str) -> list[str]:
         """Return two records that can be linked to: each needs a name."""

@@ -11,7 +11,7 @@ import pytest
 from revetl.contract import Call, Reply
 from revetl.testing.conformance.base import Suite
 from revetl.testing.drive import Driven, Handler, deliver, drive
-from revetl.types import JSON, Batch, OnLeave, Op, Proof, Status
+from revetl.types import JSON, Batch, Op, Proof, Status
 
 _SENSELESS = (b"<html>proxy</html>", b"", b"{}", b"[]", b"null", b'"ok"', b'{"results": {}, "errors": 1}', b"\xff\xfe")
 _REFUSALS = (302, 400, 404, 409, 410, 413, 422)
@@ -27,11 +27,10 @@ class AnswerCases(Suite):
         fields = self.fields(service)
         prepared = self.prepared(service)
         known = self.delivers(service, [self.change(n, fields=self.values(fields, n)) for n in (1, 2)])
-        policy = OnLeave.ARCHIVE if OnLeave.ARCHIVE in self.thing.on_leave else OnLeave.KEEP
         changes = [replace(c, op=op, body=c.body if op is Op.UPSERT else b"{}") for c in known]
         if op is Op.IDENTITY:
             changes = [replace(c, match=f"n{c.match}", identity=f"n{c.match}", before_match=c.match) for c in changes]
-        return self.batch(changes, op, prepared=prepared, on_leave=policy)
+        return self.batch(changes, op, prepared=prepared)
 
     @pytest.mark.parametrize("body", _SENSELESS, ids=repr)
     @pytest.mark.parametrize("op", list(Op))

@@ -12,11 +12,12 @@ import pytest
 from revetl.contract import Action, Call, Context, Destination, Http, Object, Reply
 from revetl.testing.drive import Driven, Handler, deliver, drive
 from revetl.testing.seeds import batch, change, value
-from revetl.types import EMPTY, JSON, Batch, Change, Cohort, Op, Outcome, RemoteField, RemoteRecord, Status
+from revetl.types import EMPTY, JSON, Batch, Change, Cohort, OnLeave, Op, Outcome, RemoteField, RemoteRecord, Status
 
 Send = Callable[[str, str, Sequence[tuple[str, str]], Mapping[str, str], bytes], tuple[int, Mapping[str, str], bytes]]
 
 NOT_APPLICABLE = "not applicable: "  # how the reason of a case that ends without a verdict must begin
+_ENDINGS = (OnLeave.ARCHIVE, OnLeave.DELETE, OnLeave.CLEAR)
 _FIELDS = 8  # of those that discovery shows: enough to have one of each type
 _SCHEMALESS = tuple(RemoteField(f"{kind}_field", kind) for kind in ("text", "number", "boolean", "date", "timestamp"))
 
@@ -118,11 +119,17 @@ class Suite:
         more.setdefault("match", f"c{seq}@{self.domain}")
         return change(seq, op, **more)
 
+    @property
+    def ending(self) -> OnLeave:
+        """Return the gentlest way in which the object ends a record; KEEP where nothing is done about it."""
+        return next((one for one in _ENDINGS if one in self.thing.on_leave), OnLeave.KEEP)
+
     def batch(self, changes: Sequence[Change], op: Op, **more: Any) -> Batch:
-        """Return a batch of the object under test."""
-        style = next(iter(self.thing.cohorts), "")
+        """Return a batch of the object under test; a LEAVE ends records unless told otherwise."""
         if op in (Op.JOIN, Op.PART):
-            more.setdefault("cohort", Cohort("vip", "High Value", style))
+            more.setdefault("cohort", Cohort("vip", "High Value", next(iter(self.thing.cohorts), "")))
+        if op is Op.LEAVE:
+            more.setdefault("on_leave", self.ending)
         return batch(changes, self.configured, op, **{"object": self.kind, "match_field": self.match_field, **more})
 
     def prepared(

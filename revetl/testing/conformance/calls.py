@@ -12,7 +12,7 @@ import pytest
 from revetl.contract import Call, Http
 from revetl.testing.conformance.base import Suite
 from revetl.testing.drive import Driven, deliver, drive
-from revetl.types import Change, OnLeave, Op, Proof
+from revetl.types import Change, Op, Proof
 
 _MOST = 500  # rows of a full batch in these cases
 _FULL = 5_000  # rows at which a batch is full enough for a test
@@ -58,8 +58,7 @@ class CallCases(Suite):
         fields = self.fields(service)
         count = min(30, action.max_records, self.needs(Op.UPSERT).max_records)
         known = self.delivers(service, [self.change(n, fields=self.values(fields, n)) for n in range(1, count + 1)])
-        policy = OnLeave.ARCHIVE if OnLeave.ARCHIVE in self.thing.on_leave else OnLeave.KEEP
-        seen = self.run(service, _as(op, known), prepared=prepared, on_leave=policy)
+        seen = self.run(service, _as(op, known), prepared=prepared)
         assert len(seen.calls) <= ceil(1.1 * action.calls(count))
         self.proven(seen, op)
 
@@ -121,8 +120,7 @@ class CallCases(Suite):
         moved = self.change(2, Op.IDENTITY, match=f"n1@{self.domain}", before_match=first.match, key=first.key)
         for sent in (first, moved, *(self.change(n, op) for n, op in ((3, Op.JOIN), (4, Op.PART), (5, Op.LEAVE)))):
             if sent.op in self.destination.actions:
-                policy = OnLeave.ARCHIVE if OnLeave.ARCHIVE in self.thing.on_leave else OnLeave.KEEP
-                work = self.batch([sent], sent.op, prepared=prepared, on_leave=policy)
+                work = self.batch([sent], sent.op, prepared=prepared)
                 calls += deliver(self.destination.actions[sent.op], work, service, pause=self.pass_time).calls
         return calls
 

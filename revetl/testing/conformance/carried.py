@@ -131,9 +131,8 @@ class CarriedCases(RecordCases):
 
     def step(self, op: Op, rows: Sequence[Change], prepared: dict[str, Any]) -> Batch:
         """Return the batch that does ``op`` to records that were made before."""
-        policy = next((p for p in (OnLeave.ARCHIVE, OnLeave.DELETE, OnLeave.CLEAR) if p in self.thing.on_leave), None)
         changes = list(rows) if op is Op.UPSERT else [replace(row, op=op, body=b"{}") for row in rows]
-        return self.batch(changes, op, prepared=prepared, on_leave=policy or OnLeave.KEEP)
+        return self.batch(changes, op, prepared=prepared)
 
     def begin(self, service: Handler, op: Op) -> tuple[Batch, list[Change]]:
         """Return a batch of three rows of ``op``, and the records it is about."""

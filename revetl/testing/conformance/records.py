@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import orjson
 import pytest
@@ -17,12 +18,12 @@ from revetl.types import JSON, Change, OnLeave, Op, RemoteField, Status
 class RecordCases(Suite):
     """The record there becomes the record wished, whatever stood there before."""
 
-    def made(self, service: Handler, count: int = 1) -> tuple[tuple[RemoteField, ...], list[Change]]:
+    def made(self, service: Handler, count: int = 1, **more: Any) -> tuple[tuple[RemoteField, ...], list[Change]]:
         """Return fields, and records that were just created."""
         self.must_be_readable()
         fields = self.fields(service)
         rows = [self.change(n, fields=self.values(fields, n)) for n in range(1, count + 1)]
-        return fields, self.delivers(service, rows)
+        return fields, self.delivers(service, rows, **more)
 
     def stands(self, service: Handler, fields: tuple[RemoteField, ...], change: Change) -> None:
         """Hold each field of ``change`` to what is read back."""
@@ -41,19 +42,19 @@ class RecordCases(Suite):
             self.stands(service, fields, row)
 
     def test_new_records_are_ours_and_older_ones_are_not(self) -> None:
-        """Ownership comes from the answer: what stood there before revetl is never taken for its own."""
+        """Where leaves end records, what stood there before revetl is never taken for its own."""
         service = self.service()
-        fields, (first,) = self.made(service)
+        fields, (first,) = self.made(service, on_leave=self.ending)
         assert first.created is True
         stranger = self.change(9, match=first.match, fields=self.values(fields, 3))
-        (found,) = self.delivers(service, [stranger])
+        (found,) = self.delivers(service, [stranger], on_leave=self.ending)
         assert found.created is False
 
     def test_sending_again_changes_nothing(self) -> None:
         """Every write is repeatable: delivered twice, one record, the same values."""
         service = self.service()
-        fields, rows = self.made(service, 3)
-        again = self.delivers(service, rows)
+        fields, rows = self.made(service, 3, on_leave=self.ending)
+        again = self.delivers(service, rows, on_leave=self.ending)
         assert [row.remote_id for row in again] == [row.remote_id for row in rows]
         assert all(row.created for row in again)
         for row in again:
