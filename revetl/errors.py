@@ -225,7 +225,7 @@ CATALOG: dict[str, str] = {
     "RVT-857": "A person cannot be erased at every destination from here",
     "RVT-858": "A schema's name cannot be used",
     "RVT-860": "Nothing orphaned has that name",
-    "RVT-861": "Clearing what is no longer mapped is not there yet",
+    "RVT-861": "A whole sync is gone: nothing says how to clear it",
     "RVT-862": "A span of time cannot be used",
     "RVT-863": "There is no such guard",
     "RVT-864": "There is no such sync or cohort",

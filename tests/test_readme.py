@@ -16,7 +16,7 @@ from revetl.cli import cli
 from revetl.config import cases
 from revetl.config.load import load_config
 from revetl.config.schema import Strict, validate
-from revetl.config.specs import RootSpec, SyncConfig
+from revetl.config.specs import RootSpec
 from revetl.destinations import registry
 from revetl.engine.described import KEYS
 from revetl.engine.schemas import schemas
@@ -135,10 +135,3 @@ def test_pages_that_keys_point_to_are_there() -> None:
     named = {name for keys in KEYS.values() for text in keys.values() for name in re.findall(r"docs/[\w-]+\.md", text)}
     assert named
     assert all((ROOT / name).is_file() for name in named)
-
-
-def test_keys_that_are_not_there_yet_are_said_to_be() -> None:
-    """README names each key that is refused as not there yet."""
-    text = README.read_text(encoding="utf-8").partition("## What is not there yet")[2]
-    later = RootSpec.not_yet | SyncConfig.not_yet | ItemSpec.not_yet | ColumnSpec.not_yet
-    assert [key for key in sorted(later) if f"`{key}`" not in text] == []

@@ -5,21 +5,18 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from revetl.types import JSON
 
-NOT_YET = "RVT-390"
-
 
 class Strict(BaseModel):
-    """A part of revetl.yml or of meta: unknown keys are errors, ``not_yet`` names keys that a later version knows."""
+    """A part of revetl.yml or of meta: unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    not_yet: ClassVar[frozenset[str]] = frozenset()
 
 
 def one_or_many(value: JSON) -> JSON:
@@ -92,10 +89,6 @@ def _unknown(model: type[Strict], path: tuple[str | int, ...], codes: Codes) -> 
     name = str(path[-1])
     owner = _owner(model, path[:-1])
     where = f" in '{_dotted(path[:-1])}'" if path[:-1] else ""
-    if name in owner.not_yet:
-        return Complaint(
-            NOT_YET, path, f"'{name}'{where} is not there yet", f"remove `{name}`; a later version knows it"
-        )
     return Complaint(codes.key, path, f"unknown key '{name}'{where}", did_you_mean(name, owner.model_fields))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
@@ -20,7 +20,6 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}\Z")
 _TARGET = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}\Z")  # it names a directory below .revetl/
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,39}\Z")  # the target's name is put behind it
 _MEMORY = re.compile(r"[1-9][0-9]{0,5}(?:\.[0-9])?\s*(?:MB|GB|TB|MiB|GiB|TiB)\Z")
-_LATER = frozenset({"erase"})
 # what is secret of an output of profiles.yml, of the adapters that are read
 SECRETS = frozenset({
     "oauth_client_secret", "pass", "passcode", "password", "private_key", "private_key_passphrase", "token",
@@ -120,8 +119,6 @@ class ConsentSpec(Strict):
 class SyncConfig(Strict):
     """One sync of a destination: which entity goes into which object, and how."""
 
-    not_yet: ClassVar[frozenset[str]] = _LATER
-
     entity: str
     object: str | None = None  # None: the destination type's first
     match: Annotated[dict[str, str], AfterValidator(_one_pair)] | None = None
@@ -149,8 +146,6 @@ class SyncConfig(Strict):
 
 class DestinationSpec(Strict):
     """One destination as written; its syncs are validated one by one."""
-
-    not_yet: ClassVar[frozenset[str]] = _LATER
 
     type: str | None = None  # None: the destination's own name
     targets: dict[str, Any]
@@ -229,8 +224,6 @@ def _incremental(value: JSON) -> JSON:
 
 class RootSpec(Strict):
     """The top level of revetl.yml, without what stands in its destinations."""
-
-    not_yet: ClassVar[frozenset[str]] = _LATER
 
     version: Literal[1]
     destinations: Mapping[str, Any]

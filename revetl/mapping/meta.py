@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -13,7 +13,6 @@ from revetl.config.specs import is_name
 from revetl.types import JSON, Hash, OnNull, Write
 
 MAX_NAME = 255  # characters; the longest identifier among warehouses (Snowflake's, docs.snowflake.com)
-_LATER = frozenset({"erase"})
 
 
 def _key(value: JSON) -> JSON:
@@ -114,8 +113,6 @@ class ColumnSpec(Strict):
 
 class ItemSpec(Strict):
     """``revetl:`` of a model, or one item of its list. Its ``columns`` are validated one by one."""
-
-    not_yet: ClassVar[frozenset[str]] = _LATER
 
     kind: Literal["properties", "cohort"]
     entity: Annotated[str, AfterValidator(_entity)]

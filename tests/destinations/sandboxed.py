@@ -39,13 +39,13 @@ class SandboxSuite(Suite):
 class TokenSuite(SandboxSuite):
     """The same where a token is asked for first, once, as the sender does."""
 
-    auth: ClassVar[ModuleType]  # the destination's, with ``token`` and ``authorise``
+    tokens: ClassVar[ModuleType]  # the destination's, with ``token`` and ``authorise``
 
     def service(self) -> Handler:
         """Return a new account, and calls that carry its token."""
         wire, bare = self.wire(), replace(self.destination, auth=None, base_url=lambda _: "")
-        token = drive(self.auth.token(self.configured), stand_in(bare, self.configured, wire)).value
-        dressed = Auth(lambda settings, _, call: self.auth.authorise(settings, token, call))
+        token = drive(self.tokens.token(self.configured), stand_in(bare, self.configured, wire)).value
+        dressed = Auth(lambda settings, _, call: self.tokens.authorise(settings, token, call))
         return stand_in(replace(self.destination, auth=dressed), self.configured, wire)
 
 

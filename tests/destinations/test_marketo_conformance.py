@@ -20,7 +20,7 @@ class TestMarketo(TokenSuite, DestinationSuite):
     """Marketo's people, by address."""
 
     destination = MARKETO
-    auth = auth
+    tokens = auth
     settings = {  # noqa: RUF012
         "munchkin_id": "123-ABC-456",
         "client_id": "app-7",

@@ -22,7 +22,7 @@ class TestPardot(TokenSuite, DestinationSuite):
     """Prospects; the token is had as the sender has it, and a few rows are worth an import."""
 
     destination = PARDOT
-    auth = auth
+    tokens = auth
     settings = {  # noqa: RUF012
         "host": "acme.my.salesforce.com",
         "client_id": "app-7",

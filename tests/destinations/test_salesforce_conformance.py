@@ -30,7 +30,7 @@ class TestSalesforce(TokenSuite, DestinationSuite):
     """Salesforce contacts; the token is had as the sender has it, and a few rows are worth a job."""
 
     destination = SALESFORCE
-    auth = auth
+    tokens = auth
     settings = {  # noqa: RUF012
         "host": "acme.my.salesforce.com",
         "client_id": "app-7",

@@ -221,24 +221,6 @@ def test_one_complaint(case: Case) -> None:
     assert problem.remedy == remedy
 
 
-@pytest.mark.parametrize(
-    ("where", "name"),
-    [
-        *[("top", name) for name in ("erase",)],
-        *[(where, name) for where in ("destination", "sync") for name in ("erase",)],
-    ],
-)
-def test_what_is_not_there_yet(name: str, where: str) -> None:
-    """What only later versions know is refused by name, wherever it may stand."""
-    text = {
-        "top": f"version: 1\n{name}: x\ndestinations: {{}}\n",
-        "destination": f"version: 1\ndestinations:\n  crm: {{targets: {{}}, {name}: x}}\n",
-        "sync": sync(f"{name}: x"),
-    }[where]
-    (problem,) = load(text).problems
-    assert (problem.code, problem.remedy) == ("RVT-390", f"remove `{name}`; a later version knows it")
-
-
 def test_everything_at_once_and_one_bad_sync_alone() -> None:
     """All mistakes of a file come together; the good sync beside the bad one stays."""
     text = sync("mode: upsrt\n        on_leve: keep\n      good: {entity: x}").replace("version: 1", "version: 1\nx: 1")
