@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 from typing import ClassVar
 
 import pytest
@@ -20,7 +21,7 @@ class TestMarketo(TokenSuite, DestinationSuite):
     """Marketo's people, by address."""
 
     destination = MARKETO
-    tokens = auth
+    tokens: ClassVar[ModuleType] = auth
     settings = {  # noqa: RUF012
         "munchkin_id": "123-ABC-456",
         "client_id": "app-7",

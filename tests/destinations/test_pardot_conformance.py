@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, ClassVar
 
 import pytest
 from sandboxed import TokenSuite
@@ -22,7 +23,7 @@ class TestPardot(TokenSuite, DestinationSuite):
     """Prospects; the token is had as the sender has it, and a few rows are worth an import."""
 
     destination = PARDOT
-    tokens = auth
+    tokens: ClassVar[ModuleType] = auth
     settings = {  # noqa: RUF012
         "host": "acme.my.salesforce.com",
         "client_id": "app-7",

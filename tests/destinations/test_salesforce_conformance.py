@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, ClassVar
 
 import pytest
 from sandboxed import TokenSuite
@@ -30,7 +31,7 @@ class TestSalesforce(TokenSuite, DestinationSuite):
     """Salesforce contacts; the token is had as the sender has it, and a few rows are worth a job."""
 
     destination = SALESFORCE
-    tokens = auth
+    tokens: ClassVar[ModuleType] = auth
     settings = {  # noqa: RUF012
         "host": "acme.my.salesforce.com",
         "client_id": "app-7",
