@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
@@ -18,8 +17,9 @@ import pytest
 from tests.e2e.house import House
 from tests.e2e.receiver import Receiver
 from tests.e2e.test_process import FIRST, SYNC, hooked, wanted
+from tests.trust.rows import numbered
 
-TRIES = int(os.environ.get("REVETL_DISK_ERRORS", "0"))  # of each place and error; 0: a few by chance
+TRIES = numbered("REVETL_DISK_ERRORS", 0)  # of each place and error; 0: a few by chance
 WRITES = "write,pwrite64,fsync,fdatasync"
 # what fails → the file that it must be about (None: any), the calls, how many of them a run makes, about
 PLACES: dict[str, tuple[str | None, str, int]] = {
@@ -29,7 +29,7 @@ PLACES: dict[str, tuple[str | None, str, int]] = {
 }
 STRACE = shutil.which("strace")
 FEW = [("log", "ENOSPC", 1), ("file", "EIO", 2), ("renames", "ENOSPC", 1)]  # the second: a file that is only begun
-ERRORS = [(place, error, n) for place in PLACES for error in ("ENOSPC", "EIO") for n in range(TRIES)] or FEW
+ERRORS = [(place, error, n) for place in PLACES for error in ("ENOSPC", "EIO") for n in TRIES] or FEW
 
 
 def state(house: House) -> Path:
@@ -73,7 +73,7 @@ def all_agree(house: House, receiver: Receiver) -> None:
 def injected(house: House, log: Path, place: str, fault: str, number: int) -> subprocess.CompletedProcess[str]:
     """Run the first sync; one of its calls fails, or is its last."""
     path, calls, most = PLACES[place]
-    when = number % most + 1 if most <= TRIES else Random(f"{place} {fault} {number}").randint(1, most)
+    when = number % most + 1 if most <= TRIES.stop else Random(f"{place} {fault} {number}").randint(1, most)
     only = ["-P", str(state(house) / path)] if path else []
     inject = f"inject={calls}:{fault}:when={when}"
     return program(house, str(STRACE), "-f", "-qq", "-o", str(log), *only, "-e", f"trace={calls}", "-e", inject)
@@ -97,7 +97,7 @@ def test_a_call_that_fails_loses_nothing(
 
 
 @pytest.mark.skipif(STRACE is None, reason="strace is not installed")
-@pytest.mark.parametrize(("place", "number"), [(place, n) for place in PLACES for n in range(TRIES)] or [("log", 1)])
+@pytest.mark.parametrize(("place", "number"), [(place, n) for place in PLACES for n in TRIES] or [("log", 1)])
 def test_killed_by_a_call_loses_nothing(
     fresh: House, tmp_path: Path, place: str, number: int, record_property: Callable[[str, object], None]
 ) -> None:

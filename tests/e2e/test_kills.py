@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from random import Random
@@ -12,8 +11,9 @@ import pytest
 
 from tests.e2e.house import House
 from tests.e2e.test_process import started
+from tests.trust.rows import numbered
 
-KILLS = int(os.environ.get("REVETL_KILLS", "4"))
+KILLS = numbered("REVETL_KILLS", 4)
 EACH = 8  # kills of one house, at most
 Change = tuple[str, str, str, str | None]  # sync, key, operation, cohort
 
@@ -75,11 +75,11 @@ def killed(house: House, dice: Random, calls: int) -> bool:
     return run.returncode < 0
 
 
-@pytest.mark.parametrize("seed", range(-(-KILLS // EACH)))
+@pytest.mark.parametrize("seed", range(KILLS.start // EACH, -(-KILLS.stop // EACH)))
 def test_killed_again_and_again(house: House, seed: int, record_property: Callable[[str, object], None]) -> None:
     """kill -9 at any moment: what was acknowledged is not sent again, the rest is, and all agree."""
     dice, done, calls = Random(seed), 0, 12
-    while done < min(KILLS, EACH):
+    while done < min(len(KILLS), EACH):
         for box in house.boxes.values():
             box.latency = 0.03
         churn(house, dice)

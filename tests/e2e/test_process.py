@@ -42,6 +42,28 @@ def started(house: House, *words: str) -> subprocess.Popen[str]:
     return spawn(house.root, *words, "--project-dir", str(house.root), env=house.env)
 
 
+def starved(run: subprocess.Popen[str]) -> float:
+    """Return for how many seconds so far a program was ready and got no processor; 0 where the system does not tell."""
+    try:
+        return int(Path(f"/proc/{run.pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+    except OSError:
+        return 0.0
+
+
+def stopped(run: subprocess.Popen[str], sent: signal.Signals) -> float:
+    """Send a signal, and return the seconds until the program ended, without those for which it got no processor.
+
+    What is promised is about the program: on a machine that is too busy to let it run it ends as much later.
+    """
+    before = last = starved(run)
+    run.send_signal(sent)
+    began = time.monotonic()
+    while run.poll() is None and time.monotonic() < began + 30:
+        last = max(last, starved(run))
+        time.sleep(0.01)
+    return time.monotonic() - began - (last - before)
+
+
 def wanted(house: House) -> dict[str, str]:
     """Return key → first name of everybody who has an address and is no employee."""
     found = house.rows("select customer_id, first_name from customers where email is not null")
@@ -125,10 +147,8 @@ def test_a_signal_ends_the_run_in_order_within_seconds(fresh: House, sent: signa
         run = started(fresh, *FIRST)
         assert receiver.came.acquire(timeout=30)
         assert receiver.came.acquire(timeout=30)
-        run.send_signal(sent)
-        began = time.monotonic()
+        assert stopped(run, sent) < 5
         _, err = run.communicate(timeout=20)
-        assert time.monotonic() - began < 5
         assert run.returncode == code, err
         assert "Traceback" not in err
         delivered, before = set(receiver.keys()), len(receiver.bodies)
@@ -156,7 +176,7 @@ def test_two_runs_at_once(fresh: House) -> None:
         assert len(receiver.keys()) == len(wanted(fresh))
 
 
-@pytest.mark.parametrize("count", [2 * (1 + ROUNDS)] if ROUNDS < 3 else range(2, 9))
+@pytest.mark.parametrize("count", [4] if len(ROUNDS) < 3 else range(2, 9))
 def test_many_runs_at_once(fresh: House, count: int) -> None:
     """However many start together: some do the work and the others try later; everybody is sent once."""
     with hooked(fresh, latency=0.02) as receiver:

@@ -7,7 +7,6 @@ some are played alone, and some with a state that is shared, where every run is 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 import pytest
@@ -15,18 +14,19 @@ import pytest
 from tests.faults.door import Broken
 from tests.faults.mutants import MUTANTS, Plant
 from tests.faults.worlds import CROWD, WORLDS, replay
+from tests.trust.rows import numbered
 
-HISTORIES = int(os.environ.get("REVETL_SCHEDULES", "1500"))
-CROWDS = max(-(-HISTORIES // CROWD), 2)
-ALONE = max(HISTORIES // 500, 10)
+HISTORIES = numbered("REVETL_SCHEDULES", 1500)
+CROWDS = range(-(-HISTORIES.start // CROWD), max(-(-HISTORIES.stop // CROWD), 2))
+ALONE = range(HISTORIES.start // 500, max(HISTORIES.stop // 500, 10))
 CHUNK = 10
 PATIENCE = 12  # schedules of twenty histories each, within which a planted bug must show
 
 
 def _parts() -> list[tuple[str, int]]:
     """Return world and seed of all that is played, in parts of a bearable length."""
-    crowds = [("crowd-whole" if seed % 4 == 3 else "crowd", seed) for seed in range(CROWDS)]
-    alone = [(name, seed) for name in ("alone", "shared", "whole") for seed in range(0, ALONE, CHUNK)]
+    crowds = [("crowd-whole" if seed % 4 == 3 else "crowd", seed) for seed in CROWDS]
+    alone = [(name, seed) for name in ("alone", "shared", "whole") for seed in ALONE[::CHUNK]]
     return [*crowds, *alone, ("together", 0)]
 
 

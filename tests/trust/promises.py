@@ -216,6 +216,7 @@ PROMISES = (
             f"{E2E}test_stopping.py::test_a_run_that_waits_ends_with_a_summary",
         ),
         500,
+        "stops",
     ),
     Promise(
         "An older state opens and converges",

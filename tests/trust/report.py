@@ -12,8 +12,8 @@ from tests.trust.rows import Row, short
 
 HEAD = """# What is promised, and what a run of the tests found
 
-Written by `make trust` from the results of the tests at one commit; nothing here is typed by hand. A result that stays
-below its goal says so. "Open" is what no test shows yet, or what revetl does not do yet.
+Written by `make trust` from the results of the tests at {commits}; nothing here is typed by hand. A result that
+stays below its goal says so. "Open" is what no test shows yet, or what revetl does not do yet.
 """
 
 
@@ -52,9 +52,10 @@ class Results:
         return "skipped" if found else "not run"
 
 
-def page(results: Results, rows: Sequence[Row]) -> str:
-    """Return the page."""
-    lines = [HEAD, "| promise | figure | how it is measured | this run |", "|---|---|---|---|"]
+def page(results: Results, rows: Sequence[Row], commits: int = 1) -> str:
+    """Return the page; ``commits``: of how many the results are."""
+    of = "one commit" if commits == 1 else f"{commits} commits, one after another"
+    lines = [HEAD.format(commits=of), "| promise | figure | how it is measured | this run |", "|---|---|---|---|"]
     lines += [f"| {one.promise} | {one.figure} | {one.how} | {told(one, results)} |" for one in PROMISES]
     unproven = sum(bool(row.open) for row in rows)
     covered = sum(bool(row.tests) for row in rows)

@@ -5,7 +5,17 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-ROUNDS = int(os.environ.get("REVETL_ROUNDS", "1"))  # how often what goes by chance is tried; `make trust` tries more
+
+def numbered(name: str, default: int) -> range:
+    """Return the numbers of the cases to play, by a variable: ``8`` are the first eight, ``8:16`` the eight after them.
+
+    So a long measurement is made in pieces, each of other cases.
+    """
+    first, colon, last = os.environ.get(name, str(default)).partition(":")
+    return range(int(first), int(last)) if colon else range(int(first))
+
+
+ROUNDS = numbered("REVETL_ROUNDS", 1)  # how often what goes by chance is tried; `make trust` tries more
 
 
 @dataclass(frozen=True)
