@@ -1,6 +1,6 @@
 """``--trust FILE``: write what was found of each promise and of each row of the fault table.
 
-Results are kept in ``.trust-cases.json`` until the commit changes, so that the whole may be run in pieces: other cases
+Results are kept in ``.trust-cases.jsonl`` until the commit changes, so that the whole may be run in pieces: other cases
 add to those that are there, a case that is run again replaces itself. ``REVETL_TRUST_SINCE`` names an earlier commit
 from which on results count, and the page says so.
 """
@@ -11,15 +11,12 @@ import json
 import os
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.shared import ROOT
 from tests.trust.catalogue import ROWS
 from tests.trust.report import Results, page
-
-Kept = dict[str, tuple[str, str, list[tuple[str, Any]]]]  # case → commit, outcome, properties
 
 
 def git(*words: str) -> list[str]:
@@ -29,32 +26,27 @@ def git(*words: str) -> list[str]:
 
 
 class TrustReport:
-    """All results that count, written at the end of each session."""
+    """All results that count: kept one by one, so that a piece that is cut off loses none; a page at the end."""
 
     def __init__(self, path: Path) -> None:
         """Name the page."""
-        self.path, self.store = path, ROOT / ".trust-cases.json"
+        self.path, self.store = path, ROOT / ".trust-cases.jsonl"
         since = os.environ.get("REVETL_TRUST_SINCE", "HEAD")
         self.commit, first = git("rev-parse", "HEAD", since)
         self.commits = {self.commit, first, *git("rev-list", f"{since}..HEAD")}
-        self.found: Kept = {}
-
-    def earlier(self) -> Kept:
-        """Return what was found before, at this commit or at another that counts."""
-        kept: Kept = json.loads(self.store.read_text(encoding="utf-8")) if self.store.exists() else {}
-        return {case: result for case, result in kept.items() if result[0] in self.commits}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take a result; also of a case that fails, or is skipped, before it begins."""
+        """Keep a result; also of a case that fails, or is skipped, before it begins."""
         if report.when == "call" or not report.passed:
-            self.found[report.nodeid] = (self.commit, report.outcome, list(report.user_properties))
+            line = json.dumps([report.nodeid, self.commit, report.outcome, list(report.user_properties)])
+            with self.store.open("a", encoding="utf-8") as store:
+                store.write(f"{line}\n")
 
     def pytest_sessionfinish(self) -> None:
-        """Write the page, of these results and of earlier ones."""
-        self.found = {**self.earlier(), **self.found}
-        self.store.write_text(json.dumps(self.found), encoding="utf-8")
+        """Write the page, of this session's results and of earlier ones at this commit or at another that counts."""
+        lines = self.store.read_text(encoding="utf-8").splitlines() if self.store.exists() else ()
+        kept = {case: rest for case, *rest in map(json.loads, lines) if rest[0] in self.commits}
         results = Results()
-        for case, (_, outcome, properties) in self.found.items():
+        for case, (_, outcome, properties) in kept.items():
             results.add(case, outcome, ((name, value) for name, value in properties))
-        commits = {commit for commit, _, _ in self.found.values()}
-        self.path.write_text(page(results, ROWS, len(commits)), encoding="utf-8")
+        self.path.write_text(page(results, ROWS, len({commit for commit, *_ in kept.values()})), encoding="utf-8")
