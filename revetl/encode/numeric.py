@@ -78,5 +78,13 @@ def _digits(spelling: Spelling, wire: WireFormat, *, whole: bool) -> Spelling:
     )
 
 
+def too_fine(kind: TypeName, spelling: Spelling, decimals: int) -> Refusal:
+    """Return the refusal of a number that a field would round, for it keeps so many digits after the point."""
+    finer = f"regexp_matches({spelling.text}, '[.][0-9]{{{decimals}}}[0-9]*[1-9]')"
+    if kind.name in FLOATS:  # whose text may have an exponent; beyond the limit no double has more digits
+        finer = f"abs({HOLE}) < {2**53 // 10**decimals} AND {HOLE} <> round({HOLE}, {decimals})"
+    return Refusal.because(finer, f"more than {decimals} digits after the point: round it in the model")
+
+
 def _beyond(wire: WireFormat) -> str:
     return "integer beyond 2^53" if wire.max_integer == 2**53 - 1 else f"integer beyond {wire.max_integer}"

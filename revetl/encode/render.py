@@ -23,6 +23,7 @@ from revetl.encode.numeric import (
     spell_float,
     spell_integer,
     spell_text_as_number,
+    too_fine,
 )
 from revetl.encode.typenames import TypeName, parse_type
 from revetl.types import RemoteField
@@ -148,6 +149,8 @@ def _item(remote: RemoteField | None) -> RemoteField | None:
 
 def _limited(spelling: Spelling, kind: TypeName, target: str, remote: RemoteField | None, wire: WireFormat) -> Spelling:
     """Return a string's spelling with the refusals that the field's options and greatest length make."""
+    if target == "number" and remote is not None and remote.decimals is not None:
+        return spelling.refused(too_fine(kind, spelling, remote.decimals))
     if spelling.bare or target not in _STRINGS:
         return spelling
     lengths = (wire.max_text, remote.max_length if remote is not None else None)

@@ -129,6 +129,7 @@ class RemoteField:
     options: tuple[str, ...] = ()
     max_length: int | None = None  # characters
     unique: bool = False
+    decimals: int | None = None  # of a number that is rounded there: digits after the point
 
 
 @dataclass(frozen=True, slots=True)

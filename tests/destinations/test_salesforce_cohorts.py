@@ -184,6 +184,7 @@ def test_fields_are_described_as_they_bind() -> None:
     [
         ("text", " a ", "a", True),
         ("text", None, "", True),
+        ("text", " ", None, True),
         ("text", "a", None, False),
         ("number", 12.5, 12.5, True),
         ("list", "a;b", "b;a", True),

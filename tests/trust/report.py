@@ -100,14 +100,16 @@ def _measured(one: Promise, count: int) -> str:
 
 def _conformance(one: Promise, cases: Iterable[Result]) -> str:
     """Return how many cases, or values, each destination was shown."""
-    forms: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    forms: dict[str, dict[tuple[str, str], int]] = defaultdict(dict)  # destination → test and form → values in it
     for case in cases:
         for name, told_of in case.properties:
             if name == "conformance" and case.outcome == "passed":
                 label, test, form = str(told_of[0]), str(told_of[1]), str(told_of[2])
-                forms[label.split(" ", maxsplit=1)[0]].add((test, form))
+                forms[label.split(" ", maxsplit=1)[0]][test, form] = int(dict(case.properties).get("values", 1))
     if one.counts == "values":
-        carried = {k: sum("_is_carried_exactly_" in test for test, _ in found) for k, found in forms.items()}
+        carried = {
+            k: sum(n for (test, _), n in found.items() if "_is_carried_exactly_" in test) for k, found in forms.items()
+        }
         return f"{_measured(one, sum(carried.values()))} ({_each(carried)})"
     distinct = {k: len({test for test, _ in found}) for k, found in forms.items()}
     return f"{_measured(one, min(distinct.values(), default=0))} ({_each(distinct)})"

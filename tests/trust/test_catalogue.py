@@ -66,3 +66,9 @@ def test_counts_come_from_the_cases() -> None:
         seen = [("conformance", (label, test, f"{test}[1]", "passed", ""))]
         results.add(f"{suites.tests[0]}::{test}[1]", "passed", seen)
     assert told(suites, results) == "1 cases, at the least, 0 failed; below the goal of 60 (a 2, b 1)"
+    values = next(one for one in PROMISES if one.counts == "values")
+    for number, count in enumerate((1, 8)):
+        test = "test_any_value_is_carried_exactly_or_refused_by_name"
+        told_of = ("conformance", ("a", test, f"{test}[{number}]", "passed", ""))
+        results.add(f"{suites.tests[0]}::{test}[{number}]", "passed", [told_of, ("values", count)])
+    assert told(values, results) == "9 values, 0 failed; below the goal of 10,000 (a 9, b 0)"

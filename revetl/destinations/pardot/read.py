@@ -54,10 +54,15 @@ def _record(identity: str, row: api.Row, inside: dict[str, set[str]]) -> RemoteR
     return RemoteRecord(identity, number, own, cohorts, opted_out=any(row.get(name) is True for name in _OPT_OUTS))
 
 
+def _blank(value: JSON) -> bool:
+    """Return whether a value is none: text of spaces alone is trimmed away there."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
 def same(field: RemoteField | None, ours: JSON, theirs: JSON) -> bool:
     """Return whether what stands there is what was sent: texts are trimmed there, numbers may come back as texts."""
-    if ours in (None, "") or theirs in (None, ""):
-        return ours in (None, "") and theirs in (None, "")
+    if _blank(ours) or _blank(theirs):
+        return _blank(ours) and _blank(theirs)
     kind = field.type if field is not None else "text"
     if kind == "timestamp":
         return datetime.fromisoformat(str(ours)) == datetime.fromisoformat(str(theirs))

@@ -85,10 +85,15 @@ def _record(context: Context, identity: str, row: Mapping[str, JSON], places: Ma
     return RemoteRecord(identity, str(row["id"]), own, inside, opted_out=opted_out)
 
 
+def _blank(value: JSON) -> bool:
+    """Return whether a value is none: text of spaces alone is trimmed away there."""
+    return value is None or (isinstance(value, str) and not value.strip()) or value == []
+
+
 def same(field: RemoteField | None, ours: JSON, theirs: JSON) -> bool:
     """Return whether what stands there is what was sent: outer spaces are cut there, the order of options is theirs."""
-    if ours in (None, "", []) or theirs in (None, "", []):
-        return ours in (None, "", []) and theirs in (None, "", [])
+    if _blank(ours) or _blank(theirs):
+        return _blank(ours) and _blank(theirs)
     if isinstance(ours, list) and isinstance(theirs, list):
         return sorted(map(str, ours)) == sorted(map(str, theirs))
     if field is not None and field.type == "timestamp":

@@ -67,6 +67,7 @@ def _field(row: dict[str, JSON]) -> RemoteField:
         options=tuple(str(choice.get("value")) for choice in choices if choice.get("active") is True),
         max_length=(row.get("length") or None) if kind not in _TYPES else None,
         unique=row.get("externalId") is True and kind not in _TYPES,
+        decimals=int(str(row["scale"])) if _TYPES.get(kind) == "number" and not whole and "scale" in row else None,
     )
 
 
@@ -127,10 +128,15 @@ def members(kind: str, campaigns: Sequence[str], people: Sequence[str]) -> Gener
     return {(str(row.get("CampaignId")), str(row.get(field))): str(row["Id"]) for row in rows}
 
 
+def _blank(value: JSON) -> bool:
+    """Return whether a value is none: text of spaces alone is trimmed away there."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
 def same(field: RemoteField | None, ours: JSON, theirs: JSON) -> bool:
     """Return whether what stands there is what was sent: Salesforce trims texts, and has no empty ones."""
-    if ours in (None, "") or theirs in (None, ""):
-        return ours in (None, "") and theirs in (None, "")
+    if _blank(ours) or _blank(theirs):
+        return _blank(ours) and _blank(theirs)
     kind = field.type if field is not None else "text"
     if kind == "timestamp":
         return datetime.fromisoformat(str(ours)) == datetime.fromisoformat(str(theirs))

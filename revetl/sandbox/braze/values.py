@@ -32,9 +32,10 @@ def moment(value: JSON) -> str | None:
         return None
     try:
         found = datetime.fromisoformat(value)
-    except ValueError:
+        utc = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (OverflowError, ValueError):
         return None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return utc.strftime(f"{utc.year:04}-%m-%dT%H:%M:%S.000Z")
 
 
 def kind(value: JSON) -> str:

@@ -32,7 +32,8 @@ def moment(value: JSON) -> str | None:
         instant = datetime.fromisoformat(f"{found[1]}T{found[2]}{found[3]}")
     except ValueError:
         return None
-    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S} +00:00"
+    utc = instant.astimezone(UTC)
+    return utc.strftime(f"{utc.year:04}-%m-%d %H:%M:%S +00:00")
 
 
 def kind(value: JSON) -> str:

@@ -20,13 +20,13 @@ from __future__ import annotations
 from revetl.testing.conformance.answers import AnswerCases
 from revetl.testing.conformance.asking import AskingCases
 from revetl.testing.conformance.base import stand_in
+from revetl.testing.conformance.chance import ChanceCases
 from revetl.testing.conformance.declaration import DeclarationCases
 from revetl.testing.conformance.erasing import ErasureCases
 from revetl.testing.conformance.jobs import JobCases
 from revetl.testing.conformance.living import LifeCases
 from revetl.testing.conformance.snapshot import SnapshotCases
 from revetl.testing.conformance.stopped import StoppedCases
-from revetl.testing.conformance.values import ValueCases
 
 __all__ = ["DestinationSuite", "stand_in"]
 
@@ -37,7 +37,7 @@ class DestinationSuite(
     AnswerCases,
     AskingCases,
     LifeCases,
-    ValueCases,
+    ChanceCases,
     ErasureCases,
     JobCases,
     StoppedCases,

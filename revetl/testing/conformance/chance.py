@@ -69,9 +69,9 @@ def _text(dice: Random) -> str:
     return "".join(dice.choice(dice.choices(_LETTERS, _WEIGHTS)[0]) for _ in range(length))
 
 
-def _json(dice: Random, depth: int = 0) -> Any:
+def _json(dice: Random, depth: int) -> Any:
     kinds = ("text", "number", "truth", "null") if depth == 2 else ("text", "number", "truth", "null", "list", "object")
-    kind = dice.choice(kinds) if depth else dice.choice(("list", "object"))
+    kind = dice.choice(kinds)
     parts: Mapping[str, Callable[[], Any]] = {
         "text": lambda: _text(dice).replace("\x00", ""),
         "number": lambda: dice.choice((dice.randint(-(2**53), 2**53), round(dice.uniform(-99, 99), 3))),
@@ -105,7 +105,8 @@ KINDS: Mapping[str, tuple[tuple[str, Maker], ...]] = {  # what is varied → Duc
     "nested values": (
         ("VARCHAR[]", _texts),
         ("STRUCT(a INTEGER, b VARCHAR)", _struct),
-        ("JSON", lambda dice: json.dumps(_json(dice))),
+        ("JSON", lambda dice: json.dumps({f"k{n}": _json(dice, 1) for n in range(dice.randint(1, 3))})),
+        ("JSON", lambda dice: json.dumps([_json(dice, 2) for _ in range(dice.randint(0, 3))])),
     ),
 }
 

@@ -198,6 +198,33 @@ def test_text_limit() -> None:
     assert carry("VARCHAR", "abcd", RemoteField("f", "text", max_length=9), wire) == Refused("longer than 3 characters")
 
 
+FINE = Refused("more than 2 digits after the point: round it in the model")
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "wanted"),
+    [
+        ("DECIMAL(18,4)", "-0.1200", -0.12),
+        ("DECIMAL(18,4)", "0.1201", FINE),
+        ("DOUBLE", "0.07", 0.07),
+        ("DOUBLE", "302493.41", 302493.41),
+        ("DOUBLE", "0.30000000000000004", FINE),
+        ("DOUBLE", "1e-28", FINE),
+        ("DOUBLE", "1e-02", 0.01),
+        ("DOUBLE", "90071992547409.93", 90071992547409.93),
+        ("DOUBLE", "4e182", 4e182),
+        ("FLOAT", "0.1", 0.1),
+        ("FLOAT", "0.125", FINE),
+        ("BIGINT", "7", 7),
+        ("VARCHAR", "1.50", 1.5),
+        ("VARCHAR", "1.505", FINE),
+    ],
+)
+def test_decimals_that_a_field_would_round(kind: str, text: str, wanted: float | Refused) -> None:
+    """A field that keeps two digits after the point takes what has no more, however the column spells it."""
+    assert carry(kind, text, RemoteField("f", "number", decimals=2)) == wanted
+
+
 EXTREMES = {
     "DATE": ["5881580-07-10", "5877642-06-25 (BC)", "infinity", "-infinity"],
     "TIMESTAMP": ["294247-01-10 04:00:54.775806", "290309-12-22 (BC) 00:00:00", "infinity", "-infinity"],
