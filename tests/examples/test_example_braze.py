@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.e2e.house import of
-from tests.examples.conftest import Settle
+from tests.examples.conftest import Settle, told
 
 SYNC = "braze.customer"
 NAMES = ("email", "first_name", "ltv_band", "is_subscriber")
@@ -12,9 +12,7 @@ NAMES = ("email", "first_name", "ltv_band", "is_subscriber")
 def test_braze(settle: Settle) -> None:
     """Users arrive with fields and cohort; again writes nothing; a change goes alone; nothing was dropped or cut."""
     house = settle("braze")
-    checked = house.program("check", "--strict")
-    assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert house.sync().exit_code == 0
+    told(house)
     box = house.boxes["braze"]
     users = {one["external_id"]: one for one in box.store["users"].values()}
     rows = house.rows("select customer_id, email, first_name, lifetime_value_band, is_subscriber from customers")

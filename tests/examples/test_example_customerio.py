@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.e2e.house import of
-from tests.examples.conftest import Settle
+from tests.examples.conftest import Settle, told
 
 SYNC = "customerio.customer"
 NAMES = ("email", "ltv_band", "is_subscriber")
@@ -12,9 +12,7 @@ NAMES = ("email", "ltv_band", "is_subscriber")
 def test_customerio(settle: Settle) -> None:
     """People arrive with attributes and segment; again writes nothing; a change goes alone; nobody was made unasked."""
     house = settle("customerio")
-    checked = house.program("check", "--strict")
-    assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert house.sync().exit_code == 0
+    told(house)
     box = house.boxes["customerio"]
     found = {one["attributes"]["id"]: one["attributes"] for one in box.store["people"].values()}
     rows = house.rows("select customer_id, email, lifetime_value_band, is_subscriber from customers")

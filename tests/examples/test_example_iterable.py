@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.e2e.house import House, of
-from tests.examples.conftest import Settle
+from tests.examples.conftest import Settle, told
 
 SYNC = "iterable.customer"
 READERS = "from customers where email is not null and customer_id in (from newsletter_subscribers)"
@@ -19,9 +19,7 @@ def users(house: House) -> dict[str, dict[str, Any]]:
 def test_iterable(settle: Settle) -> None:
     """Users arrive with fields and list; again writes nothing; who moves stays one; who says no is out and emptied."""
     house = settle("iterable")
-    checked = house.program("check", "--strict")
-    assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert house.sync().exit_code == 0
+    told(house)
     rows = house.rows(f"select email, first_name, lifetime_value::double, first_order_at {READERS}")
     wanted = {row[0]: (row[1], row[2], row[3] and f"{row[3]:%Y-%m-%d %H:%M:%S} +00:00") for row in rows}
     names = ("firstName", "lifetimeValue", "firstOrderAt")

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from math import ceil
-from pathlib import Path
 
 import orjson
 import pytest
 
 from revetl.types import RunResult
-from tests.e2e.house import House, built, lived_in
+from tests.e2e.house import House
+from tests.examples.conftest import Settle, told
 from tests.examples.nine import CALLED, NINE, READERS, seen, wanted, writes
-from tests.shared import ROOT
 
 # each firm and each person called is a search at Pipedrive, which lets ten in two seconds
 FEWER = (
@@ -26,16 +23,11 @@ ONE_EACH = dict.fromkeys(NINE, 1)
 
 
 @pytest.fixture
-def house(shop: Path, tmp_path: Path) -> Iterator[House]:
+def house(settle: Settle) -> House:
     """Return the shop with the example's meta and revetl.yml, and nine stand-ins."""
-    with lived_in(shop, tmp_path / "nine", **{name: {} for name in NINE}) as house:
-        for path in (house.root / "models/marts").glob("*.yml"):
-            path.unlink()
-        shutil.copy(ROOT / "examples/nine-destinations/models.yml", house.root / "models/marts")
-        shutil.copy(ROOT / "examples/nine-destinations/revetl.yml", house.root)
-        built(house.root, "parse")
-        house.sql(*FEWER)
-        yield house
+    house = settle("nine-destinations", *NINE)
+    house.sql(*FEWER)
+    return house
 
 
 def changed(house: House, *statements: str) -> dict[str, int]:
@@ -92,7 +84,6 @@ def least_calls(house: House) -> dict[str, int]:
 @pytest.mark.timeout(300)
 def test_nine_destinations(house: House) -> None:
     """Everybody stands everywhere for the calls it must take, then again for none; one customer costs the least."""
-    program(house, "check", "--strict")
     least, first = least_calls(house), house.sync()
     agreed(house, first)
     made = {one.sync: one.calls for one in first.syncs}
@@ -122,7 +113,9 @@ def test_nine_destinations(house: House) -> None:
     assert changed(house, no, gone) == dict.fromkeys(NINE, 3) | {"pipedrive": 2}
     opted_out = house.boxes["salesforce"].dump()["store"]["records"]["Contact"].values()
     assert {row["External_Id__c"] for row in opted_out if row["HasOptedOutOfEmail"]} == {str(other)}
-    assert changed(house) == {}
+    house.mark()
+    told(house)
+    assert writes(house) == {}
     verified = orjson.loads(program(house, "verify", "--output", "json"))["syncs"]
     assert len(verified) == 13
     assert [one for one in verified if one["rows"] == 0 or one["same"] != one["rows"] - one["unsent"]] == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.e2e.house import House, of
-from tests.examples.conftest import Settle
+from tests.examples.conftest import Settle, told
 
 SYNC = "pardot.customer"
 READERS = "from customers where email is not null and customer_id in (from newsletter_subscribers)"
@@ -33,9 +33,7 @@ def written(house: House) -> list[str]:
 def test_pardot(settle: Settle) -> None:
     """Prospects arrive with fields and list; again writes nothing; who moves stays one, who leaves is deleted."""
     house = settle("pardot")
-    checked = house.program("check", "--strict")
-    assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert house.sync().exit_code == 0
+    told(house)
     wanted = {row[0]: row[1:] for row in house.rows(f"select email, first_name, lifetime_value_band {READERS}")}
     assert {who: (one.get("firstName"), one.get("LTV_Band__c")) for who, one in prospects(house).items()} == wanted
     members = {row[0] for row in house.rows(f"select email {READERS} and customer_id in (from high_value_customers)")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.e2e.house import House, of
-from tests.examples.conftest import Settle
+from tests.examples.conftest import Settle, told
 
 PEOPLE = "from customers where email is not null and customer_id in (from high_value_customers)"
 
@@ -30,9 +30,7 @@ def shown(house: House, kind: str) -> list[dict[str, Any]]:
 def test_pipedrive(settle: Settle) -> None:
     """Persons and organizations arrive, the label is the cohort; again writes nothing; who leaves is emptied."""
     house = settle("pipedrive")
-    checked = house.program("check", "--strict")
-    assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert house.sync().exit_code == 0
+    told(house)
     people = {one["emails"][0]["value"]: one for one in shown(house, "persons")}
     wanted = house.rows(f"select email, first_name, lifetime_value_band, lifetime_value::double {PEOPLE}")
     found = [(address, one["name"], one["Value band"], one["Lifetime value"]) for address, one in people.items()]

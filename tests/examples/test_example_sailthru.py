@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.e2e.house import of
-from tests.examples.conftest import Settle
+from tests.examples.conftest import Settle, told
 
 SYNC = "sailthru.customer"
 READERS = "from customers where email is not null and customer_id in (from newsletter_subscribers)"
@@ -13,9 +13,7 @@ NAMES = ("first_name", "ltv_band", "is_subscriber")
 def test_sailthru(settle: Settle) -> None:
     """Users arrive with variables and list; again writes nothing; who leaves the audience is emptied, and stays."""
     house = settle("sailthru")
-    checked = house.program("check", "--strict")
-    assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert house.sync().exit_code == 0
+    told(house)
     users = {one["keys"]["email"]: one for one in house.boxes["sailthru"].store["users"].values()}
     rows = house.rows(f"select email, first_name, lifetime_value_band, is_subscriber {READERS}")
     wanted = {row[0]: {n: v for n, v in zip(NAMES, row[1:], strict=True) if v is not None} for row in rows}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.e2e.house import House
-from tests.examples.conftest import Settle
+from tests.examples.conftest import Settle, told
 
 
 def kept(house: House, kind: str) -> dict[str, dict[str, Any]]:
@@ -17,9 +17,7 @@ def kept(house: House, kind: str) -> dict[str, dict[str, Any]]:
 def test_salesforce(settle: Settle) -> None:
     """Contacts and accounts arrive by their keys, the cohort is a campaign; a second sync writes nothing."""
     house = settle("salesforce")
-    checked = house.program("check", "--strict")
-    assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert house.sync().exit_code == 0
+    told(house)
     contacts = kept(house, "Contact")
     wanted = house.rows("select customer_id, email, last_name, lifetime_value from customers")
     assert {key: (row.get("Email"), row["LastName"]) for key, row in contacts.items()} == {

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from fnmatch import fnmatch
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -15,6 +13,7 @@ import pytest
 from revetl.engine.trying import Tried, read_cases, try_cases
 from revetl.engine.workspace import Options
 from tests.e2e.house import environment, revetl
+from tests.e2e.walk import nothing_to_build, walk
 from tests.shared import ROOT
 
 EXAMPLE = ROOT / "examples" / "testing"
@@ -82,11 +81,17 @@ def test_a_case_that_expects_nothing_shows_what_came(project: Path) -> None:
     assert "did you mean 'email'?" in tried(project, "new.yml")[0].error
 
 
-def test_the_pytest_module_passes_as_it_is(project: Path) -> None:
-    """The example's tests pass in a pytest of their own, and leave nothing in the project."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_rehearsal.py"]
-    env = environment(PYTHONPATH=str(ROOT))
-    done = subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 passed" in done.stdout
+def test_its_page(project: Path, tmp_path: Path) -> None:
+    """The example's cases and tests pass as the README types them, and leave nothing in the project."""
+    assert "2 passed" in walk(EXAMPLE / "README.md", project, along(tmp_path))
     assert not (project / ".revetl").exists()
+
+
+def test_the_page_goes_as_it_tells(project: Path, tmp_path: Path) -> None:
+    """The commands of docs/testing.md find the example's cases by file, name and sync."""
+    assert "1 passed, 0 failed" in walk(ROOT / "docs" / "testing.md", project, along(tmp_path))
+
+
+def along(place: Path) -> dict[str, str]:
+    """Return the environment of somebody who reads along."""
+    return nothing_to_build(environment(PYTHONPATH=str(ROOT)), place / "bin")

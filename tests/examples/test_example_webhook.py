@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from tests.e2e.house import House, Row
-from tests.examples.conftest import Settle
+from tests.examples.conftest import Settle, told
 from tests.shared import ROOT
 
 RECEIVER = ROOT / "examples/webhook/receiver.py"
@@ -63,6 +63,14 @@ def test_webhook(settle: Settle, tmp_path: Path) -> None:
         )
         assert house.program("sync").returncode == 0
         agree(house, store)
+
+
+def test_its_page(settle: Settle) -> None:
+    """The receiver in the background and a first sync, as the README types them: everybody is there."""
+    house = settle("webhook")
+    house.variables["ORDERS_APP_SECRET"] = "of-the-check-alone"
+    told(house)
+    agree(house, house.root / "customers.sqlite")
 
 
 def agree(house: House, store: Path) -> None:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
+import yaml
+
 from revetl.engine.verifying import Wish, verify
 from tests.e2e.house import CRM, MAIL, House, of
-from tests.examples.conftest import Settle
+from tests.e2e.walk import nothing_to_build, stand_ins_alone, walk
+from tests.examples.conftest import EXAMPLES, Settle, told
+from tests.shared import ROOT
 
 PEOPLE = "select email, lifetime_value_band from customers where email is not null"
 
@@ -12,9 +19,7 @@ PEOPLE = "select email, lifetime_value_band from customers where email is not nu
 def test_mailchimp(settle: Settle) -> None:
     """Subscribers who are no employees arrive with band and tag; again writes nothing; who opts out is archived."""
     house = settle("mailchimp")
-    checked = house.program("check", "--strict")
-    assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert house.sync().exit_code == 0
+    told(house)
     found = {address: one["merge_fields"]["LTV_BAND"] for address, one in house.members().items()}
     assert found == house.wanted_members()
     assert house.tagged("High Value") == house.wanted_cohort("high_value_customers", readers=True)
@@ -30,9 +35,7 @@ def test_mailchimp(settle: Settle) -> None:
 def test_hubspot(settle: Settle) -> None:
     """Contacts come from two models, companies from a third, the list is the cohort; a second sync writes nothing."""
     house = settle("hubspot")
-    checked = house.program("check", "--strict")
-    assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert house.sync().exit_code == 0
+    told(house)
     contacts = house.contacts()
     assert {address: one.get("ltv_band") for address, one in contacts.items()} == dict(house.rows(PEOPLE))
     orders: dict[str, int] = dict(house.rows(
@@ -77,3 +80,43 @@ def moved_by_hand(house: House) -> None:
     assert store[number]["properties"]["associatedcompanyid"] == firm
     (again,) = verify(house.options(), [CRM])
     assert again.drift == 0
+
+
+HIGHTOUCH = {
+    "models/customers": {"name": "Customers", "primaryKey": "customer_id", "table": "main.customers"},
+    "syncs/contacts": {
+        "model": "customers",
+        "destination": "hubspot",
+        "config": {
+            "object": "contacts",
+            "mode": "upsert",
+            "externalIdMapping": {"from": "email", "to": "email", "type": "standard"},
+            "mappings": [{"from": "lifetime_value_band", "to": "ltv_band", "type": "standard"}],
+        },
+    },
+}
+
+
+def test_moving_from_hightouch(settle: Settle, tmp_path: Path) -> None:
+    """Drafted, looked at, taken over and switched, where the portal has all of it: no contact is written."""
+    house = settle("hubspot")
+    assert house.sync().exit_code == 0
+    shutil.rmtree(house.root / ".revetl")
+    house.mark()
+    drafted, own = house.root / "revetl.yml", EXAMPLES / "hubspot/revetl.yml"
+    drafted.unlink()
+    for place, data in HIGHTOUCH.items():
+        path = tmp_path / "hightouch-workspace" / f"{place}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(data), encoding="utf-8")
+
+    def mended(project: Path) -> None:
+        """Do what step 2 leaves to the reader: the draft becomes the example's revetl.yml."""
+        if drafted.exists():
+            assert "hubspot:" in drafted.read_text(encoding="utf-8")
+            shutil.copy(own, drafted)
+            stand_ins_alone(project)
+
+    env = nothing_to_build(house.env, tmp_path / "bin")
+    assert "exit 0" in walk(ROOT / "docs/moving-from-hightouch.md", house.root, env, between=mended)
+    assert [entry["path"] for entry in house.writes() if "/objects/contacts" in entry["path"]] == []

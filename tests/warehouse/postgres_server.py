@@ -31,6 +31,14 @@ class Server:
             "password": PASSWORD, "schema": "public", "threads": 1,
         }  # fmt: skip
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """Return what tells psql where it is."""
+        return {
+            "PGHOST": "127.0.0.1", "PGPORT": str(self.port), "PGUSER": "postgres", "PGPASSWORD": PASSWORD,
+            "PGDATABASE": self.database,
+        }  # fmt: skip
+
     def run(self, *statements: str) -> None:
         """Run statements on a connection of their own."""
         with self.connected(self.database) as con:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ import psycopg2
 import pytest
 
 from tests.e2e import house
+from tests.e2e.walk import nothing_to_build, walk
 from tests.shared import ROOT
 from tests.warehouse import postgres_server, snowflake_server
 from tests.warehouse.test_same_outcome import build_snowflake, copied
@@ -53,11 +55,13 @@ def test_listen(postgres: postgres_server.Server, tmp_path: Path) -> None:
     root = live(tmp_path / "shop", {**postgres.output, "schema": "live"})
     house.built(root, "build")
     with house.lived_in(root, tmp_path / "lived") as shop:
-        assert shop.sync().exit_code == 0
+        page = ROOT / "examples/postgres-listen"
+        shutil.copy(page / "trigger.sql", shop.root)
+        shop.variables |= postgres.variables | {"PGOPTIONS": "-c search_path=live"}
+        assert "CREATE TRIGGER" in walk(page / "README.md", shop.root, nothing_to_build(shop.env, tmp_path / "bin"))
         address = f"host=127.0.0.1 port={postgres.port} user=postgres password={postgres_server.PASSWORD}"
         with closing(psycopg2.connect(f"{address} options='-c search_path=live'")) as con:
             con.autocommit = True
-            con.cursor().execute((ROOT / "examples/postgres-listen/trigger.sql").read_text())
             listen = [sys.executable, str(ROOT / "examples/postgres-listen/listen.py"), address, "customer_changed"]
             with subprocess.Popen([*listen, *sync(shop)], cwd=shop.root, env=shop.env) as program:
                 try:
