@@ -158,6 +158,7 @@ CATALOG: dict[str, str] = {
     "RVT-517": "The ledger's place cannot be used",
     "RVT-518": "The ledger's place cannot be reached",
     "RVT-519": "A shared state without a shared ledger key",
+    "RVT-520": "The state is another target's",
     "RVT-521": "The ledger cannot be read",
     "RVT-522": "The ledger's chain cannot be read now",
     "RVT-523": "The ledger cannot be exported there",

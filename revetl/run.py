@@ -290,7 +290,7 @@ def _close(
     fatal = workspace.resolved.fatal or bool(workspace.resolved.broken)
     result = RunResult(
         run=run, target=workspace.target, started_at=started, finished_at=session.clock(), syncs=per_sync,
-        exit_code=results.exit_code(per_sync, strict=options.strict, fatal=fatal),
+        exit_code=results.exit_code(per_sync, strict=options.strict, fatal=fatal, interrupted=interrupted),
         problems=(*workspace.resolved.problems, *said), dbt_invocation=facts["dbt_invocation"],
         git_commit=facts["git_commit"], interrupted=interrupted,
     )  # fmt: skip

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-# A shell's code of a process that a signal ended: 128 + its number.
-EXIT: Mapping[str, int] = {"SIGINT": 128 + signal.SIGINT, "SIGTERM": 128 + signal.SIGTERM}
+from revetl.types.results import SIGNALS
+
 PATIENCE = 4.5  # seconds: GitHub kills 7.5 s after SIGINT; what is not closed by then is closed by the next run
 
 
@@ -28,12 +28,12 @@ def stopping(
 
     def end(name: str) -> None:
         if armed:
-            leave(EXIT[name])
+            leave(SIGNALS[name])
 
     def handle(number: int, _: FrameType | None) -> None:
         name = signal.Signals(number).name
         if state:
-            leave(EXIT[name])
+            leave(SIGNALS[name])
             return
         state["signal"] = name
         words = tell(f"{name}: stopping; what was sent is recorded (again: stop at once)")

@@ -43,7 +43,7 @@ def perform(call: Call, **given: Any) -> int:
 
     with stopping(call.screen.line) as stop, watching(call.screen) as watch:
         result = run.sync(call.options(**given), on_event=watch, stop=stop)
-    code = exit_code(result)
+    code = result.exit_code
     call.screen.show(*render_run.result(result))
     title = f"revetl sync: target {result.target}, exit {code}"
     github.summarise(title, render_run.RESULT_COLUMNS, render_run.result_rows(result))
@@ -51,10 +51,3 @@ def perform(call: Call, **given: Any) -> int:
     parts = {name: getattr(result, name) for name in RunResult.__slots__ if name != "exit_code"}
     call.screen.document("sync", **parts, exit_code=code)
     return code
-
-
-def exit_code(result: RunResult) -> int:
-    """Return the signal's code where one stopped the run, else the run's own."""
-    from revetl.cli.signals import EXIT
-
-    return EXIT.get(result.interrupted or "", result.exit_code)

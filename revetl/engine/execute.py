@@ -152,7 +152,7 @@ def settle(session: Session, done: Executed, run: str, *, canary: bool) -> None:
     for survey in [] if canary else [*done.sent, *done.still]:
         if survey.marks is not None and survey.plan.name not in done.errors and _settled(session, survey):
             save_marks(store, survey.plan.name, survey.marks)
-    session.approvals.close(run, whoami())
+    session.approvals.close(run, whoami(), keep=canary)
 
 
 def _remember(session: Session, survey: Survey, done: Executed, run: str, *, canary: bool) -> None:

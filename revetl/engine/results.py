@@ -22,6 +22,7 @@ from revetl.send.ports import LaneReport
 from revetl.state.files import replace_file
 from revetl.state.store import Store
 from revetl.types import Held, Problem, RunResult, SyncResult
+from revetl.types.results import SIGNALS
 
 SCHEMA_VERSION = 1
 PRECEDENCE = (2, 3, 4, 1, 0)  # of several exit codes, the first of these that occurs
@@ -95,8 +96,12 @@ def _with_code(result: SyncResult, report: LaneReport | None) -> SyncResult:
     return replace(result, exit_code=code)
 
 
-def exit_code(results: tuple[SyncResult, ...], *, strict: bool, fatal: bool = False) -> int:
-    """Return the process's exit code: 2 only where nothing at all could run."""
+def exit_code(
+    results: tuple[SyncResult, ...], *, strict: bool, fatal: bool = False, interrupted: str | None = None
+) -> int:
+    """Return the process's exit code: that of the signal which ended the run; 2 only where nothing at all could run."""
+    if interrupted is not None and interrupted in SIGNALS:
+        return SIGNALS[interrupted]
     codes = {result.exit_code for result in results}
     if fatal:
         codes.add(2)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from revetl.diff.spelling import Elsewhere
 from revetl.engine.holding import held
 from revetl.engine.keyring import Keyring, keyring, pin
+from revetl.engine.naming import own
 from revetl.engine.sealing import sealer
 from revetl.engine.staging import Masking
 from revetl.engine.workspace import Workspace
@@ -110,7 +111,7 @@ def open_session(
 
     Raises:
         TryLater: RVT-502 another run works on it, RVT-411 dbt is writing the models.
-        StateError: the state cannot be trusted, or its file fails while the block runs (RVT-510).
+        StateError: the state cannot be trusted, is another target's, or its file fails while the block runs (RVT-510).
     """
     ring = keyring(workspace)
     with worded(), held(workspace, clock().isoformat()) as hold:
@@ -121,6 +122,7 @@ def open_session(
             if source is not None:
                 source.attach(hold.con)
             lockdown(hold.con, [hold.directory / "ledger", hold.scratch])
+            own(workspace, store)
             if pinned:
                 pin(store, ring)
             settle(store)

@@ -86,9 +86,12 @@ class Approvals:
             [digest, sync, guard, self.store.clock()],
         )
 
-    def close(self, run: str, who: str = "") -> None:
-        """Use up what this run relied on; who ran it approved the refusals that it named."""
-        for ident in self.used:
+    def close(self, run: str, who: str = "", *, keep: bool = False) -> None:
+        """Use up what this run relied on; who ran it approved the refusals that it named.
+
+        ``keep``: it was a canary, after which the rest is still to go: what it relied on stays good.
+        """
+        for ident in () if keep else self.used:
             self.store.con.execute(f"UPDATE {STATE}.approvals SET used_by = ? WHERE id = ?", [run, ident])
         now = self.store.clock()
         for digest, (sync, guard, cohort, rows) in self.hashes.items():
@@ -96,5 +99,6 @@ class Approvals:
                 f"INSERT INTO {STATE}.approvals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [secrets.token_hex(4), sync, guard, cohort, digest, rows, now, who, now, "named by its hash", run],
             )
-            self.store.con.execute(f"DELETE FROM {STATE}.refused WHERE hash = ?", [digest])
+            if not keep:
+                self.store.con.execute(f"DELETE FROM {STATE}.refused WHERE hash = ?", [digest])
         self.used, self.hashes = [], {}

@@ -10,6 +10,9 @@ from revetl.types.base import EMPTY
 from revetl.types.project import Problem
 from revetl.types.words import Cause, Op
 
+# Exit codes of a run that a signal ended, as a shell tells them: 128 and the signal's number.
+SIGNALS: Mapping[str, int] = {"SIGINT": 130, "SIGTERM": 143}
+
 
 @dataclass(frozen=True, slots=True)
 class Held:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,9 +20,15 @@ LEFT_BY_RUNS = shutil.ignore_patterns("target", "logs", "*.duckdb*", ".user.yml"
 
 @pytest.fixture(scope="session")
 def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
-    """Return a function that makes a directory once for all workers of pytest-xdist."""
+    """Return a function that makes a directory once for all workers of pytest-xdist.
+
+    ``REVETL_BUILT`` names where such directories stay from one session to the next: a long measurement has many.
+    """
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if base.name.startswith("popen-") else base
+    if "REVETL_BUILT" in os.environ:
+        shared = Path(os.environ["REVETL_BUILT"])
+        shared.mkdir(parents=True, exist_ok=True)
 
     def make(name: str, fill: Callable[[Path], None]) -> Path:
         done, place = shared / f"{name}.done", shared / name

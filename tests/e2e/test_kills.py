@@ -14,7 +14,7 @@ from tests.e2e.test_process import started
 from tests.trust.rows import numbered
 
 KILLS = numbered("REVETL_KILLS", 4)
-EACH = 8  # kills of one house, at most
+EACH = 4  # kills of one house, at most
 Change = tuple[str, str, str, str | None]  # sync, key, operation, cohort
 
 

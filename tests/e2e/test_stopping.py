@@ -57,10 +57,12 @@ def stop(house: House, receiver: Receiver, what: str, sent: signal.Signals, code
     assert run.returncode == code, err
     assert "Traceback" not in err
     results = orjson.loads((house.root / "target" / "revetl_results.json").read_bytes())
-    assert results["interrupted"] == sent.name
+    assert (results["interrupted"], results["exit_code"]) == (sent.name, code)
     with duckdb.connect(str(house.root / ".revetl" / "dev" / "state.duckdb")) as con:
-        left = con.execute("select count(*) from runs where closed_at is null or summary is null").fetchall()
-    assert left == [(0,)]
+        ended = "select exit_code, closed_at is not null and summary is not null from runs order by run"
+        runs = con.execute(ended).fetchall()
+    assert runs[-1] == (code, True)
+    assert all(closed for _, closed in runs)
     return took
 
 

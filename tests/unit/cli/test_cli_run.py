@@ -122,7 +122,7 @@ def test_what_is_held_says_what_releases_it(revetl: Revetl, shop: Shop, engine: 
 @pytest.mark.parametrize(("signal", "code"), [(None, 1), ("SIGINT", 130), ("SIGTERM", 143)])
 def test_exit_codes_of_sync(revetl: Revetl, shop: Shop, engine: dict[str, Any], signal: str | None, code: int) -> None:
     """The run's own code, or the signal's where one stopped it; the document says the same."""
-    engine["sync"] = replace(RESULT, exit_code=1, interrupted=signal)
+    engine["sync"] = replace(RESULT, exit_code=code, interrupted=signal)
     assert revetl("sync").exit_code == code
     found = json.loads(revetl("sync", "--output", "json").stdout)
     assert (found["command"], found["run"], found["exit_code"]) == ("sync", "r-1", code)

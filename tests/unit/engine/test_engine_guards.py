@@ -134,6 +134,21 @@ def test_approval_is_used_once() -> None:
     assert rig.run().sent == []
 
 
+def test_a_canary_uses_no_approval_up() -> None:
+    """What a few keys went through on is good for the rest, by number as by hash; the run after that uses it up."""
+    rig = started()
+    rig.people(*crowd(6, but="bc"))
+    (held,) = rig.run().held
+    assert rig.run(limit=1, approve=[held.hash]).sent == ["b leave"]
+    assert rig.rows("SELECT hash FROM revetl_state.approvals") == [held.hash]
+    rig.people(*crowd(6, but="bcd"))
+    rig.approve("max_leave", up_to=2)
+    assert rig.run(keys=["c"]).sent == ["c leave"]
+    rig.people(*crowd(6, but="bcde"))
+    assert rig.run().sent == ["d leave", "e leave"]
+    assert rig.rows("SELECT used_by FROM revetl_state.approvals WHERE hash IS NULL") == ["run-005"]
+
+
 @pytest.mark.parametrize(("up_to", "hours"), [(1, 24.0), (5, 0.5)])
 def test_approval_is_bounded(up_to: int, hours: float) -> None:
     """More rows than approved, or later than approved, is held."""
