@@ -159,10 +159,13 @@ class StateConfig(Strict):
     engine: Literal["warehouse"] | None = None
     schema_: Annotated[str, AfterValidator(_schema)] = Field(default="revetl_state", alias="schema")
     lease: Annotated[Span, Field(ge=5, le=3600)] = 60.0  # seconds; an owner's lock that nobody renews is free then
+    witness: str | None = None  # a directory or an object store elsewhere for a second head record of a state in files
 
     @model_validator(mode="after")
     def _one_place(self) -> StateConfig:
-        if (self.url is None) == (self.engine is None):
+        if self.engine is not None and self.witness is not None:
+            raise wrong("a state that is shared has one owner", "remove `witness`")
+        if (self.url is not None) + (self.engine is not None) != 1 and not (self.witness and not self.url):
             raise wrong("needs `url` or `engine`, one of them", "write `state: postgresql://…`")
         return self
 

@@ -142,6 +142,8 @@ KEYS: Mapping[str, Mapping[str, str]] = {
         "engine": "`warehouse`: it lies in the Postgres or Snowflake that has the models, which also compares.",
         "schema": "The schema of its tables; the target's name is put behind it.",
         "lease": "After how long the lock of a run that died is free, such as `30m`.",
+        "witness": "A directory elsewhere, or s3://… or gs://…, for a second head record of a state in files; "
+        "see docs/shared-state.md.",
     },
     "LedgerConfig": {
         "url": "A directory, `s3://…` or `gs://…` for its files; without it they lie with the state.",

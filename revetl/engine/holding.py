@@ -22,6 +22,7 @@ from revetl.state.shared import SharedStore, open_shared_view
 from revetl.state.sqlowner import Dialect, SqlOwner
 from revetl.state.store import Store
 from revetl.state.views import View, open_view
+from revetl.state.witness import Folder, Witness
 from revetl.state.working import WorkingCopy
 from revetl.warehouse.connection import connect
 
@@ -62,12 +63,16 @@ def held(workspace: Workspace, started_at: str) -> Iterator[Hold]:
         place.check()
     if not is_shared(workspace):
         with locked(directory / "lock", started_at), closing(connect(workspace.config.memory_limit, scratch)) as con:
+            witness = witness_of(workspace)
 
             def local(*words: Any, **options: Any) -> Store:
-                return Store(con, directory, *words, place=place, **options)
+                return Store(con, directory, *words, place=place, witness=witness, **options)
 
             yield Hold(con, directory, scratch, local)
         return
+    if workspace.config.state and workspace.config.state.witness:
+        what = "a shared state has one owner, and no copies that a witness could tell apart"
+        raise ConfigError("RVT-516", what, hint="remove `witness` from `state:`")
     with closing(owner_of(workspace)) as owner:
         owner.prepare()
         with (
@@ -129,6 +134,23 @@ def place_of(workspace: Workspace) -> Place | None:
     if "://" not in url:
         url = str(workspace.options.project_dir.absolute() / url)
     return Objects(url, workspace.state_name)
+
+
+def witness_of(workspace: Workspace) -> Witness | None:
+    """Return what keeps a second head record elsewhere, where one is asked for; a rehearsal needs none.
+
+    Raises:
+        ConfigError: RVT-517, its place cannot be used.
+        TryLater: RVT-518, its place is out of reach.
+    """
+    state = workspace.config.state
+    if state is None or state.witness is None or workspace.options.sandbox:
+        return None
+    url = _url(workspace, state.witness, "state.witness")
+    if "://" in url and not url.startswith("file://"):
+        return Witness(Objects(url, workspace.state_name, "state.witness"))
+    root = workspace.options.project_dir.absolute() / url.removeprefix("file://")
+    return Witness(Folder(root / workspace.state_name))
 
 
 def owner_of(workspace: Workspace, *, reading: bool = False) -> SqlOwner:

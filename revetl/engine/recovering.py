@@ -17,7 +17,7 @@ from revetl.errors import StateError
 from revetl.state import ledger
 from revetl.state.approvals import Approvals
 from revetl.state.doubting import doubt_all
-from revetl.state.head import Head, read_head
+from revetl.state.head import Head
 from revetl.state.marks import forget_marks
 from revetl.state.rewriting import finish
 from revetl.state.store import Store
@@ -84,9 +84,8 @@ def _unchecked(workspace: Workspace, clock: Clock) -> Iterator[tuple[Session, He
     if not shared and not any((workspace.state_dir / name).exists() for name in ("state.duckdb", "head.json")):
         raise nothing
     with worded(DAMAGED), held(workspace, clock().isoformat()) as hold:
-        head = None if shared else _head(workspace)
         store = hold.open(clock, trusting=True)
-        head = store.head if shared else head
+        head = store.head
         if shared and head is None:
             raise nothing
         lockdown(hold.con, [hold.directory / "ledger", hold.scratch])
@@ -95,13 +94,6 @@ def _unchecked(workspace: Workspace, clock: Clock) -> Iterator[tuple[Session, He
         settle(store)
         mask = masking(workspace, ring)
         yield Session(workspace, store, None, Approvals(store), mask, clock, ring, hold.lease), head
-
-
-def _head(workspace: Workspace) -> Head | None:
-    try:
-        return read_head(workspace.state_dir / "head.json")
-    except StateError:
-        return None
 
 
 def _written(store: Store) -> int:

@@ -73,6 +73,11 @@ _KEY: Schema = {
 }
 _SCALAR: Schema = {"type": ["string", "number", "boolean"]}
 _NAME: Schema = {"pattern": r"^[A-Za-z][A-Za-z0-9_-]{0,62}$"}
+_STATES: list[JSON] = [
+    {"required": ["url"]},
+    {"required": ["engine"], "properties": {"witness": False}},
+    {"required": ["witness"], "properties": {"url": False, "engine": False}},
+]
 _CONNECTION: Schema = {
     "type": "object", "required": ["type"],
     "properties": {"type": _TEXT, **{name: {"type": "string", "pattern": _ENV_VAR} for name in sorted(specs.SECRETS)}},
@@ -100,7 +105,7 @@ FORMS: Mapping[Any, Form] = {
     specs._schema: _and({"pattern": "^[a-z_][a-z0-9_]{0,39}$"}),  # noqa: SLF001
     specs._beside: _same,  # noqa: SLF001
     specs._incremental: _or({"type": "boolean"}),  # noqa: SLF001
-    specs.StateConfig._one_place: _and({"oneOf": [{"required": ["url"]}, {"required": ["engine"]}]}),  # noqa: SLF001
+    specs.StateConfig._one_place: _and({"oneOf": _STATES}),  # noqa: SLF001
     notify._secret: _and({"pattern": _ENV_VAR}),  # noqa: SLF001
     notify._ordered: _same,  # noqa: SLF001
     notify._share: _or({"type": "string", "pattern": _SHARE}),  # noqa: SLF001

@@ -34,16 +34,32 @@ def read_head(path: Path) -> Head | None:
         StateError: RVT-503, it cannot be read.
     """
     try:
-        return _checked(Head(**json.loads(path.read_text())))
+        return parse_head(path.read_bytes(), f"the head record {path.name}")
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError) as error:
-        raise StateError(
-            "RVT-503",
-            f"the head record {path.name} cannot be read ({type(error).__name__})",
-            kept="state and ledger are untouched; nothing was sent",
-            hint="revetl recover",
-        ) from None
+    except OSError as error:
+        raise _unreadable(f"the head record {path.name}", error) from None
+
+
+def parse_head(content: bytes, what: str) -> Head:
+    """Return the head that ``content`` spells; ``what`` it is called in words.
+
+    Raises:
+        StateError: RVT-503, it spells none.
+    """
+    try:
+        return _checked(Head(**json.loads(content)))
+    except (ValueError, TypeError) as error:
+        raise _unreadable(what, error) from None
+
+
+def _unreadable(what: str, error: Exception) -> StateError:
+    return StateError(
+        "RVT-503",
+        f"{what} cannot be read ({type(error).__name__})",
+        kept="state and ledger are untouched; nothing was sent",
+        hint="revetl recover",
+    )
 
 
 def _checked(head: Head) -> Head:
@@ -56,7 +72,12 @@ def _checked(head: Head) -> Head:
 
 def write_head(path: Path, head: Head) -> None:
     """Replace the head atomically and durably."""
+    replace_file(path, spell_head(head))
+
+
+def spell_head(head: Head) -> bytes:
+    """Return a head as it is written."""
     known = asdict(head)
     if not head.forgotten:
         del known["forgotten"]  # older releases read it, too
-    replace_file(path, json.dumps(known).encode())
+    return json.dumps(known).encode()

@@ -23,6 +23,10 @@ REFUSED = (
     "PERMISSION_DENIED", "UNAUTHENTICATED", "NOT_FOUND",
 )  # fmt: skip
 PART = 1 << 19  # bytes of a file in one row
+_KEPT = {
+    "ledger": "what was sent is recorded in the state; the ledger's file is written by the next run",
+    "witness": "what was sent is recorded in the state; nothing leaves that the witness is not told of first",
+}
 
 
 class Place(Protocol):
@@ -83,8 +87,9 @@ def _only(directory: Path, names: Collection[str]) -> None:
 class Objects:
     """A directory or a bucket, by its URL: ``s3://bucket/prefix``, ``gs://…``, ``file:///…`` or a path."""
 
-    def __init__(self, url: str, target: str) -> None:
-        """Name the place; credentials are those of the environment, as the clouds' own tools find them.
+    def __init__(self, url: str, target: str, setting: str = "ledger") -> None:
+        """Name the place, which a setting of revetl.yml tells; credentials are the environment's, as the clouds' tools
+        find them.
 
         Raises:
             ConfigError: RVT-517, the URL names no place.
@@ -96,8 +101,9 @@ class Objects:
         try:
             self._files, root = fs.FileSystem.from_uri(text)
         except (ArrowException, OSError, ValueError):
-            what = "the ledger's URL names no directory and no object store"
+            what = f"the URL of `{setting}:` names no directory and no object store"
             raise ConfigError("RVT-517", what, hint="s3://bucket/prefix, gs://bucket/prefix or a directory") from None
+        self._setting, self._thing = setting, setting.rpartition(".")[2]
         self._root = f"{root.rstrip('/')}/{target}"
         self._local = isinstance(self._files, fs.LocalFileSystem)
 
@@ -107,6 +113,17 @@ class Objects:
             if not self._listed() and self._files.type_name == "gcs":
                 with suppress(PermissionError):  # what lies beside the prefix may be nobody's business
                     self._files.get_file_info(self._fs.FileSelector(self._root.partition("/")[0]))
+
+    def get(self, name: str) -> bytes | None:
+        """Return a file's content, None where there is none."""
+        with self._worded():
+            (info,) = self._files.get_file_info([f"{self._root}/{name}"])
+            return self._read(info.path) if info.is_file else None
+
+    def put(self, name: str, content: bytes) -> None:
+        """Replace a small file."""
+        with self._worded():
+            self._put(content, name)
 
     def keep(self, path: Path) -> None:
         """Store a file: beside first and moved where the place is a directory, whole or not at all in a bucket."""
@@ -181,12 +198,13 @@ class Objects:
         refused = next((sign for sign in REFUSED if sign in str(error)), None)
         if refused is not None or isinstance(error, PermissionError):
             return ConfigError(
-                "RVT-517", f"the place of the ledger refuses access ({refused or type(error).__name__})",
-                kept="what was sent is recorded in the state; the ledger's file is written by the next run",
-                hint="check bucket and prefix of `ledger:`; it needs to list, read, write and delete below the prefix",
+                "RVT-517", f"the place of the {self._thing} refuses access ({refused or type(error).__name__})",
+                kept=_KEPT[self._thing],
+                hint=f"check bucket and prefix of `{self._setting}:`; it needs to list, read, write and delete below "
+                "the prefix",
             )  # fmt: skip
         return TryLater(
-            "RVT-518", f"the place of the ledger cannot be reached ({type(error).__name__})",
-            kept="what was sent is recorded in the state; the ledger's file is written by the next run",
-            hint="check `ledger:` in revetl.yml and the credentials of the environment",
+            "RVT-518", f"the place of the {self._thing} cannot be reached ({type(error).__name__})",
+            kept=_KEPT[self._thing],
+            hint=f"check `{self._setting}:` in revetl.yml and the credentials of the environment",
         )  # fmt: skip

@@ -22,6 +22,7 @@ from revetl.state.head import GENESIS, Head, read_head, write_head
 from revetl.state.places import Place
 from revetl.state.reading import sizing
 from revetl.state.schema import MIGRATIONS, STATE, migrate
+from revetl.state.witness import Witness
 
 # Files of this storage version are opened by DuckDB 1.4 and by every later release up to 2.x.
 STORAGE_VERSION = "v1.4.0"
@@ -48,12 +49,14 @@ class Store:
         trusting: bool = False,
         anew: bool = False,
         place: Place | None = None,
+        witness: Witness | None = None,
     ) -> None:
         """Attach (or make) the state in ``directory``; None keeps it in memory, for simulations.
 
         ``anew`` accepts that a state which once was is missing: ``adopt`` begins again from what is there.
         ``place`` keeps the ledger's files, where they are not to stay in ``directory``.
         ``trusting`` takes a head record that cannot be read for none: only ``recover`` may.
+        ``witness`` has a head record that is not lost with ``directory``.
 
         Raises:
             StateError: RVT-503 the head cannot be read, RVT-504 the file cannot be opened, RVT-505 a newer revetl
@@ -66,18 +69,25 @@ class Store:
         self.clock = clock
         self.crash = crash
         self.place = place
+        self.witness = witness
         if directory is not None:
             private_directory(directory)
             private_directory(self.ledger or directory)
             self._tidy()
+        self.heads = self._heads(trusting=trusting)
+        self.head = max(self.heads, key=lambda head: head.seq, default=None)
         self._attach(anew=anew)
-        self.head = self._read_head(trusting=trusting)
         self.forgotten = self.head.forgotten if self.head else 0
         self._check_versions()
         if anew and self.head is not None and not self.last_seq():
             self.set_meta("seq", str(self.head.seq))  # numbers of changes are never given twice
 
     # --- opening --------------------------------------------------------------------------------------------------
+
+    def _heads(self, *, trusting: bool) -> tuple[Head, ...]:
+        """Return every head record there is: none may be ahead of the database."""
+        known = (self._read_head(trusting=trusting), self.witness.head if self.witness else None)
+        return tuple(head for head in known if head is not None)
 
     def _read_head(self, *, trusting: bool) -> Head | None:
         if self.directory is None:
@@ -94,7 +104,7 @@ class Store:
         if STATE in attached:
             return
         path = ":memory:" if self.directory is None else str(self.directory / "state.duckdb")
-        if self.directory and not anew and not Path(path).exists() and (self.directory / "head.json").exists():
+        if self.directory and not anew and not Path(path).exists() and self.heads:
             raise StateError(
                 "RVT-507",
                 "the state file is missing although this target has been synced before",
@@ -158,18 +168,19 @@ class Store:
         migrate(self.con.execute, done)
 
     def check_head(self) -> None:
-        """Compare the database with its head record.
+        """Compare the database with its head records.
 
         Raises:
             StateError: RVT-506, the database lost something that it had.
         """
-        if self.head is None:
-            return
-        if self.last_seq() < self.head.seq or (self.head.chain != GENESIS and not self._has_chain(self.head.chain)):
+        for head in self.heads:
+            if self.last_seq() >= head.seq and (head.chain == GENESIS or self._has_chain(head.chain)):
+                continue
+            whose = "its witness" if self.witness is not None and head is self.witness.head else "its head record"
             raise StateError(
                 "RVT-506",
-                f"the state is older than its head record says (number {self.last_seq()} of {self.head.seq}, "
-                f"run {self.head.run}): a file was restored, cut or lost",
+                f"the state is older than {whose} says (number {self.last_seq()} of {head.seq}, run {head.run}): "
+                "a file was restored, cut or lost, or another copy was at work",
                 kept="state and ledger are untouched; nothing was sent",
                 hint="revetl recover",
             )
@@ -253,6 +264,8 @@ class Store:
     def advance_head(self, run: str) -> None:
         """Replace the head record by what the database contains now."""
         self.head = Head(run, self.last_seq(), self.chain_end(), forgotten=self.forgotten)
+        if self.witness is not None:
+            self.witness.tell(self.head)
         if self.directory is not None:
             write_head(self.directory / "head.json", self.head)
 

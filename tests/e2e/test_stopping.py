@@ -32,10 +32,12 @@ def reading(house: House, receiver: Receiver, run: subprocess.Popen[str]) -> Non
     """Wait until the run is in the middle of a statement over the models."""
     del house, receiver
     assert run.stderr is not None
+    said = ""
     for line in run.stderr:
+        said += line
         if "reading" in line:
             return
-    pytest.fail("the run ended before it read anything")
+    pytest.fail(f"the run ended before it read anything: {said}")
 
 
 WAITS: dict[str, tuple[dict[str, object], Callable[[House, Receiver, subprocess.Popen[str]], None]]] = {

@@ -144,13 +144,15 @@ ATTACKS = (
     ),
     _row(
         "a state or a record that is put back, or changed, to hide what was sent",
-        "notices both: the head record beside the state, and the chain over the record's files",
+        "notices both: the head record beside the state, and the chain over the record's files; where all of them are "
+        "put back together, a witness elsewhere",
         "2",
         "tests/e2e/test_process.py::test_an_older_state_is_refused",
         "tests/unit/state/test_ledger_chain.py::test_chain_notices",
         "tests/unit/state/test_ledger_chain.py::test_chain_of_entries",
         "tests/unit/state/test_rewriting.py::test_what_was_taken_out_does_not_come_back",
-        open="whoever may write all of `.revetl/` may put head, state and record back together: keep a copy elsewhere",
+        "tests/unit/state/test_witness.py::test_a_directory_that_is_put_back_whole",
+        "tests/e2e/test_put_back.py::test_a_state_directory_that_is_put_back_whole",
     ),
     _row(
         "markup in rows, descriptions and errors on the page that `docs` builds, in comments and summaries",

@@ -23,16 +23,20 @@ PROCESS = (
     ),
     _row(
         "two machines with one target",
-        "a shared state has one owner: the other machine leaves, and writes nothing once its lease is lost",
-        "4",
+        "a shared state has one owner: the other machine leaves, and writes nothing once its lease is lost; copies of "
+        "a state in files are told apart where `state: {witness: …}` names a place that all of them see, else not",
+        "4/2",
         "tests/warehouse/test_shared_state.py::test_two_machines_at_once",
         "tests/warehouse/test_shared_state.py::test_a_machine_that_sleeps_too_long",
         "tests/unit/state/test_shared.py::test_one_who_lost_the_lease_writes_nothing",
-        open="two copies of a state in files do not know of each other: no mark is left at the destination",
+        "tests/unit/state/test_witness.py::test_two_copies_at_work_at_once",
+        "tests/unit/state/test_witness.py::test_a_directory_that_is_put_back_whole",
     ),
     _row(
         "kill -9, out of memory or power, at any step",
-        "the next plain run sends what is not acknowledged, and all agree; nobody has to type anything",
+        "the next plain run sends what is not acknowledged, and all agree; nobody has to type anything. Where a disk "
+        "forgets head and log alike, a witness on another one notices (2, `recover`); without one, a value that turned "
+        "back meanwhile is sent again only once it changes or `verify` finds it",
         "-",
         "tests/e2e/test_killed.py::test_every_point_is_known",
         "tests/e2e/test_killed.py::test_killed_at_any_point_a_plain_run_sends_what_was_in_flight",
@@ -44,7 +48,7 @@ PROCESS = (
         "tests/trust/test_damage.py::test_a_disk_that_forgets_its_last_moments",
         "tests/unit/state/test_crashes.py::test_killed_anywhere",
         "tests/faults/test_schedules.py::test_every_schedule_converges",
-        open="where a disk forgets head and log alike, a value that turned back meanwhile is not known to be in doubt",
+        "tests/unit/state/test_witness.py::test_a_disk_that_forgets_head_and_log_alike",
     ),
     _row(
         "SIGTERM or SIGINT",
