@@ -89,7 +89,7 @@ def _versions(session: nox.Session) -> dict[str, str]:
 
 def _tests(session: nox.Session, *words: str) -> tuple[int, int]:
     """Run tests that are copied away from the source; return how many there were, and how many went wrong."""
-    place = Path(session.create_tmp()) / "bare"
+    place = Path(session.create_tmp()).resolve() / "bare"
     shutil.rmtree(place, ignore_errors=True)
     left = shutil.ignore_patterns("__pycache__", "target", "logs", "*.duckdb*", ".revetl", "exports")
     for name in ("tests", "examples", "dbt_project", "docs"):
@@ -109,7 +109,7 @@ def _tests(session: nox.Session, *words: str) -> tuple[int, int]:
 
 def _kept(session: nox.Session, name: str, said: dict[str, str | bool]) -> None:
     """Remember a row of the page."""
-    rows = Path(session.create_tmp()).parents[1] / "rows"
+    rows = Path(session.create_tmp()).resolve().parents[1] / "rows"
     rows.mkdir(exist_ok=True)
     (rows / f"{_slug(name)}.json").write_text(json.dumps({"name": name, **said}), encoding="utf-8")
 
@@ -165,7 +165,7 @@ for _name, _one in CELLS.items():
 @nox.session(python="3.12", tags=["matrix"])
 def bare(session: nox.Session) -> None:
     """Install the wheel where nothing else is, and use it as somebody who tries it does; then with dbt."""
-    place = Path(session.create_tmp()) / "nowhere"
+    place = Path(session.create_tmp()).resolve() / "nowhere"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
     _install(session, _revetl(""))
@@ -201,7 +201,7 @@ def orchestrator(session: nox.Session, name: str) -> None:
 @nox.session(python=False, tags=["matrix"])
 def table(session: nox.Session) -> None:
     """Write what the cells found into the page."""
-    rows = Path(session.create_tmp()).parents[1] / "rows"
+    rows = Path(session.create_tmp()).resolve().parents[1] / "rows"
     found = [_row(rows / f"{_slug(name)}.json", name) for name in CELLS]
     lines = ["| environment | Python | dbt | DuckDB | warehouse | pyarrow | tests |", "|---|---|---|---|---|---|---|"]
     for row in found:

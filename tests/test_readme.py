@@ -106,9 +106,9 @@ def valid(spec: type[Strict], data: Any) -> bool:
 
 
 def parts(base: type[Strict] = Strict) -> Iterator[type[Strict]]:
-    """Yield the parts of revetl.yml and of meta; those of cases are told on their page."""
+    """Yield the parts of revetl.yml, of meta and of cases."""
     for part in base.__subclasses__():
-        yield from [part] if not part.__name__.startswith("_") and part.__module__ != cases.__name__ else []
+        yield from [part] if not part.__name__.startswith("_") else []
         yield from parts(part)
 
 
@@ -125,9 +125,22 @@ def test_editors_show_what_a_key_means() -> None:
     made = schemas(registry())
     assert made["revetl"]["properties"]["memory_limit"]["description"] == KEYS["RootSpec"]["memory_limit"]
     assert made["meta"]["$defs"]["ColumnSpec"]["properties"]["pii"]["description"] == KEYS["ColumnSpec"]["pii"]
-    for name in ("revetl", "meta"):
+    for name in made:
         told = {part: one["properties"] for part, one in made[name]["$defs"].items() if part in KEYS}
         assert all("description" in schema for keys in told.values() for schema in keys.values())
+
+
+@pytest.mark.parametrize("name", list(registry()))
+def test_editors_show_what_a_setting_means(name: str) -> None:
+    """Each setting of a destination has its sentence where it is declared; that of a secret says how it is written."""
+    settings = registry()[name].settings.model_fields
+    target = schemas(registry())["revetl"]["$defs"][f"type-{name}"]["properties"]["targets"]
+    shown = target["additionalProperties"]["anyOf"][1]["properties"]
+    assert "sandbox" not in settings  # that is the stand-in's key
+    assert [key for key, info in settings.items() if not (info.description or "").endswith(".")] == []
+    assert [key for key, info in settings.items() if not shown[key]["description"].startswith(info.description)] == []
+    secrets = {key for key, info in settings.items() if "SecretStr" in str(info.annotation)}
+    assert {key for key in settings if "env_var" in shown[key]["description"]} == secrets
 
 
 def test_pages_that_keys_point_to_are_there() -> None:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Generator, Sequence
 from enum import StrEnum
 from pathlib import PurePath
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -43,15 +43,18 @@ class Format(StrEnum):
 
 
 class FileSettings(BaseModel):
-    """``directory`` is made when it is missing. It may be a bucket's prefix: ``s3://bucket/prefix``, ``gs://bucket``.
+    """Where files go, and in which form.
 
     A bucket's credentials are those that the environment gives to the clouds' own tools.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    directory: str = Field(examples=["exports"])
-    format: Format = Format.JSONL
+    directory: str = Field(
+        examples=["exports"],
+        description="Made when it is missing. It may be a bucket's prefix: s3://bucket/prefix, gs://bucket.",
+    )
+    format: Annotated[Format, Field(description="jsonl, csv or parquet.")] = Format.JSONL
 
     @field_validator("directory")
     @classmethod

@@ -51,14 +51,19 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class WebhookSettings(BaseModel):
-    """``url`` is a secret: many services put a token into its path. ``secret`` signs; ``headers`` go along as given."""
+    """Where a program of your own listens."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    url: SecretStr
-    secret: SecretStr | None = None
-    max_records: Annotated[int, Field(ge=1, le=_ROWS)] = _ROWS
-    headers: dict[str, SecretStr] = {}
+    url: Annotated[
+        SecretStr,
+        Field(description="Where batches are posted; a secret, because many services put a token into its path."),
+    ]
+    secret: Annotated[SecretStr | None, Field(description="Signs each body (HMAC-SHA256).")] = None
+    max_records: Annotated[int, Field(ge=1, le=_ROWS, description="Records in a call.")] = _ROWS
+    headers: Annotated[
+        dict[str, SecretStr], Field(description="Go along with each call; their values are secrets.")
+    ] = {}
 
     @field_validator("url")
     @classmethod

@@ -1,4 +1,4 @@
-"""What each key of revetl.yml and of meta means: for editors' hovers (JSON Schema) and for the reference.
+"""What each key of revetl.yml, of meta and of cases means: for editors' hovers (JSON Schema) and for the reference.
 
 By the name of the part that validates it, then by key, in Markdown; a page is named as `docs/x.md`. A test holds it
 complete.
@@ -203,5 +203,33 @@ KEYS: Mapping[str, Mapping[str, str]] = {
     "TelemetrySpec": {
         "openlineage": "`true`: events of OpenLineage for each run.",
         "opentelemetry": "`true`: traces and metrics of OpenTelemetry for each run.",
+    },
+    "CasesSpec": {
+        "cases": "What `revetl test` tries, each from empty models and empty accounts; see docs/testing.md.",
+        "types": "Model → column → type in DuckDB's words, where neither the catalog nor the rows tell it.",
+    },
+    "CaseSpec": {
+        "name": "What the case is called: `--case` chooses by it.",
+        "given": "Model → its rows; a model without rows is empty. A column that its YAML does not know is an error.",
+        "expect": "What must be true after a sync of these rows; without it the case fails and shows all that came.",
+        "then": "Further steps, in their order.",
+    },
+    "StepSpec": {
+        "given": "Model → its rows; a model that is not named keeps those of the step before.",
+        "expect": "What must be true after a sync of these rows.",
+    },
+    "ExpectSpec": {
+        "records": "Sync → identity → what was sent and acknowledged; of a sync that is named, every record.",
+        "calls": "Destination → every call of this step that carried rows, in any order.",
+        "rejected": 'Sync → key → the code of the refusal, such as `{hubspot.customer: {"4": INVALID_EMAIL}}`.',
+        "held": "Sync → the guards that held something there, such as `{hubspot.customer: [min_rows]}`.",
+    },
+    "RecordSpec": {
+        "fields": "Field → value as the destination spells it; `*` stands for any value.",
+        "cohorts": "The cohorts that the record is in, by the names of their models.",
+    },
+    "CallSpec": {
+        "call": "Method and path, such as `POST /3.0/lists/sandbox`; `*` stands for any piece of the path.",
+        "body": "What it carries, JSON as data; `*` stands for any value, and is the default.",
     },
 }

@@ -28,7 +28,7 @@ _NODES = ("models", "seeds", "snapshots")
 
 def schemas(registry: Mapping[str, Destination]) -> dict[str, Schema]:
     """Return name → schema; ``registry`` is which destinations there are."""
-    return {"revetl": _told(root(registry), RootSpec), "meta": _told(meta()), "cases": cases()}
+    return {"revetl": _told(root(registry), RootSpec), "meta": _told(meta()), "cases": _told(cases(), CasesSpec)}
 
 
 def _told(found: Schema, whole: type[BaseModel] | None = None) -> Schema:
@@ -80,8 +80,9 @@ def _of_type(destination: Destination) -> Schema:
     settings = dict(_settings(destination.settings))
     needed = [info.alias or name for name, info in destination.settings.model_fields.items() if info.is_required()]
     extra = destination.settings.model_config.get("extra") == "allow"
+    stand_in = {"type": "boolean", "description": "`true`: the local stand-in, in place of an account."}
     real: Schema = {
-        "type": "object", "properties": {**settings, "sandbox": {"type": "boolean"}}, "additionalProperties": extra,
+        "type": "object", "properties": {**settings, "sandbox": stand_in}, "additionalProperties": extra,
     }  # fmt: skip
     if needed:
         real["anyOf"] = [{"required": needed}, {"properties": {"sandbox": {"const": True}}, "required": ["sandbox"]}]
@@ -107,7 +108,8 @@ def _settings(model: type[BaseModel]) -> Iterator[tuple[str, Schema]]:
     both = model.model_config.get("populate_by_name") or model.model_config.get("validate_by_name")
     for name, info in model.model_fields.items():
         secret = SecretStr in (info.annotation, *get_args(info.annotation))
-        told: Schema = {"description": "secret: \"{{ env_var('NAME') }}\""} if secret else {}
+        words = (info.description, "A secret: \"{{ env_var('NAME') }}\"." if secret else None)
+        told: Schema = {"description": " ".join(filter(None, words))} if any(words) else {}
         yield info.alias or name, told
         if both and info.alias:
             yield name, told

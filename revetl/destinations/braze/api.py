@@ -23,19 +23,23 @@ BYTES = 3_900_000
 
 
 class BrazeSettings(BaseModel):
-    """``endpoint`` is the REST host of the workspace's instance; ``workspace`` (any name) tells two limits apart.
-
-    ``create_fields`` lets a mapped attribute that is not there come into being with its first value; ``max_records``
-    is 50 for accounts on "Monthly Active Users CY 24-25".
-    """
+    """A workspace, and what it allows."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    api_key: SecretStr
-    endpoint: Annotated[str, Field(pattern=r"^rest\.[a-z0-9-]+\.braze\.(com|eu)$")]
-    workspace: str = ""
-    create_fields: bool = False
-    max_records: Annotated[int, Field(ge=1, le=MOST)] = MOST
+    api_key: Annotated[SecretStr, Field(description="A REST API key of the workspace.")]
+    endpoint: Annotated[
+        str,
+        Field(pattern=r"^rest\.[a-z0-9-]+\.braze\.(com|eu)$"),
+        Field(description="The REST host of the workspace's instance, such as rest.iad-01.braze.com."),
+    ]
+    workspace: Annotated[str, Field(description="Any name: tells the limits of two workspaces apart.")] = ""
+    create_fields: Annotated[
+        bool, Field(description="Lets a mapped attribute that is not there come into being with its first value.")
+    ] = False
+    max_records: Annotated[
+        int, Field(ge=1, le=MOST, description='Users in a call; 50 for accounts on "Monthly Active Users CY 24-25".')
+    ] = MOST
 
 
 def limits(_: BrazeSettings) -> tuple[Limit, ...]:

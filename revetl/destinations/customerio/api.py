@@ -10,10 +10,10 @@ import hashlib
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from revetl.contract import BatchRejected, Diagnosis, Fault, Http, Limit, Reply, Token, UnreadableReply
 from revetl.errors import DestinationError
@@ -32,14 +32,16 @@ class Region(StrEnum):
 
 
 class CustomerioSettings(BaseModel):
-    """``site_id`` and ``track_key`` write, ``app_key`` reads and makes segments; all three are of one workspace."""
+    """A workspace: its two APIs have keys of their own."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    site_id: SecretStr
-    track_key: SecretStr
-    app_key: SecretStr
-    region: Region = Region.US
+    site_id: Annotated[SecretStr, Field(description="The workspace's Site ID: with track_key, it writes.")]
+    track_key: Annotated[SecretStr, Field(description="The Track API key that belongs to site_id.")]
+    app_key: Annotated[
+        SecretStr, Field(description="An App API key of the same workspace: it reads, and makes segments.")
+    ]
+    region: Annotated[Region, Field(description="Where the workspace is hosted: us or eu.")] = Region.US
 
 
 def track_host(settings: CustomerioSettings) -> str:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, SecretStr, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
 from revetl.contract import BatchRejected, Diagnosis, Fault, Http, Limit, Reply, Settled, Token, UnreadableReply
 from revetl.types import JSON, Batch, Change, Effect, Outcome
@@ -37,13 +37,17 @@ _ALLOWANCES = {
 
 
 class HubSpotSettings(BaseModel):
-    """``access_token`` of a private app; ``portal`` (the account's number) tells two accounts' limits apart."""
+    """A portal, and what it allows."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    access_token: SecretStr
-    tier: Tier = Tier.FREE
-    portal: Annotated[str, StringConstraints(pattern=r"^[0-9]*$")] = ""
+    access_token: Annotated[SecretStr, Field(description="The token of a private app.")]
+    tier: Annotated[Tier, Field(description="The account's tier, on which its allowances depend.")] = Tier.FREE
+    portal: Annotated[
+        str,
+        StringConstraints(pattern=r"^[0-9]*$"),
+        Field(description="The account's number: tells the limits of two accounts apart."),
+    ] = ""
 
 
 def limits(settings: HubSpotSettings) -> tuple[Limit, ...]:

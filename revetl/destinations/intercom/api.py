@@ -39,17 +39,18 @@ HOSTS: Mapping[Region, str] = {
 
 
 class IntercomSettings(BaseModel):
-    """``access_token`` of a private app (or of OAuth: it does not expire either); ``region`` hosts the workspace.
-
-    ``workspace`` (its id) tells the limits of two workspaces apart. ``calls_per_minute`` is the app's allowance.
-    """
+    """A workspace, and what its app is allowed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    access_token: SecretStr
-    region: Region = Region.US
-    workspace: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{0,64}$")] = ""
-    calls_per_minute: Annotated[int, Field(ge=60, le=100_000)] = 10_000
+    access_token: Annotated[SecretStr, Field(description="The token of a private app, or of OAuth.")]
+    region: Annotated[Region, Field(description="Where the workspace is hosted: us, eu or au.")] = Region.US
+    workspace: Annotated[
+        str,
+        StringConstraints(pattern=r"^[A-Za-z0-9_]{0,64}$"),
+        Field(description="Its id: tells the limits of two workspaces apart."),
+    ] = ""
+    calls_per_minute: Annotated[int, Field(ge=60, le=100_000, description="The app's allowance.")] = 10_000
 
 
 def limits(settings: IntercomSettings) -> tuple[Limit, ...]:

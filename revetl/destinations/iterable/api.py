@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import orjson
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from revetl.contract import BatchRejected, Diagnosis, Fault, Http, Limit, Reply, Token, UnreadableReply
 from revetl.types import JSON, Change, Effect, Outcome
@@ -33,17 +33,16 @@ _HOSTS = {Region.US: "https://api.iterable.com", Region.EU: "https://api.eu.iter
 
 
 class IterableSettings(BaseModel):
-    """``api_key`` is a server-side key of one project; ``project`` (any name) tells two projects' limits apart.
-
-    ``create_fields`` lets a mapped field that the project lacks come into being with its first value.
-    """
+    """A project."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    api_key: SecretStr
-    region: Region = Region.US
-    project: str = ""
-    create_fields: bool = False
+    api_key: Annotated[SecretStr, Field(description="A server-side key of one project.")]
+    region: Annotated[Region, Field(description="The project's data centre: us or eu.")] = Region.US
+    project: Annotated[str, Field(description="Any name: tells the limits of two projects apart.")] = ""
+    create_fields: Annotated[
+        bool, Field(description="Lets a mapped field that the project lacks come into being with its first value.")
+    ] = False
 
 
 def base_url(settings: IterableSettings) -> str:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, SecretStr, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
 from revetl.contract import BatchRejected, Diagnosis, Fault, Http, Reply, Settled, Token, UnreadableReply
 from revetl.types import JSON, Change, Effect, Outcome
@@ -29,15 +29,19 @@ class NewStatus(StrEnum):
 
 
 class MailchimpSettings(BaseModel):
-    """``api_key`` ends in ``-<data center>``; OAuth tokens do not, so ``data_center`` is given beside them."""
+    """An audience, and how people are made in it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    api_key: SecretStr
-    list_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,40}$")]
-    data_center: str = ""
-    status_if_new: NewStatus = NewStatus.SUBSCRIBED
-    skip_merge_validation: bool = False  # create people although a required merge field has no value
+    api_key: Annotated[
+        SecretStr, Field(description="An API key, which ends in its data center (-us6), or an OAuth token.")
+    ]
+    list_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,40}$"), Field(description="The audience's id.")]
+    data_center: Annotated[str, Field(description="Such as us6; only for an OAuth token, which does not name it.")] = ""
+    status_if_new: Annotated[NewStatus, Field(description="With which status people are made.")] = NewStatus.SUBSCRIBED
+    skip_merge_validation: Annotated[
+        bool, Field(description="Creates people although a required merge field has no value.")
+    ] = False
 
     @model_validator(mode="before")
     @classmethod

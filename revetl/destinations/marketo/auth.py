@@ -27,23 +27,32 @@ class FolderType(StrEnum):
 
 
 class MarketoSettings(BaseModel):
-    """``munchkin_id`` (Admin, Integration, Munchkin) names the instance; id and secret are those of a custom service.
-
-    ``folder`` is the id of the folder, or program, in which lists of cohorts are made. ``partition`` is where new
-    people go. The allowances are the instance's, shared by all that calls it: ask for less where others need some.
-    """
+    """An instance and its allowances, which are shared by all that calls it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    munchkin_id: Annotated[str, StringConstraints(to_upper=True, pattern=r"^[0-9]{3}-[A-Za-z]{3}-[0-9]{3}$")]
-    client_id: str
-    client_secret: SecretStr
-    folder: Annotated[int, Field(ge=1)] | None = None
-    folder_type: FolderType = FolderType.FOLDER
-    partition: str | None = None
-    daily_calls: Annotated[int, Field(ge=1)] = 50_000
-    burst_calls: Annotated[int, Field(ge=1, le=100)] = 100
-    side_by_side: Annotated[int, Field(ge=1, le=10)] = 10
+    munchkin_id: Annotated[
+        str,
+        StringConstraints(to_upper=True, pattern=r"^[0-9]{3}-[A-Za-z]{3}-[0-9]{3}$"),
+        Field(description="Names the instance (Admin, Integration, Munchkin), such as 123-ABC-456."),
+    ]
+    client_id: Annotated[str, Field(description="Of a custom service (Admin, Integration, LaunchPoint).")]
+    client_secret: Annotated[SecretStr, Field(description="Of the same custom service.")]
+    folder: Annotated[
+        Annotated[int, Field(ge=1)] | None,
+        Field(description="The id of the folder, or program, in which lists of cohorts are made."),
+    ] = None
+    folder_type: Annotated[FolderType, Field(description="What folder is: Folder or Program.")] = FolderType.FOLDER
+    partition: Annotated[str | None, Field(description="Where new people go.")] = None
+    daily_calls: Annotated[
+        int, Field(ge=1, description="What the instance may make in a day, less what others need.")
+    ] = 50_000
+    burst_calls: Annotated[
+        int, Field(ge=1, le=100, description="What the instance may make in 20 seconds, less what others need.")
+    ] = 100
+    side_by_side: Annotated[
+        int, Field(ge=1, le=10, description="How many calls may run at once, less what others need.")
+    ] = 10
 
 
 def base_url(settings: MarketoSettings) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Generator
 from dataclasses import replace
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from revetl.contract import Diagnosis, Fault, Http, Limit, Reply, Token
 from revetl.destinations.pardot import api
@@ -25,20 +25,26 @@ _SPENT, _BUSY, _TOKEN = "122", "66", "184"
 
 
 class PardotSettings(SalesforceSettings):
-    """The org's ways in (scope ``pardot_api``), and ``business_unit``: its id, which begins with 0Uv.
+    """The org's ways in (scope ``pardot_api``), and the business unit."""
 
-    ``sandbox`` is for business units of sandboxes and developer orgs. ``daily_calls`` is what the edition allows in a
-    day: Growth 25,000, Plus 50,000, Advanced and Premium 100,000.
-    """
-
-    business_unit: Annotated[str, StringConstraints(pattern=r"^0Uv[A-Za-z0-9]{12}([A-Za-z0-9]{3})?$")]
-    sandbox: bool = False
-    daily_calls: Annotated[int, org.Field(ge=1)] = 25_000
+    business_unit: Annotated[
+        str,
+        StringConstraints(pattern=r"^0Uv[A-Za-z0-9]{12}([A-Za-z0-9]{3})?$"),
+        Field(description="The business unit's id, which begins with 0Uv."),
+    ]
+    demo: Annotated[bool, Field(description="For business units of sandboxes and developer orgs.")] = False
+    daily_calls: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="What the edition allows in a day: Growth 25,000, Plus 50,000, Advanced and Premium 100,000.",
+        ),
+    ] = 25_000
 
 
 def base_url(settings: PardotSettings) -> str:
     """Return the root of API v5."""
-    return f"https://pi.{'demo.' if settings.sandbox else ''}pardot.com/api/v5"
+    return f"https://pi.{'demo.' if settings.demo else ''}pardot.com/api/v5"
 
 
 def account_key(settings: PardotSettings) -> str:

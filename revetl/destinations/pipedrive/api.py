@@ -47,24 +47,37 @@ _ALLOWANCES = {
 
 
 class PipedriveSettings(BaseModel):
-    """``company`` is the first part of the company's host: ``acme`` of ``acme.pipedrive.com``.
-
-    Either ``api_token`` (of one user), or ``client_id``, ``client_secret`` and ``refresh_token`` of an app. ``plan``
-    and ``seats`` give the day's tokens; ``daily_tokens`` says them outright (top-ups, or the share that revetl may
-    have). ``currency`` is that of monetary fields, by default the user's own.
-    """
+    """A company and one of two ways in: the token of a user, or an app."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    company: Annotated[str, StringConstraints(to_lower=True, pattern=r"^[A-Za-z0-9-]+$")]
-    api_token: SecretStr | None = None
-    client_id: str | None = None
-    client_secret: SecretStr | None = None
-    refresh_token: SecretStr | None = None
-    plan: Plan = Plan.LITE
-    seats: Annotated[int, Field(ge=1)] = 1
-    daily_tokens: Annotated[int, Field(ge=1)] | None = None
-    currency: Annotated[str, StringConstraints(to_upper=True, pattern=r"^([A-Za-z]{3})?$")] = ""
+    company: Annotated[
+        str,
+        StringConstraints(to_lower=True, pattern=r"^[A-Za-z0-9-]+$"),
+        Field(description="The first part of the company's host: acme of acme.pipedrive.com."),
+    ]
+    api_token: Annotated[
+        SecretStr | None,
+        Field(description="The token of one user; or client_id, client_secret and refresh_token of an app."),
+    ] = None
+    client_id: Annotated[str | None, Field(description="Of an app; goes with client_secret and refresh_token.")] = None
+    client_secret: Annotated[
+        SecretStr | None, Field(description="Of an app; goes with client_id and refresh_token.")
+    ] = None
+    refresh_token: Annotated[
+        SecretStr | None, Field(description="Of an app; goes with client_id and client_secret.")
+    ] = None
+    plan: Annotated[Plan, Field(description="The company's plan: with seats, it gives the day's tokens.")] = Plan.LITE
+    seats: Annotated[int, Field(ge=1, description="The company's seats: with plan, they give the day's tokens.")] = 1
+    daily_tokens: Annotated[
+        Annotated[int, Field(ge=1)] | None,
+        Field(description="The day's tokens outright: with top-ups, or the share that revetl may have."),
+    ] = None
+    currency: Annotated[
+        str,
+        StringConstraints(to_upper=True, pattern=r"^([A-Za-z]{3})?$"),
+        Field(description="Of monetary fields, such as EUR; by default the user's own."),
+    ] = ""
 
     @model_validator(mode="after")
     def _must_have_one_way_in(self) -> Self:

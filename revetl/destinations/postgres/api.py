@@ -32,23 +32,26 @@ class SslMode(StrEnum):
 
 
 class PostgresSettings(BaseModel):
-    """``table`` is ``name`` or ``schema.name``; without it, the table of the sync's own name in ``public``.
-
-    ``sslrootcert`` is the file of the authorities that ``verify-full`` and ``verify-ca`` trust, else the public ones.
-    ``connections`` is how many revetl opens at most.
-    """
+    """A database, and the table that a sync writes to."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    host: str
-    port: int = 5432
-    dbname: str
-    user: str
-    password: SecretStr | None = None
-    sslmode: SslMode = SslMode.VERIFY_FULL
-    sslrootcert: str | None = None
-    table: str = ""
-    connections: Annotated[int, Field(ge=1, le=50)] = 4
+    host: Annotated[str, Field(description="Where the server is.")]
+    port: Annotated[int, Field(description="The server's port.")] = 5432
+    dbname: Annotated[str, Field(description="The database.")]
+    user: Annotated[str, Field(description="The role that writes.")]
+    password: Annotated[SecretStr | None, Field(description="The role's password, where it has one.")] = None
+    sslmode: Annotated[SslMode, Field(description="How the connection is protected, in libpq's words.")] = (
+        SslMode.VERIFY_FULL
+    )
+    sslrootcert: Annotated[
+        str | None,
+        Field(description="The file of the authorities that verify-full and verify-ca trust, else the public ones."),
+    ] = None
+    table: Annotated[
+        str, Field(description="name or schema.name; without it, the table of the sync's own name in public.")
+    ] = ""
+    connections: Annotated[int, Field(ge=1, le=50, description="How many revetl opens at most.")] = 4
 
     @field_validator("host", "dbname", "user", "table")
     @classmethod

@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Generator, Iterable, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from revetl.contract import Diagnosis, Fault, Http, Limit, Reply, Settled
 from revetl.errors import DestinationError
@@ -36,17 +36,16 @@ RANK: dict[JSON, int] = {"none": 0, OptOut.BLAST: 1, OptOut.BASIC: 2, OptOut.ALL
 
 
 class SailthruSettings(BaseModel):
-    """``api_key`` and ``secret`` stand on the account's page "API & Postbacks".
-
-    ``opt_out`` is how far people without consent are opted out: ``all``, ``basic`` (all but basic templates) or
-    ``blast`` (campaigns).
-    """
+    """An account, and what an opt-out means there."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    api_key: SecretStr
-    secret: SecretStr
-    opt_out: OptOut = OptOut.ALL
+    api_key: Annotated[SecretStr, Field(description="Stands on the account's page API & Postbacks.")]
+    secret: Annotated[SecretStr, Field(description="Stands beside the key; it signs each call.")]
+    opt_out: Annotated[
+        OptOut,
+        Field(description="How far no consent opts out: all, basic (all but basic templates) or blast."),
+    ] = OptOut.ALL
 
 
 def account_key(settings: SailthruSettings) -> str:

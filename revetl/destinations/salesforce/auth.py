@@ -28,22 +28,38 @@ _FREE = {"day": 0}  # asking for a token is no API call
 
 
 class SalesforceSettings(BaseModel):
-    """``host`` is the org's My Domain host, such as ``acme.my.salesforce.com``.
+    """An org, and one of three ways in.
 
-    One of three ways in: ``username`` and ``private_key`` (JWT bearer; the key as PEM), ``refresh_token``, or else the
-    connected app's own user (client credentials). ``daily_calls`` is what the org may make in 24 hours, by its edition
-    and licences (Setup, Company Information); what the org itself says is left holds, too.
+    ``username`` and ``private_key`` (JWT bearer), ``refresh_token``, or else the connected app's own user (client
+    credentials). What the org itself says is left of its calls holds beside ``daily_calls``.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    host: Annotated[str, StringConstraints(to_lower=True, pattern=rf"^{_HOST}$")]
-    client_id: str
-    client_secret: SecretStr | None = None
-    refresh_token: SecretStr | None = None
-    username: str | None = None
-    private_key: SecretStr | None = None
-    daily_calls: Annotated[int, Field(ge=1)] = 100_000
+    host: Annotated[
+        str,
+        StringConstraints(to_lower=True, pattern=rf"^{_HOST}$"),
+        Field(description="The org's My Domain host, such as acme.my.salesforce.com."),
+    ]
+    client_id: Annotated[str, Field(description="The connected app's consumer key.")]
+    client_secret: Annotated[
+        SecretStr | None, Field(description="The connected app's secret; username and private_key do without it.")
+    ] = None
+    refresh_token: Annotated[
+        SecretStr | None, Field(description="Of a user who let the app in; not together with private_key.")
+    ] = None
+    username: Annotated[str | None, Field(description="As whom private_key lets in.")] = None
+    private_key: Annotated[
+        SecretStr | None,
+        Field(description="The key, as PEM, whose certificate the connected app has; goes with username."),
+    ] = None
+    daily_calls: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="What the org may make in 24 hours (Setup, Company Information), less what others need.",
+        ),
+    ] = 100_000
 
     @model_validator(mode="after")
     def _must_be_one_way_in(self) -> Self:
