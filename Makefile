@@ -8,7 +8,6 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 TOOLS := .tools
 LOCK := requirements.lock
-VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' revetl/__init__.py)
 COMPILE := $(TOOLS)/bin/uv pip compile --quiet --no-header --no-annotate --generate-hashes --universal \
 	--python-version 3.11 -c constraints.txt pyproject.toml
 
@@ -74,7 +73,7 @@ audit: $(TOOLS)/.made ## known weaknesses of what the lock pins; asks the networ
 
 sbom: $(TOOLS)/.made ## what revetl brings along, as dist/revetl.cdx.json (CycloneDX)
 	@mkdir -p dist
-	@sed 's/^dynamic = \["version"\]/version = "$(VERSION)"/' pyproject.toml > $(TOOLS)/versioned.toml
+	@sed 's/^dynamic = \["version"\]/version = "'"$$($(TOOLS)/bin/python -m hatchling version)"'"/' pyproject.toml > $(TOOLS)/versioned.toml
 	@$(COMPILE) | PYTHONWARNINGS=ignore $(TOOLS)/bin/cyclonedx-py requirements - --pyproject $(TOOLS)/versioned.toml \
 		--output-reproducible --of JSON -o dist/revetl.cdx.json
 
@@ -116,5 +115,5 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 $(TOOLS)/.made: Makefile | $(BIN)/python
 	@$(BIN)/python -m venv $(TOOLS)
 	@$(TOOLS)/bin/python -m pip --disable-pip-version-check install --quiet 'uv>=0.5' 'nox>=2024.10' 'pip-audit>=2.7' \
-		'cyclonedx-bom>=5'
+		'cyclonedx-bom>=5' 'hatchling>=1.27' 'hatch-vcs>=0.4'
 	@touch $@

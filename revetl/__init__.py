@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from revetl import errors
     from revetl.engine.workspace import Options, Plan
     from revetl.run import plan, sync
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
         SyncResult,
     )
 
-__version__ = "0.1.0"
 __all__ = [
     "Count",
     "Delivery",
@@ -64,9 +64,21 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'revetl' has no attribute {name!r}")
     from importlib import import_module
 
+    if name == "__version__":
+        return _version()
     if name == "errors":
         return import_module("revetl.errors")
     return getattr(import_module(_ELSEWHERE.get(name, "revetl.types")), name)
+
+
+def _version() -> str:
+    """Return the version as it was installed; a copy of the source that nobody installed has none."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("revetl")
+    except PackageNotFoundError:
+        return "0.0.0"
 
 
 def __dir__() -> list[str]:

@@ -60,12 +60,12 @@ def _settings(destination: Destination) -> Iterator[str]:
     said = inspect.cleandoc(destination.settings.__doc__ or "").replace("``", "`")
     yield from (said, "") if said else ()
     rows = (_setting(name, info) for name, info in destination.settings.model_fields.items())
-    yield from _table(("setting", "is", "default"), rows)
+    yield from _table(("setting", "is", "default", "means"), rows)
 
 
-def _setting(name: str, info: FieldInfo) -> tuple[str, str, str]:
+def _setting(name: str, info: FieldInfo) -> tuple[str, str, str, str]:
     default = "required" if info.is_required() else _shown(info.get_default(call_default_factory=True))
-    return f"`{name}`", _kind(info.annotation), default
+    return f"`{name}`", _kind(info.annotation), default, info.description or ""
 
 
 def _kind(annotation: Any) -> str:
