@@ -178,7 +178,9 @@ def _database(workspace: Workspace, text: str, reading: bool) -> Dialect:  # noq
 
 
 def _warehouse(workspace: Workspace, reading: bool) -> Dialect:  # noqa: FBT001 - ours alone
-    profile = workspace.profile or load_connection(replace(workspace.options, target=workspace.target))
+    profile = workspace.profile or load_connection(
+        replace(workspace.options, target=workspace.target), workspace.config
+    )
     if profile.type == "postgres":
         from revetl.state.postgres import Postgres
         from revetl.warehouse.postgres import uri

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from revetl.engine.networking import network
 from revetl.engine.workspace import Workspace
 from revetl.send.telemetry import Flow, Place, Ran, openlineage, opentelemetry
 from revetl.types import Problem, RunResult, Severity, SyncPlan, SyncResult
@@ -20,16 +21,16 @@ def report(workspace: Workspace, result: RunResult) -> tuple[Problem, ...]:
     wanted, env = workspace.config.telemetry, workspace.options.env
     if workspace.options.sandbox or not (wanted.openlineage or wanted.opentelemetry):
         return ()
-    ran = _ran(workspace, result)
+    ran, way = _ran(workspace, result), network(workspace)
     faults: dict[str, str | None] = {}
     if wanted.openlineage:
         url = env.get(OPENLINEAGE[0])
         faults["OpenLineage"] = (
-            openlineage(ran, url, env.get(OPENLINEAGE[1])) if url else f"{OPENLINEAGE[0]} is not set"
+            openlineage(ran, url, env.get(OPENLINEAGE[1]), way) if url else f"{OPENLINEAGE[0]} is not set"
         )
     if wanted.opentelemetry:
         endpoint = env.get(OTLP)
-        faults["OpenTelemetry"] = opentelemetry(ran, endpoint) if endpoint else f"{OTLP} is not set"
+        faults["OpenTelemetry"] = opentelemetry(ran, endpoint, way) if endpoint else f"{OTLP} is not set"
     return tuple(
         Problem(
             "RVT-623", f"{name} was not told of the run: {fault}", "the sync itself is done", severity=Severity.WARNING

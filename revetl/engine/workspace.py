@@ -211,14 +211,17 @@ def read_types(directory: Path, project: Project) -> Types:
     return {key: columns for key, columns in found.items() if columns}
 
 
-def load_connection(options: Options) -> Profile:
+def load_connection(options: Options, config: Config | None = None) -> Profile:
     """Return how the target's warehouse is reached: as revetl.yml says (``warehouse:``), else as profiles.yml does.
+
+    ``config`` is revetl.yml, where it was read already.
 
     Raises:
         ConfigError: RVT-101 to RVT-105 of revetl.yml, RVT-400 to RVT-403 of profiles.yml.
     """
     path = options.config_path or options.project_dir / "revetl.yml"
-    own = read_config(path).warehouse if path.is_file() and b"warehouse:" in path.read_bytes() else EMPTY
+    config = config or _naming_a_warehouse(path)
+    own = EMPTY if config is None else config.warehouse
     target = options.target or options.env.get("DBT_TARGET") or ""
     if target not in own:
         found = load_profile(
@@ -231,6 +234,11 @@ def load_connection(options: Options) -> Profile:
     return Profile("revetl.yml", target, str(fields["type"]), fields, path)
 
 
+def _naming_a_warehouse(path: Path) -> Config | None:
+    """Return revetl.yml if it may name a warehouse: without it, what is wrong with profiles.yml is told first."""
+    return read_config(path) if path.is_file() and b"warehouse:" in path.read_bytes() else None
+
+
 def load(options: Options, *, profile: bool = True, catalog: bool = False) -> Workspace:
     """Read dbt_project.yml, the connection, manifest, results and revetl.yml; resolve the syncs of the target.
 
@@ -239,11 +247,14 @@ def load(options: Options, *, profile: bool = True, catalog: bool = False) -> Wo
     """
     root = options.project_dir
     dbt = read_dbt_project(root, env=options.env, cli_vars=options.variables)
+    path = options.config_path or root / "revetl.yml"
     found: Profile | None = None
+    config: Config | None = None
     target = options.target or options.env.get("DBT_TARGET") or ""
     if profile or not target:
         try:
-            found = load_connection(options)
+            config = _naming_a_warehouse(path)
+            found = load_connection(options, config)
             target = found.target
         except ConfigError:
             if profile or not target:
@@ -251,7 +262,7 @@ def load(options: Options, *, profile: bool = True, catalog: bool = False) -> Wo
     target_dir = root / dbt.target_path
     with _uncollected():
         project = read_project(options.manifest_path or target_dir / "manifest.json")
-        config = read_config(options.config_path or root / "revetl.yml")
+        config = config or read_config(path)
         known = registry()
         types = read_types(target_dir, project) if catalog else EMPTY
         resolved = mapping.build(project, config, target, known, catalog=types)

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from revetl import __version__
+from revetl.send.network import DIRECT, Network
 from revetl.types import EMPTY
 
 PRODUCER = f"https://pypi.org/project/revetl/{__version__}"
@@ -59,23 +60,25 @@ def _told(tell: Callable[[], str | None]) -> str | None:
         return type(error).__name__
 
 
-def openlineage(ran: Ran, url: str, api_key: str | None = None) -> str | None:
+def openlineage(ran: Ran, url: str, api_key: str | None = None, way: Network = DIRECT) -> str | None:
     """Send a START and an end event of each sync to an OpenLineage service; return None once it took them.
 
     Spec: https://openlineage.io/docs/spec/object-model.
     """
-    return _told(lambda: _lineage(ran, url, api_key))
+    return _told(lambda: _lineage(ran, url, api_key, way))
 
 
-def _lineage(ran: Ran, url: str, api_key: str | None) -> None:
+def _lineage(ran: Ran, url: str, api_key: str | None, way: Network) -> None:
     from openlineage.client import OpenLineageClient
     from openlineage.client.event_v2 import InputDataset, Job, Run, RunEvent, RunState
     from openlineage.client.facet_v2 import error_message_run
     from openlineage.client.transport.http import ApiKeyTokenProvider, HttpConfig, HttpTransport
     from openlineage.client.uuid import generate_new_uuid
 
-    retry: dict[str, Any] = {"total": 0}
-    config = HttpConfig(url=url, timeout=TIMEOUT, retry=retry)
+    from revetl.send.sessions import session
+
+    calls, adapter = session(way, url)
+    config = HttpConfig(url=url, timeout=TIMEOUT, session=calls, adapter=adapter)
     if api_key:
         config.auth = ApiKeyTokenProvider({"apiKey": api_key})
     client = OpenLineageClient(transport=HttpTransport(config))
@@ -114,12 +117,13 @@ def _output(flow: Flow) -> Any:
     )
 
 
-def opentelemetry(ran: Ran, endpoint: str) -> str | None:
+def opentelemetry(ran: Ran, endpoint: str, way: Network = DIRECT) -> str | None:
     """Send one trace (the run, a span for each sync) and the counts as metrics by OTLP over HTTP; None once taken.
 
     Spec: https://opentelemetry.io/docs/specs/otlp/. ``endpoint`` is the base URL, as ``OTEL_EXPORTER_OTLP_ENDPOINT``.
     """
-    return _told(lambda: _traced(ran, endpoint.rstrip("/")) or _measured(ran, endpoint.rstrip("/")))
+    base = endpoint.rstrip("/")
+    return _told(lambda: _traced(ran, base, way) or _measured(ran, base, way))
 
 
 def _resource(ran: Ran) -> Any:
@@ -133,12 +137,14 @@ def _nanoseconds(at: datetime) -> int:
     return int(at.timestamp() * 1_000_000) * 1_000
 
 
-def _traced(ran: Ran, endpoint: str) -> str | None:
+def _traced(ran: Ran, endpoint: str, way: Network) -> str | None:
     from opentelemetry import trace
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    from revetl.send.sessions import session
 
     kept, provider = InMemorySpanExporter(), TracerProvider(resource=_resource(ran), shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(kept))
@@ -154,16 +160,18 @@ def _traced(ran: Ran, endpoint: str) -> str | None:
             span.set_status(trace.StatusCode.ERROR, flow.error)
         span.end(end)
     whole.end(end)
-    exporter = OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", timeout=TIMEOUT)
+    exporter = OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", timeout=TIMEOUT, session=session(way, endpoint)[0])
     taken = exporter.export(kept.get_finished_spans()) is SpanExportResult.SUCCESS
     exporter.shutdown()  # type: ignore[no-untyped-call]
     return None if taken else "traces were not taken"
 
 
-def _measured(ran: Ran, endpoint: str) -> str | None:
+def _measured(ran: Ran, endpoint: str, way: Network) -> str | None:
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricExportResult
+
+    from revetl.send.sessions import session
 
     reader = InMemoryMetricReader()
     provider = MeterProvider([reader], resource=_resource(ran), shutdown_on_exit=False)
@@ -177,7 +185,7 @@ def _measured(ran: Ran, endpoint: str) -> str | None:
         if flow.lag is not None:
             lag.set(flow.lag, {"revetl.sync": flow.sync})
     data = reader.get_metrics_data()
-    exporter = OTLPMetricExporter(endpoint=f"{endpoint}/v1/metrics", timeout=TIMEOUT)
+    exporter = OTLPMetricExporter(endpoint=f"{endpoint}/v1/metrics", timeout=TIMEOUT, session=session(way, endpoint)[0])
     taken = data is None or exporter.export(data, timeout_millis=TIMEOUT * 1_000) is MetricExportResult.SUCCESS
     exporter.shutdown()
     return None if taken else "metrics were not taken"

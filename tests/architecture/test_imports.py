@@ -58,6 +58,7 @@ OPTIONAL = frozenset(
         "opentelemetry",
         "psycopg",
         "pytest",
+        "requests",
         "snowflake",
     }
 )

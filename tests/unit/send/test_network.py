@@ -6,9 +6,10 @@ import socket
 import ssl
 import threading
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from revetl.contract import Http, Reply
 from revetl.send import Failure
 from revetl.send.network import DIRECT, Network
 from revetl.send.notices import post
+from revetl.send.telemetry import Flow, Ran, openlineage, opentelemetry
 from revetl.send.threads import ThreadWire
 from tests.unit.send.stand import CANARY, destination, lane
 from tests.unit.send.test_http import OK, read_request, replying, server
@@ -138,3 +140,32 @@ def test_notices_go_the_same_way(authority: tuple[ssl.SSLContext, Path]) -> None
         way = Network(f"http://127.0.0.1:{door}", ca_file=str(authority[1]))
         assert post(f"https://{HOST}/hook", {"text": "held"}, way=way) is None
     assert b"held" in received[0]
+
+
+RAN = Ran("shop", "prod", "r1", datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC), 0, (
+    Flow("crm.customer", (), ("crm", "contacts"), counts={"delivered": 1}),
+))  # fmt: skip
+
+
+@pytest.mark.parametrize("tell", [openlineage, opentelemetry])
+def test_telemetry_goes_the_same_way(
+    tell: Callable[..., str | None], authority: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its clients take the proxy and the authorities that are named, and none of the environment."""
+    with server(replying(OK), context=authority[0]) as (port, received), proxy(port) as (door, read):
+        way = Network(f"http://127.0.0.1:{door}", ca_file=str(authority[1]))
+        assert tell(RAN, f"https://{HOST}", way=way) is None
+        assert read[0].startswith(f"CONNECT {HOST}:443 ".encode())
+        assert b"POST" in b"".join(received)
+        reached, heard = doors(read), len(received)
+        assert tell(RAN, f"https://{HOST}", way=replace(way, ca_file=None)) is not None
+        assert doors(read) > reached
+        reached = doors(read)
+        monkeypatch.setenv("HTTPS_PROXY", str(way.proxy))
+        assert tell(RAN, f"https://{HOST}", way=replace(way, proxy=None)) is not None
+        assert (doors(read), len(received)) == (reached, heard)
+
+
+def doors(read: list[bytes]) -> int:
+    """Return how often a proxy was asked for a way."""
+    return sum(one.startswith(b"CONNECT ") for one in read)
