@@ -1,58 +1,134 @@
 """A sample of mutants of what the delivery rule rests on: ``make mutants`` writes docs/mutants.md.
 
-mutmut makes them and picks the tests of each; there are far more than a night is long, so a seed draws some of each
-room, and the score comes with its interval (Wilson, 95 %). Survivors are listed: each is a missing test, or a change
-that changes nothing.
+There are more than a night is long, so a seed draws some of each room, and the score comes with its interval (Wilson,
+95 %). Survivors are listed: each is a missing test, or a change that changes nothing, which `explained.py` says.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-PAGE = Path("docs/mutants.md")
-MUTANTS = Path("mutants")
-ROOMS: Mapping[str, tuple[str, ...]] = {
-    "diff": ("revetl/diff/",),
-    "guards": ("revetl/diff/guard", "revetl/diff/habits", "revetl/engine/usual", "revetl/engine/holding"),
-    "ledger": ("revetl/state/ledger", "revetl/state/rewriting", "revetl/state/tombstones"),
-    "retry": ("revetl/send/",),
-    "state": ("revetl/state/",),
+from tests.shared import ROOT
+from tests.trust.explained import reason
+from tests.trust.mutants import Change, change, mutate, names
+
+PAGE, COPY = ROOT / "docs" / "mutants.md", ROOT / "mutants"
+
+
+@dataclass(frozen=True)
+class Room:
+    """Files whose names begin so, and the tests that are asked of them."""
+
+    files: tuple[str, ...]
+    tests: tuple[str, ...]
+
+
+DIFF, STATE, ENGINE = "tests/unit/diff", "tests/unit/state", "tests/unit/engine/test_"
+HELD = (DIFF, f"{ENGINE}engine_guards.py", f"{ENGINE}engine_unusual.py", f"{ENGINE}gate_causes.py")
+ROOMS: Mapping[str, Room] = {  # a file is in the room that names it most narrowly
+    "diff": Room(("revetl/diff/",), (DIFF,)),
+    "guards": Room(("revetl/diff/guard", "revetl/diff/habits", "revetl/engine/usual", "revetl/engine/holding"), HELD),
+    "ledger": Room(
+        ("revetl/state/ledger", "revetl/state/rewriting", "revetl/state/tombstones"),
+        (STATE, f"{ENGINE}forgotten.py", f"{ENGINE}ledger_keys.py"),
+    ),
+    "retry": Room(
+        ("revetl/send/landing", "revetl/send/limits", "revetl/send/retry", "revetl/send/verdict"), ("tests/unit/send",)
+    ),
+    "state": Room(("revetl/state/",), (STATE, DIFF, f"{ENGINE}rekeying.py", f"{ENGINE}membership_orphans.py")),
 }
+SERVERS = ("lease", "owner", "postgres", "published", "shared", "snowflake", "sqlowner")  # of state: need a server
+OPERATORS = (ROOT / "tests" / "trust" / "mutants.py",)
 KILLED, SURVIVED, UNSEEN, SLOW = "killed", "survived", "no test", "endless"
-ENDINGS = {0: SURVIVED, 1: KILLED, 3: KILLED, 5: UNSEEN, 33: UNSEEN} | dict.fromkeys((24, -24, 36, 152, 255), SLOW)
 HEAD = """# Mutants
 
 Written by `make mutants`: {number} of {total:,} mutants, drawn with seed {seed}; nothing here is typed by hand. Each
-is a small change of the code, which some test must notice; those of SQL are changes of its text. Tests that need a
-server are not asked, and neither are the simulator's.
+is one small change of the code, or of the SQL in it, which some test must notice. Of the tests that the table names,
+those are asked that come by the changed function and take less than 2 seconds of the processor, the quickest first and
+{seconds:.0f} seconds of them at the most. All other tests are not asked: neither the simulator of faults, nor what runs
+from end to end, nor the suite of the destinations. The wording of messages and the case of texts are left as they
+are. Of state, what needs a server is left out ({servers}).
 
-| room | mutants | drawn | noticed | share (95 %) | survived | no test comes by |
-|---|---|---|---|---|---|---|
+| room | tests asked | mutants | drawn | noticed | share (95 %) | not noticed | no test comes by | of these change nothing | share of the others |
+|---|---|---|---|---|---|---|---|---|---|
 """
 
 
-def room(module: str) -> str:
+def room(path: str) -> str | None:
     """Return the room of a file: the narrowest that it lies in."""
-    found = [(len(prefix), name) for name, some in ROOMS.items() for prefix in some if module.startswith(prefix)]
-    return max(found)[1]
+    found = [(len(prefix), name) for name, one in ROOMS.items() for prefix in one.files if path.startswith(prefix)]
+    return max(found)[1] if found and Path(path).stem not in SERVERS else None
 
 
-def results() -> dict[str, dict[str, int | None]]:
-    """Return room → mutant → exit code of its tests, None where they did not run."""
-    found: dict[str, dict[str, int | None]] = defaultdict(dict)
-    for path in MUTANTS.rglob("*.meta"):
-        module = path.relative_to(MUTANTS).as_posix()
-        found[room(module)] |= json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"]
-    return found
+def files(*below: str) -> list[Path]:
+    """Return the files of the project, of these folders if any are named."""
+    asked = ["git", "ls-files", "-co", "--exclude-standard", *below]
+    told = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [Path(line) for line in told.splitlines() if (ROOT / line).is_file()]
+
+
+def modified(path: Path) -> float:
+    """Return when a file was written."""
+    return path.stat().st_mtime
+
+
+def make() -> dict[str, list[str]]:
+    """Copy the project, with all mutants in it; return the mutants of each room."""
+    shutil.rmtree(COPY / "tests", ignore_errors=True)
+    made: dict[str, list[str]] = {name: [] for name in ROOMS}
+    for path in files():
+        copy, name = COPY / path, room(path.as_posix())
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if name is None or path.suffix != ".py":
+            shutil.copyfile(ROOT / path, copy)
+            continue
+        module = path.with_suffix("").as_posix().replace("/", ".")
+        if not (copy.exists() and copy.stat().st_mtime > max(map(modified, (ROOT / path, *OPERATORS)))):
+            copy.write_text(mutate(str(path), (ROOT / path).read_text(encoding="utf-8")), encoding="utf-8")
+        made[name] += [f"{module}.{mutant}" for mutant in names(copy.read_text(encoding="utf-8"))]
+    return made
+
+
+def keys(tests: Iterable[str]) -> dict[str, str]:
+    """Return for each file of tests what tells whether it and the code are those that were looked at."""
+
+    def hashed(some: Iterable[Path], beginning: str = "") -> str:
+        whole = hashlib.sha256(beginning.encode())
+        for path in some:
+            whole.update(str(path).encode() + (ROOT / path).read_bytes())
+        return whole.hexdigest()
+
+    asked = files(*tests)
+    code = hashed([*files("revetl"), *(path for path in asked if not path.name.startswith("test_"))])
+    return {path.as_posix(): hashed([path], code) for path in asked}
+
+
+def ask(tests: Sequence[str], mutants: Sequence[str], seconds: float, workers: int) -> dict[str, str]:
+    """Return how the tests of each mutant ended."""
+    orders = {
+        "mutants": mutants,
+        "seconds": seconds,
+        "workers": workers,
+        "keys": keys({test for one in ROOMS.values() for test in one.tests}),
+    }
+    (COPY / "orders.json").write_text(json.dumps(orders), encoding="utf-8")
+    (COPY / "ends.json").unlink(missing_ok=True)
+    told = ["-q", "-p", "tests.trust.mutating", "-p", "no:cacheprovider", "-m", "not bench and not dbt", *tests]
+    command = [sys.executable, "-P", "-m", "pytest", *told]
+    subprocess.run(command, cwd=COPY, check=False, env=os.environ | {"PYTHONPATH": str(COPY)})
+    ends: dict[str, str] = json.loads((COPY / "ends.json").read_text(encoding="utf-8"))
+    return ends
 
 
 def interval(good: int, of: int) -> tuple[float, float]:
@@ -64,28 +140,46 @@ def interval(good: int, of: int) -> tuple[float, float]:
     return middle - reach, middle + reach
 
 
-def mutmut(names: Sequence[str], workers: int) -> None:
-    """Let mutmut run these mutants."""
-    command = [sys.executable, "-P", "-m", "mutmut", "run", "--max-children", str(workers), *names]
-    subprocess.run(command, check=False, env=os.environ | {"PYTHONPATH": str(MUTANTS.resolve())})
+def line(name: str, total: int, ends: Sequence[str], explained: int) -> str:
+    """Return the line of a room."""
+    count = {word: ends.count(word) for word in (KILLED, SURVIVED, UNSEEN, SLOW)}
+    noticed, drawn = count[KILLED] + count[SLOW], len(ends)
+    low, high = interval(noticed, drawn)
+    tests = "<br>".join(f"`{test.removeprefix('tests/')}`" for test in ROOMS[name].tests)
+    return (
+        f"| {name} | {tests} | {total:,} | {drawn} | {noticed} | {noticed / drawn:.0%} ({low:.0%} to {high:.0%}) | "
+        f"{count[SURVIVED]} | {count[UNSEEN]} | {explained} | {noticed / max(drawn - explained, 1):.0%} |"
+    )
 
 
-def page(drawn: Mapping[str, Sequence[str]], total: Mapping[str, int], seed: int) -> str:
-    """Return the page."""
-    after, lines, survivors = results(), [], []
-    for name, some in sorted(drawn.items()):
-        ended = [(one, ENDINGS.get(code, KILLED)) for one in some if (code := after[name].get(one)) is not None]
-        count = {word: sum(end == word for _, end in ended) for word in (KILLED, SURVIVED, UNSEEN, SLOW)}
-        noticed = count[KILLED] + count[SLOW]
-        low, high = interval(noticed, len(ended)) if ended else (0.0, 1.0)
-        lines.append(
-            f"| {name} | {total[name]:,} | {len(ended)} | {noticed} | {noticed / max(len(ended), 1):.0%} "
-            f"({low:.0%} to {high:.0%}) | {count[SURVIVED]} | {count[UNSEEN]} |"
-        )
-        survivors += [f"- {name}: `{one}`, {end}" for one, end in ended if end in {SURVIVED, UNSEEN}]
-    head = HEAD.format(number=sum(map(len, drawn.values())), total=sum(total.values()), seed=seed)
-    told = "`mutmut show NAME` shows what was changed.\n\n" + "\n".join(sorted(survivors))
-    return f"{head}{chr(10).join(lines)}\n\n## Survivors\n\n{told}\n"
+def of(mutant: str) -> Change:
+    """Return what a mutant changes."""
+    module, _, name = mutant.rpartition(".")
+    return change((COPY / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"), name)
+
+
+def entry(mutant: str, end: str) -> str:
+    """Return a survivor: where it is, what it changed, and why that may be."""
+    module, _, name = mutant.rpartition(".")
+    function = name.rpartition("__mutmut_")[0].removeprefix("x_").removeprefix("xǁ").replace("ǁ", ".")
+    old, new = (text.replace("`", "'") for text in (of(mutant).old, of(mutant).new))
+    return f"- {module}, {function}: `{old}` → `{new}`: {end}"
+
+
+def page(total: Mapping[str, int], drawn: Mapping[str, Sequence[str]], ends: Mapping[str, str]) -> str:
+    """Return the table and the lists below it."""
+    lines: list[str] = []
+    left: list[str] = []
+    explained: list[str] = []
+    for name, some in drawn.items():
+        survivors = [one for one in some if ends[one] in {SURVIVED, UNSEEN}]
+        nothing = {one: why for one in survivors if (why := reason(one.rpartition(".")[0], of(one)))}
+        lines.append(line(name, total[name], [ends[one] for one in some], len(nothing)))
+        left += [entry(one, ends[one]) for one in survivors if one not in nothing]
+        explained += [entry(one, why) for one, why in nothing.items()]
+    parts = ["\n".join(lines), "## Not noticed", "\n".join(sorted(left))]
+    parts += ["## Survivors that change nothing, and why", "\n".join(sorted(explained))]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,13 +188,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("number", type=int, help="mutants of each room")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=12, help="of tests that a mutant is shown")
+    parser.add_argument("--room", choices=sorted(ROOMS), action="append", help="only these, in this order")
+    parser.add_argument("--page", type=Path, default=PAGE)
     told = parser.parse_args(arguments)
-    MUTANTS.mkdir(exist_ok=True)  # a path that is not there yet when Python starts is never looked into
-    mutmut(["none"], told.workers)  # makes them, learns which test comes by which, and runs none
-    random, made = Random(told.seed), results()
-    drawn = {name: random.sample(sorted(some), min(told.number, len(some))) for name, some in sorted(made.items())}
-    mutmut([one for some in drawn.values() for one in some], told.workers)
-    PAGE.write_text(page(drawn, {name: len(some) for name, some in made.items()}, told.seed), encoding="utf-8")
+    made, random = make(), Random(told.seed)
+    rooms = told.room or sorted(ROOMS)
+    drawn = {name: random.sample(sorted(made[name]), min(told.number, len(made[name]))) for name in rooms}
+    ends: dict[str, str] = {}
+    total = sum(map(len, made.values()))
+    for name, some in drawn.items():
+        ends |= ask(ROOMS[name].tests, some, told.seconds, told.workers)
+        done = {one: drawn[one] for one in rooms if ends.keys() >= set(drawn[one])}
+        head = HEAD.format(
+            number=len(ends), total=total, seed=told.seed, seconds=told.seconds, servers=", ".join(SERVERS)
+        )
+        told.page.write_text(head + page({one: len(made[one]) for one in rooms}, done, ends), encoding="utf-8")
     return 0
 
 

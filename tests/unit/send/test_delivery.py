@@ -736,3 +736,29 @@ def test_a_batch_that_is_through_is_dropped_at_once(make: Any) -> None:
         assert len(gone) == 3
     finally:
         gc.enable()
+
+
+def test_no_repeat_is_waited_for_beyond_the_deadline(make: Any) -> None:
+    """A call whose next try would come after the run's end waits for the next run, and says why."""
+    bench = make(UNREACHED, deadline=5.0, policy=Policy(base=100.0, cap=900.0))
+    report = bench.run(ListFeed(lane(), batches(1)))["shop"]
+    assert bench.journal.of(1).status is Status.WAITING
+    assert bench.journal.of(1).reason.endswith("refused; no time is left to try again")
+    assert report.stopped is None
+
+
+def test_the_first_trouble_of_an_exchange_is_its_own(make: Any) -> None:
+    """A call that fails while its exchange is ending changes what is known of its rows, not what is said of them."""
+
+    def run(batch: Any) -> Any:
+        yield Http("POST", "/first", effect=Effect.READ), Http("POST", "/second")
+        return [Outcome.delivered(change) for change in batch.changes]
+
+    def answer(lane: Any, call: Any, now: Any) -> Any:
+        return (0.05, Reply(401, b"")) if call.path.endswith("/first") else (1.0, Reply(500, b""))
+
+    bench = make(answer)
+    report = bench.run(ListFeed(lane(destination(run)), batches(1)))["shop"]
+    assert (bench.journal.of(1).status, bench.journal.of(1).code) == (Status.UNKNOWN, "RVT-601")
+    assert report.stopped.code == "RVT-601"
+    assert len(bench.seen) == 2

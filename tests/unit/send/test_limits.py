@@ -247,3 +247,42 @@ def test_what_was_not_sent_is_refunded() -> None:
     bench = build([Failure("RVT-600", "refused", sent=False)] * 2 + [OK])
     bench.run(ListFeed(lane(destination(limits=(Limit("burst", 1, seconds=1_000.0),))), batches(1)))
     assert bench.times()[-1] < 10
+
+
+def test_of_two_limits_by_one_name_the_smaller_holds() -> None:
+    """A destination that learns of a smaller allowance keeps to that, and a larger one changes nothing."""
+    limiter = Limiter([Limit("burst", 10, seconds=10.0), Limit("day", 50, kind="quota", seconds=86_400.0)])
+    limiter.tighten([Limit("burst", 4, seconds=10.0), Limit("day", 90, kind="quota", seconds=86_400.0)])
+    limiter.tighten([Limit("burst", 7, seconds=10.0), Limit("hour", 9, kind="quota", seconds=3_600.0)])
+    assert [(limit.name, limit.allowance) for limit in limiter.limits] == [("burst", 4), ("day", 50), ("hour", 9)]
+    for _ in range(4):
+        limiter.take({})
+        limiter.replied({}, 0.0)
+    assert limiter.ready_at({}, 0.0) == pytest.approx(10.0, rel=1e-3)
+
+
+def test_the_latest_of_all_waits_counts() -> None:
+    """A call that two windows and a pause hold up leaves when the last of them lets it; a shorter pause is in vain."""
+    limiter = Limiter([Limit("short", 1, seconds=2.0), Limit("long", 1, seconds=8.0), Limit("mid", 1, seconds=4.0)])
+    limiter.take({})
+    limiter.replied({}, 0.0)
+    assert limiter.ready_at({}, 0.0) == pytest.approx(8.0, rel=1e-2)
+    limiter.pause(20.0)
+    limiter.pause(15.0)
+    assert limiter.ready_at({}, 0.0) == 20.0
+    assert [limiter.paused(19.9), limiter.paused(20.0)] == [True, False]
+
+
+def test_any_quota_may_be_the_spent_one() -> None:
+    """The quota without room is named with the moment at which it has some; calls under way leave that open."""
+    limits = [Limit("day", 9, kind="quota", seconds=86_400.0), Limit("hour", 2, kind="quota", seconds=3_600.0)]
+    limiter = Limiter(limits, {"hour": ((-100.0, 1),)})
+    assert limiter.spent({}, 0.0) is None
+    limiter.take({})
+    spent = limiter.spent({}, 0.0)
+    assert spent is not None
+    assert (spent.limit.name, spent.until) == ("hour", pytest.approx(3_500.0, rel=1e-2))
+    both = limiter.spent({"hour": 2}, 0.0)
+    assert both is not None
+    assert both.until is None
+    assert limiter.usage(1.0) == {"day": (), "hour": ((-100.0, 1),)}

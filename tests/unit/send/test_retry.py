@@ -86,3 +86,40 @@ def test_statuses(reply: Any, fault: Any) -> None:
     """Each status means what its RFC says; all others are the exchange's to read."""
     found = diagnose(reply)
     assert (found.fault if found else None) is fault
+
+
+class Longest:
+    """Chance that always gives the most."""
+
+    @staticmethod
+    def uniform(low: float, high: float) -> float:
+        """Return the upper end of a range that begins at no wait at all."""
+        assert low == 0
+        return high
+
+
+@pytest.mark.parametrize(("attempt", "longest"), [(1, 1.0), (2, 2.0), (5, 16.0), (30, 2.0**29), (31, 2.0**29)])
+def test_the_longest_wait_doubles(attempt: Any, longest: Any) -> None:
+    """Each repeat may wait twice as long as the one before, and nothing overflows."""
+    assert backoff(attempt, Longest(), Policy(cap=1e12)) == longest  # type: ignore[arg-type]
+    assert backoff(attempt, Longest(), Policy(cap=3.0)) == min(3.0, longest)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("status", "reason"), [
+    (401, "the credentials are refused"), (425, "too many requests"), (423, "locked"),
+    (403, "forbidden, without a reason"), (503, "the server failed"),
+])  # fmt: skip
+def test_a_status_is_named(status: Any, reason: Any) -> None:
+    """What a status means by itself is told with the status as its code."""
+    found = diagnose(Reply(status, b"no", {}))
+    assert found is not None
+    assert (found.reason, found.code) == (reason, str(status))
+
+
+@pytest.mark.parametrize(("status", "content", "kind"), [
+    (403, b"{}", ""), (403, b" \n[1]", ""), (403, b"no", "Application/Problem+JSON"), (501, b"", ""), (505, b"", ""),
+    (404, b"", ""),
+])  # fmt: skip
+def test_other_replies_are_the_exchange_s(status: Any, content: Any, kind: Any) -> None:
+    """A 403 that speaks JSON has a reason of its own; so have statuses that a repeat would not change."""
+    assert diagnose(Reply(status, content, {"content-type": kind})) is None
