@@ -9,7 +9,7 @@ from datetime import datetime
 from revetl.diff import habits
 from revetl.diff.shape import STATE, Shape
 from revetl.sqltext import quote_text
-from revetl.types import Guards, Habit, Limits, ModelRef, SyncPlan
+from revetl.types import Habit, Limits, ModelRef, SyncPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +139,3 @@ def refused_subset(shape: Shape, number: int, digest: str) -> str:
         f"ON r.hash = {quote_text(digest)} AND r.key = h.key AND r.op = h.op "
         "AND r.cohort IS NOT DISTINCT FROM h.cohort"
     )
-
-
-def limit_text(guards: Guards) -> str:
-    """Return the guards as a person reads them, for ``plan``."""
-    leave = guards.max_leave
-    return "off" if leave.off else f"{(leave.share or 0):.0%} or {leave.rows or 0} rows"

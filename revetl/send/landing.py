@@ -64,8 +64,8 @@ class Landing:
             state.account.adapt.congested(now)
         state.account.failing += 1
         if exchange.closing is not None:
-            self._stops(state, verdict, now)
-            self._running.abandon(state, exchange, exchange.closing, now)
+            self._stops(state, verdict)
+            self._running.abandon(state, exchange, exchange.closing)
         else:
             self._act(state, flight, verdict, arrival.reply, now)
 
@@ -100,7 +100,7 @@ class Landing:
         stop = self._running.halted or state.stopped
         match verdict.do:
             case Do.AGAIN | Do.RENEW if stop is not None:
-                self._running.abandon(state, exchange, stop, now)
+                self._running.abandon(state, exchange, stop)
             case Do.FINAL if reply is not None:
                 state.account.failing = state.account.given_up = 0
                 state.credentials.worked(flight.generation)
@@ -109,19 +109,19 @@ class Landing:
             case Do.AGAIN:
                 self._again(state, flight, verdict, now)
             case Do.RENEW:
-                self._renew(state, flight, verdict, now)
+                self._renew(state, flight, verdict)
             case _:
-                self._stops(state, verdict, now)
+                self._stops(state, verdict)
                 trouble = Trouble(verdict.code, state.scrub(verdict.reason), later=verdict.code in _DOWN)
-                self._running.abandon(state, exchange, trouble, now)
-                self._given_up(state, verdict, now)
+                self._running.abandon(state, exchange, trouble)
+                self._given_up(state, verdict)
 
-    def _stops(self, state: LaneState, verdict: Verdict, now: float) -> None:
+    def _stops(self, state: LaneState, verdict: Verdict) -> None:
         reason = state.scrub(verdict.reason)
         if verdict.do is Do.STOP_ACCOUNT:
-            self._running.stop_account(state.account, verdict.code, reason, now, verdict.until)
+            self._running.stop_account(state.account, verdict.code, reason, verdict.until)
         elif verdict.do is Do.STOP_LANE:
-            self._running.stop_lane(state, Trouble(verdict.code, reason), now)
+            self._running.stop_lane(state, Trouble(verdict.code, reason))
 
     def _again(self, state: LaneState, flight: Flight, verdict: Verdict, now: float) -> None:
         """Make the call again: never sooner than the destination asks, never beyond what the run may wait."""
@@ -142,25 +142,24 @@ class Landing:
         reason = state.scrub(verdict.reason)
         if asked:
             text = f"{reason}; the destination asks to wait {asked:.0f} s"
-            self._running.stop_account(state.account, "RVT-621", text, now, now + asked + self._running.offset)
+            self._running.stop_account(state.account, "RVT-621", text, now + asked + self._running.offset)
         trouble = state.stopped or Trouble(verdict.code, f"{reason}; no time is left to try again", later=True)
-        self._running.abandon(state, flight.exchange, trouble, now)
+        self._running.abandon(state, flight.exchange, trouble)
 
-    def _renew(self, state: LaneState, flight: Flight, verdict: Verdict, now: float) -> None:
+    def _renew(self, state: LaneState, flight: Flight, verdict: Verdict) -> None:
         if not state.credentials.refused(flight.generation, renewed=flight.renewed):
             trouble = Trouble("RVT-601", state.scrub(f"{verdict.reason}, with a new token too"))
-            self._running.stop_lane(state, trouble, now)
-            self._running.abandon(state, flight.exchange, trouble, now)
+            self._running.stop_lane(state, trouble)  # and with it this exchange, which has a call that is not in flight
             return
         flight.renewed = True
         state.repeats += 1
         state.requeue(flight)
 
-    def _given_up(self, state: LaneState, verdict: Verdict, now: float) -> None:
+    def _given_up(self, state: LaneState, verdict: Verdict) -> None:
         """Take a destination as down when exchange after exchange is given up and no call gets through."""
         if verdict.code not in _DOWN:
             return
         account = state.account
         account.given_up += 1
         if account.given_up >= self._policy.down:
-            self._running.stop_account(account, verdict.code, verdict.reason, now)
+            self._running.stop_account(account, verdict.code, verdict.reason)

@@ -93,15 +93,16 @@ class Running:
         """Do what a stepped exchange needs next."""
         stop = self.halted or state.stopped
         if step is None:
-            self._close(state, exchange, now)
+            self._accept(state, exchange, now)
+            self._close(state, exchange)
         elif stop is not None:
-            self.abandon(state, exchange, stop, now)
+            self.abandon(state, exchange, stop)
         elif isinstance(step, list):
             (state.urgent if exchange is state.renewal else state.ready).extend(step)
         else:
             self.later(now + step, state, exchange)
 
-    def abandon(self, state: LaneState, exchange: Exchange, trouble: Trouble, now: float) -> None:
+    def abandon(self, state: LaneState, exchange: Exchange, trouble: Trouble) -> None:
         """End an exchange as soon as none of its calls is in flight: its tokens are held until then."""
         if exchange.number not in state.open:
             return
@@ -109,7 +110,7 @@ class Running:
         exchange.drop()
         if not exchange.in_flight:
             exchange.fail(exchange.closing)
-            self._close(state, exchange, now)
+            self._close(state, exchange)
 
     def _open(
         self, state: LaneState, steps: Generator[Any, Any, Any], ending: Ending, *, doubt: bool = False
@@ -118,10 +119,10 @@ class Running:
         state.open[exchange.number] = exchange
         return exchange
 
-    def _close(self, state: LaneState, exchange: Exchange, now: float) -> None:
+    def _close(self, state: LaneState, exchange: Exchange) -> None:
         del state.open[exchange.number]
         if exchange is state.renewal:
-            self._renewed(state, exchange, now)
+            self._renewed(state, exchange)
         elif isinstance(exchange.ending, BatchEnding):
             self._intake.ended(exchange.ending, exchange.tokens, state)
             stop = self.halted or state.stopped
@@ -130,28 +131,28 @@ class Running:
 
     # --- stops ---
 
-    def stop_lane(self, state: LaneState, trouble: Trouble, now: float) -> None:
+    def stop_lane(self, state: LaneState, trouble: Trouble) -> None:
         """Let nothing more leave on a lane; what is wholly in flight may still come to its end."""
         if state.stopped is None:
             state.stopped = trouble
-            self._quiet(state, trouble, now)
+            self._quiet(state, trouble)
 
-    def stop_account(self, account: Account, code: str, reason: str, now: float, until: float | None = None) -> None:
+    def stop_account(self, account: Account, code: str, reason: str, until: float | None = None) -> None:
         """Let nothing more leave on any lane of an account; it takes calls again at ``until`` (UTC epoch)."""
         for state in list(account.lanes):
-            self.stop_lane(state, Trouble(code, state.scrub(reason), later=True, until=until), now)
+            self.stop_lane(state, Trouble(code, state.scrub(reason), later=True, until=until))
 
-    def halt(self, trouble: Trouble, now: float) -> None:
+    def halt(self, trouble: Trouble) -> None:
         """Let nothing more leave at all."""
         if self.halted is None:
             self.halted = trouble
             for state in self.lanes.values():
-                self._quiet(state, trouble, now)
+                self._quiet(state, trouble)
 
-    def _quiet(self, state: LaneState, trouble: Trouble, now: float) -> None:
+    def _quiet(self, state: LaneState, trouble: Trouble) -> None:
         for exchange in list(state.open.values()):
             if exchange.waits:
-                self.abandon(state, exchange, trouble, now)
+                self.abandon(state, exchange, trouble)
         self._intake.discard(state, trouble)
 
     # --- tokens ---
@@ -163,14 +164,17 @@ class Running:
             state.renewal = exchange = self._open(state, auth.token(state.lane.settings), Ask())
             self.follow(state, exchange, exchange.advance(), now)
 
-    def _renewed(self, state: LaneState, exchange: Exchange, now: float) -> None:
-        state.renewal, ask = None, exchange.ending
-        if not isinstance(ask, Ask):
-            return
-        if isinstance(ask.value, Token):
+    def _accept(self, state: LaneState, exchange: Exchange, now: float) -> None:
+        """Keep the token that came of an exchange for one."""
+        ask = exchange.ending
+        if exchange is state.renewal and isinstance(ask, Ask) and isinstance(ask.value, Token):
             state.credentials.accept(ask.value, now)
+
+    def _renewed(self, state: LaneState, exchange: Exchange) -> None:
+        state.renewal, ask = None, exchange.ending
+        if not isinstance(ask, Ask) or isinstance(ask.value, Token):
             return
         trouble = ask.trouble or Trouble("RVT-618", "no token came of the exchange for one")
         code = "RVT-619" if trouble.code == "RVT-606" else trouble.code
         stop = Trouble(code, f"no access token: {trouble.reason}", trouble.later, trouble.until, trouble.error)
-        self.stop_lane(state, stop, now)
+        self.stop_lane(state, stop)

@@ -75,7 +75,7 @@ class Scheduler:
         """Let what has arrived have its effect."""
         self._landing.land(arrival, now)
 
-    def cut(self, trouble: Trouble, now: float) -> None:
+    def cut(self, trouble: Trouble) -> None:
         """Stop waiting for calls in flight: nobody knows what became of them."""
         flying, self._out = list(self._out.values()), {}
         for state, flight in flying:
@@ -83,7 +83,7 @@ class Scheduler:
             flight.exchange.in_flight -= 1
             flight.exchange.doubt |= flight.call.effect is not Effect.READ
         for state, flight in flying:
-            self._running.abandon(state, flight.exchange, trouble, now)
+            self._running.abandon(state, flight.exchange, trouble)
 
     def _arrive(self, state: LaneState, flight: Flight, completion: Completion, now: float) -> Arrival:
         status = completion.reply.status if completion.reply is not None else None
@@ -115,7 +115,7 @@ class Scheduler:
             return False
         until = None if spent.until is None else spent.until + self._running.offset
         reason = f"the quota {spent.limit.name} ({spent.limit.allowance}) is spent"
-        self._running.stop_account(account, "RVT-602", reason, now, until)
+        self._running.stop_account(account, "RVT-602", reason, until)
         return True
 
     def _next(self, account: Account, now: float) -> tuple[LaneState, Flight] | None:
@@ -147,8 +147,8 @@ class Scheduler:
             call = state.dress(flight)
         except NotAllowed as refused:
             trouble = Trouble("RVT-609", f"{flight.call.label}: {refused}")
-            self._running.stop_lane(state, trouble, now)
-            self._running.abandon(state, flight.exchange, trouble, now)
+            self._running.stop_lane(state, trouble)
+            self._running.abandon(state, flight.exchange, trouble)
             return None
         account, ticket = state.account, self._running.number()
         account.adapt.sent(now, account.in_flight)

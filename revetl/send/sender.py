@@ -173,13 +173,13 @@ class Sender:
     def _check_stop(self, now: float) -> None:
         if self._cut_at is not None:
             if now >= self._cut_at and self._running.halted is not None:
-                self._scheduler.cut(self._running.halted, now)
+                self._scheduler.cut(self._running.halted)
             return
         signal = self._stop()
         if signal is not None:
-            self._running.halt(Trouble("RVT-611", f"the run was stopped by {signal}", later=True), now)
+            self._running.halt(Trouble("RVT-611", f"the run was stopped by {signal}", later=True))
         elif self._deadline is not None and now >= self._deadline:
-            self._running.halt(Trouble("RVT-610", "the run's deadline has passed", later=True), now)
+            self._running.halt(Trouble("RVT-610", "the run's deadline has passed", later=True))
         else:
             return
         self._cut_at = now + self._policy.grace

@@ -762,3 +762,13 @@ def test_the_first_trouble_of_an_exchange_is_its_own(make: Any) -> None:
     assert (bench.journal.of(1).status, bench.journal.of(1).code) == (Status.UNKNOWN, "RVT-601")
     assert report.stopped.code == "RVT-601"
     assert len(bench.seen) == 2
+
+
+def test_a_call_that_fails_after_a_signal_is_not_made_again(make: Any) -> None:
+    """What comes back in vain after a signal ends at once, not at the end of the grace."""
+    stops = iter([None])
+    bench = make(lambda lane, call, now: (1.0, UNREACHED), stop=lambda: next(stops, "SIGTERM"))
+    bench.run(ListFeed(lane(), batches(1)))
+    assert (bench.journal.of(1).status, bench.journal.of(1).code) == (Status.WAITING, "RVT-611")
+    assert len(bench.seen) == 1
+    assert bench.clock.monotonic() - 1_000.0 <= 1.5

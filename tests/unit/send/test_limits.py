@@ -253,7 +253,8 @@ def test_of_two_limits_by_one_name_the_smaller_holds() -> None:
     """A destination that learns of a smaller allowance keeps to that, and a larger one changes nothing."""
     limiter = Limiter([Limit("burst", 10, seconds=10.0), Limit("day", 50, kind="quota", seconds=86_400.0)])
     limiter.tighten([Limit("burst", 4, seconds=10.0), Limit("day", 90, kind="quota", seconds=86_400.0)])
-    limiter.tighten([Limit("burst", 7, seconds=10.0), Limit("hour", 9, kind="quota", seconds=3_600.0)])
+    limiter.tighten([Limit("burst", 4, seconds=99.0), Limit("burst", 7, seconds=10.0)])
+    limiter.tighten([Limit("hour", 9, kind="quota", seconds=3_600.0)])
     assert [(limit.name, limit.allowance) for limit in limiter.limits] == [("burst", 4), ("day", 50), ("hour", 9)]
     for _ in range(4):
         limiter.take({})

@@ -106,7 +106,7 @@ def test_the_longest_wait_doubles(attempt: Any, longest: Any) -> None:
 
 
 @pytest.mark.parametrize(("status", "reason"), [
-    (401, "the credentials are refused"), (425, "too many requests"), (423, "locked"),
+    (401, "the credentials are refused"), (429, "too many requests"), (425, "too many requests"), (423, "locked"),
     (403, "forbidden, without a reason"), (503, "the server failed"),
 ])  # fmt: skip
 def test_a_status_is_named(status: Any, reason: Any) -> None:
