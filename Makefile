@@ -12,7 +12,7 @@ COMPILE := $(TOOLS)/bin/uv pip compile --quiet --no-header --no-annotate --gener
 	--python-version 3.11 -c constraints.txt pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench conformance trust soak mutants docs pictures check lock audit sbom package matrix \
+.PHONY: help demo test lint format bench conformance trust soak mutants coverage docs pictures check lock audit sbom package matrix \
 	orchestrators clean
 
 help: ## show this
@@ -62,6 +62,14 @@ soak: $(VENV)/.dev ## N histories of faults in parallel (a million), until one d
 mutants: $(VENV)/.dev ## MUTANTS changes of the code of each room (100), and which no test notices: docs/mutants.md
 	@$(PIP) 'mutmut>=3.8'
 	@$(BIN)/python -m tests.trust.mutation $${MUTANTS:-100}
+
+coverage: $(VENV)/.dev ## lines and branches that the tests (PYTEST_ARGS) come by: docs/coverage.md
+	@$(PIP) 'coverage>=7.10'
+	@$(BIN)/python -m coverage erase
+	@$(BIN)/python -m coverage run -m pytest -n $(WORKERS) --dist loadgroup -q $(PYTEST_ARGS)
+	@$(BIN)/python -m coverage combine --quiet
+	@$(BIN)/python -m coverage json --quiet -o .coverage.json
+	@$(BIN)/python -m tests.trust.covered .coverage.json $(PYTEST_ARGS)
 
 check: lint test ## lint, then test
 

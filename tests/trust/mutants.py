@@ -63,7 +63,7 @@ def mutate(path: str, source: str) -> str:
     """Return a module with all of its mutants in it."""
     kept = [one for one in mutators.mutation_operators if one[0] not in {cst.BaseString, cst.FormattedStringText}]
     mutators.mutation_operators[:] = [*kept, (cst.BaseString, in_string), (cst.FormattedStringText, in_template)]
-    return mutate_file_contents(path, source).code
+    return str(mutate_file_contents(path, source).code)
 
 
 def names(code: str) -> list[str]:
@@ -87,5 +87,5 @@ def change(code: str, mutant: str) -> Change:
         for node in ast.walk(ast.parse(code))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in {mutant, original}
     }
-    diff = [one for one in difflib.ndiff(functions[original], functions[mutant]) if one[:2] in {"- ", "+ "}]
-    return Change(*(" ".join(one[2:].strip() for one in diff if one[0] == sign) for sign in "-+"))
+    diff = list(difflib.unified_diff(functions[original], functions[mutant], n=0, lineterm=""))[2:]
+    return Change(*(" ".join(one[1:].strip() for one in diff if one[0] == sign) for sign in "-+"))

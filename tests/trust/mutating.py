@@ -22,14 +22,16 @@ from dataclasses import astuple, dataclass
 from functools import partial
 from pathlib import Path
 
+import hypothesis
 import pytest
+from hypothesis import Phase
 from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
 from mutmut.utils.format_utils import mangled_name_from_mutant_name
 
 KILLED, SURVIVED, UNSEEN, SLOW = "killed", "survived", "no test", "endless"
 SEEN, ORDERS, ENDS = Path("seen.json"), Path("orders.json"), Path("ends.json")
-LONGEST = 2.0  # seconds; a test that takes longer is not asked
+LONGEST = 12.0  # seconds; a test that takes longer is not asked
 GRACE = 15  # seconds beyond three times what the tests took before
 PATIENCE = 900.0  # seconds by the clock, for what waits and takes no time of the processor
 
@@ -198,5 +200,7 @@ def by_function(
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Take the loop."""
+    """Take the loop; an example that fails is as good as the smallest that does."""
+    hypothesis.settings.register_profile("mutants", phases=(Phase.explicit, Phase.generate), deadline=None)
+    hypothesis.settings.load_profile("mutants")
     config.pluginmanager.register(Forks())

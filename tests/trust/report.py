@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.trust.bite import coverage, mutants
 from tests.trust.promises import CONFORMANCE, PROMISES, Promise
 from tests.trust.rows import Row, short
 
@@ -57,6 +58,7 @@ def page(results: Results, rows: Sequence[Row], commits: int = 1) -> str:
     of = "one commit" if commits == 1 else f"{commits} commits, one after another"
     lines = [HEAD.format(commits=of), "| promise | figure | how it is measured | this run |", "|---|---|---|---|"]
     lines += [f"| {one.promise} | {one.figure} | {one.how} | {told(one, results)} |" for one in PROMISES]
+    lines += [mutants(), coverage()]
     unproven = sum(bool(row.open) for row in rows)
     covered = sum(bool(row.tests) for row in rows)
     found = f"{covered} have one, {unproven} are open in part"

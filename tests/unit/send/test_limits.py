@@ -282,7 +282,8 @@ def test_any_quota_may_be_the_spent_one() -> None:
     limiter.take({})
     spent = limiter.spent({}, 0.0)
     assert spent is not None
-    assert (spent.limit.name, spent.until) == ("hour", pytest.approx(3_500.0, rel=1e-2))
+    assert spent.limit.name == "hour"
+    assert spent.until == pytest.approx(3_500.0, rel=1e-2)
     both = limiter.spent({"hour": 2}, 0.0)
     assert both is not None
     assert both.until is None

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from revetl.errors import StateError, TryLater
-from revetl.state import files
 from revetl.state.files import private_directory, sha256_of
 from revetl.state.lock import holder, locked
 
@@ -40,7 +39,7 @@ def test_a_link_is_no_directory(tmp_path: Path) -> None:
 
 def test_another_users_directory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who owns it could read and change everything in it."""
-    monkeypatch.setattr(files.os, "getuid", lambda: os.stat(tmp_path).st_uid + 1)  # noqa: PTH116
+    monkeypatch.setattr(os, "getuid", lambda: tmp_path.stat().st_uid + 1)
     with pytest.raises(StateError, match="belongs to another user"):
         private_directory(tmp_path / "x")
 
