@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import duckdb
 import pytest
 
+from revetl.diff import desired
 from revetl.types import OnLeave
 from tests.unit.engine.harness import Rig, cohort, plan, ref
 
@@ -114,3 +116,34 @@ def test_cohort_refused_leave_waits() -> None:
     assert rig.members() == []
     assert rig.vendor.tags[A] == set()
     assert [row[0] for row in rig.snapshot()] == ["b"]
+
+
+def test_audience_and_exclude_both_hold() -> None:
+    """A record is wanted where its key is in every audience and in no excluded model."""
+    rig = Rig(plan(audience=(ref("readers"), ref("buyers")), exclude=(ref("staff"), ref("minors"))))
+    rig.people(*((key, f"{key}@example.org", "x") for key in "abcde"))
+    rig.keys("readers", "a", "b", "c", "d")
+    rig.keys("buyers", "a", "b", "c", "e")
+    rig.keys("staff", "b")
+    rig.keys("minors", "c")
+    assert rig.run().sent == ["a upsert"]
+
+
+def test_memberships_end_before_their_record() -> None:
+    """Of one key, the call that takes it out of a cohort leaves before the one that deletes it."""
+    rig = Rig(plan(on_leave=OnLeave.DELETE, cohorts=(cohort("gold"),)))
+    rig.people(("a", A, "x"), ("b", B, "x"))
+    rig.keys("gold", "a")
+    rig.run()
+    rig.people(("b", B, "x"))
+    rig.keys("gold")
+    done = rig.run()
+    assert done.sent == ["a part gold", "a leave"]
+
+
+def test_a_key_s_health_counts_rows_nulls_and_repeats() -> None:
+    """Rows, rows with a null in the key, and rows beyond the first of each key."""
+    values = "(SELECT * FROM (VALUES (1, 'x'), (1, 'x'), (1, 'y'), (2, NULL), (3, 'z')) t(k, l))"
+    found = duckdb.sql(desired.key_health(ref("people", "k", "l"), values)).fetchall()
+    assert found == [(5, 1, 1)]
+    assert duckdb.sql(desired.health(ref("people", "k", "l"), values)).fetchall() == [(5, 1)]
