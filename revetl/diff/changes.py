@@ -50,10 +50,8 @@ def coming(shape: Shape) -> str:
 
 def hopeful(slot: Slot) -> str:
     """Return SQL: whether a link of delta row ``x`` waits for a record that this run means to write."""
-    if slot.link is None:
-        return "false"
-    key = f"x.w{slot.ordinal}"
-    return f"({key} IS NOT NULL AND {key} IN (SELECT key FROM {COMING} WHERE sync = {quote_text(slot.link.sync)}))"
+    key, sync = f"x.w{slot.ordinal}", quote_text(slot.link.sync if slot.link else "")
+    return f"({key} IS NOT NULL AND {key} IN (SELECT key FROM {COMING} WHERE sync = {sync}))"
 
 
 def hopes(shape: Shape) -> str:

@@ -7,6 +7,7 @@ threads and no connections that a fork could find broken.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -129,6 +130,7 @@ class Forks:
         """Begin with no process."""
         self.running: dict[int, Fork] = {}
         self.ends: dict[str, str] = {}
+        self.key = ""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -141,8 +143,11 @@ class Forks:
             os.waitpid(process, 0)
             shutil.rmtree(home, ignore_errors=True)
             seen = recall(keys)
-        self._all(orders["mutants"], by_function(session.items, seen, orders["seconds"]), orders["workers"])
-        ENDS.write_text(json.dumps(self.ends), encoding="utf-8")
+        self.key = hashlib.sha256(json.dumps(keys, sort_keys=True).encode()).hexdigest()
+        self.ends = kept(self.key)
+        mutants = [one for one in orders["mutants"] if one not in self.ends]
+        self._all(mutants, by_function(session.items, seen, orders["seconds"]), orders["workers"])
+        self._keep()
         return True
 
     def _all(self, mutants: Sequence[str], asked: Mapping[str, tuple[list[pytest.Item], float]], workers: int) -> None:
@@ -174,6 +179,17 @@ class Forks:
             endless = not ended or (os.WIFSIGNALED(status) and os.WTERMSIG(status) in {signal.SIGXCPU, signal.SIGKILL})
             self.ends[one.mutant] = SLOW if endless else KILLED if status else SURVIVED
             del self.running[process]
+            self._keep()
+
+    def _keep(self) -> None:
+        ENDS.write_text(json.dumps({"key": self.key, "ends": self.ends}), encoding="utf-8")
+
+
+def kept(key: str) -> dict[str, str]:
+    """Return how mutants ended in a run that was broken off, of these very files."""
+    found = json.loads(ENDS.read_text(encoding="utf-8")) if ENDS.exists() else {}
+    ends: dict[str, str] = found.get("ends", {}) if found.get("key") == key else {}
+    return ends
 
 
 def _end_group(process: int) -> None:

@@ -95,12 +95,11 @@ def ask(tests: Sequence[str], mutants: Sequence[str], seconds: float, workers: i
         "keys": keys({test for one in ROOMS.values() for test in one.tests}),
     }
     (COPY / "orders.json").write_text(json.dumps(orders), encoding="utf-8")
-    (COPY / "ends.json").unlink(missing_ok=True)
     told = ["-q", "-p", "tests.trust.mutating", "-p", "no:cacheprovider", "-m", "not bench and not dbt", *tests]
     command = [sys.executable, "-P", "-m", "pytest", *told]
     subprocess.run(command, cwd=COPY, check=False, env=os.environ | {"PYTHONPATH": str(COPY)})
-    ends: dict[str, str] = json.loads((COPY / "ends.json").read_text(encoding="utf-8"))
-    return ends
+    ends: dict[str, str] = json.loads((COPY / "ends.json").read_text(encoding="utf-8"))["ends"]
+    return {one: ends[one] for one in mutants}
 
 
 def interval(good: int, of: int) -> tuple[float, float]:

@@ -122,3 +122,13 @@ def test_folded_identities() -> None:
     ):
         assert fold(one) == fold(other)
     assert fold("a b") != fold("a c")
+
+
+def test_postgres_compares_what_state_can_be_compared_with() -> None:
+    """Lists and texts by their text, byte by byte; bytes and structures nowhere; times as times."""
+    made = spelling("postgres")
+    asked = ["VARCHAR[]", "STRUCT(a INTEGER)", "BLOB", "VARCHAR", "INTEGER"]
+    expected = ['(s) COLLATE "C"', None, None, '(s) COLLATE "C"', "c"]
+    assert [made.comparable("c", kind, "s") for kind in asked] == expected
+    held = ['CAST(c AS text) COLLATE "C"', "CAST(c AS time)", "c"]
+    assert [made.held("c", kind) for kind in ("UUID", "TIME", "INTEGER")] == held

@@ -144,6 +144,6 @@ def test_memberships_end_before_their_record() -> None:
 def test_a_key_s_health_counts_rows_nulls_and_repeats() -> None:
     """Rows, rows with a null in the key, and rows beyond the first of each key."""
     values = "(SELECT * FROM (VALUES (1, 'x'), (1, 'x'), (1, 'y'), (2, NULL), (3, 'z')) t(k, l))"
-    found = duckdb.sql(desired.key_health(ref("people", "k", "l"), values)).fetchall()
+    found = duckdb.execute(desired.key_health(ref("people", "k", "l"), values)).fetchall()
     assert found == [(5, 1, 1)]
-    assert duckdb.sql(desired.health(ref("people", "k", "l"), values)).fetchall() == [(5, 1)]
+    assert duckdb.execute(desired.health(ref("people", "k", "l"), values)).fetchall() == [(5, 1)]

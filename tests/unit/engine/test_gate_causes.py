@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from revetl.engine.gate import gate
+from revetl.engine.gate import gate, guarding, upstream
 from revetl.types import BuildResult, Check, Node, Project
 from tests.unit.engine.shopping import BUILT, plan
 from tests.unit.state.written import MAIL
@@ -39,3 +40,50 @@ def test_what_failed_before_a_skipped_model_is_named(others: dict[str, str], bec
     stopped, _ = gate(replace(plan(MAIL), cohorts=()), SHOP, results, BUILT)
     assert stopped is not None
     assert (stopped.guard, stopped.reason) == ("tests", f"customers: skipped in dbt build{because}")
+
+
+def test_all_that_a_model_is_made_of_counts_once() -> None:
+    """Parents of parents, whichever ways lead to them; tests of others, and of what they read beside, do not."""
+    other = "model.shop.other"
+    nodes = {**NODES, CUSTOMERS: node(CUSTOMERS, STAGED, other), other: node(other, STAGED)}
+    checks = {**CHECKS, "t2": Check("t2", "single", None, None, (STAGED, "model.shop.far")),
+              "t3": Check("t3", "far", "model.shop.far", None, (STAGED,))}  # fmt: skip
+    project = replace(SHOP, nodes=nodes, checks=checks)
+    models = upstream(project, replace(plan(MAIL), cohorts=()))
+    assert models == {STAGED, CUSTOMERS, other}
+    assert [check.unique_id for check in guarding(project, models)] == [TEST, "t2"]
+
+
+@pytest.mark.parametrize(("required", "held"), [("off", False), ("ran", True)])
+def test_who_asks_for_no_tests_is_not_held_by_them(required: str, held: bool) -> None:
+    """A model that failed, and a test, hold nothing where tests are off; a partial build holds all the same."""
+    off = replace(plan(MAIL), cohorts=(), require_tests=required)
+    results = {uid: BuildResult(uid, "error", BUILT, "build") for uid in (STAGED, TEST)}
+    stopped, notes = gate(off, SHOP, results, BUILT)
+    assert (stopped is not None, notes) == (held, ())
+    part = {CUSTOMERS: BuildResult(CUSTOMERS, "success", BUILT, "build", partial="--sample")}
+    stopped, _ = gate(off, SHOP, part, BUILT)
+    assert stopped is not None
+    assert (stopped.guard, stopped.stops) == ("partial_build", True)
+
+
+@pytest.mark.parametrize(("hours", "held"), [(1.0, False), (1.5, True)])
+def test_an_old_manifest_is_one_that_is_an_hour_older(hours: float, held: bool) -> None:
+    """Tasks of one schedule each make their own: only what is more than an hour older than the last is left over."""
+    off = replace(plan(MAIL), cohorts=(), require_tests="off")
+    stopped, _ = gate(off, SHOP, {}, BUILT, BUILT + timedelta(hours=hours))
+    assert (stopped is not None and stopped.guard == "older_manifest") is held
+
+
+def test_tests_that_did_not_run_are_told_or_hold() -> None:
+    """One note of how many; where all are required, the sync is held."""
+    project = replace(SHOP, checks={**CHECKS, "t2": Check("t2", "two", STAGED, None, (STAGED,))})
+    bare = replace(plan(MAIL), cohorts=(), require_tests="ran")
+    stopped, notes = gate(bare, project, {TEST: BuildResult(TEST, "skipped", BUILT, "build")}, BUILT)
+    assert (stopped, notes) == (None, ("2 tests of its models did not run in the last builds",))
+    stopped, notes = gate(replace(bare, require_tests="all"), project, {}, BUILT)
+    assert stopped is not None
+    assert (stopped.reason, notes) == ("2 tests did not run, such as unique_id", ())
+    stopped, _ = gate(bare, project, {"t2": BuildResult("t2", "fail", BUILT, "test", failures=3)}, BUILT)
+    assert stopped is not None
+    assert stopped.reason == "test two: fail (3 rows)"

@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from revetl.errors import StateError
 from revetl.state import ledger
 from revetl.state.places import Objects
 from revetl.state.rewriting import Removed, count_rows, drop_rows, finish
@@ -128,3 +129,24 @@ def test_files_of_before_the_ledger_lay_elsewhere(tmp_path: Path) -> None:
     assert not list((made.directory / "ledger").glob("*.parquet"))
     with made.store() as store:
         assert complaints(store) == []
+
+
+def test_a_ledger_in_memory(tmp_path: Path) -> None:
+    """A simulation's ledger is a table: rows go, or there is none yet."""
+    store = Store(connect(), None, lambda: Written(tmp_path).now)
+    assert drop_rows(store, "key = ?", ["a"], "forgotten") == Removed()
+    store.con.execute("CREATE TABLE revetl_state.ledger_rows AS SELECT unnest(['a', 'b', 'a']) AS key")
+    assert drop_rows(store, "key = ?", ["c"], "forgotten") == Removed(0, 0)
+    assert drop_rows(store, "key = ?", ["a"], "forgotten") == Removed(2, 1)
+    assert store.rows("SELECT key FROM revetl_state.ledger_rows") == [("b",)]
+    store.close()
+
+
+def test_files_of_a_ledger(tmp_path: Path) -> None:
+    """They are listed oldest first; where there is none yet, that is said."""
+    with pytest.raises(StateError, match="no ledger for this target") as caught:
+        ledger.ledger_files(tmp_path / "ledger")
+    assert caught.value.code == "RVT-508"
+    for name in ("r2.parquet", "r1.parquet", ".r1.parquet.new"):
+        (tmp_path / name).touch()
+    assert [path.name for path in ledger.ledger_files(tmp_path)] == ["r1.parquet", "r2.parquet"]
