@@ -141,3 +141,13 @@ def test_canary_of_backfill() -> None:
     rig.plan = replace(rig.plan, fields=fields("email", "a", "b"))
     assert rig.run(limit=1).sent == ["a upsert"]
     assert [(did.name, did.cause) for did in rig.run().changes] == [("b upsert", "mapping")]
+
+
+def test_what_a_newer_module_spells_otherwise_is_sent_again() -> None:
+    """Where the destination's module changed how it spells values, all records go once, and not twice."""
+    rig = Rig(plan())
+    rig.people(("a", "a@example.org", "x"), ("b", "b@example.org", "x"))
+    rig.run()
+    rig.rows("UPDATE revetl_state.syncs SET wire_version = wire_version + 1")
+    assert sorted(rig.run().sent) == ["a upsert", "b upsert"]
+    assert rig.run().changes == []

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from revetl.config import IncrementalConfig
 from revetl.contract import Diagnosis, Fault, Reply
 from revetl.engine.linking import targets_first
 from revetl.types import Constant, FieldPlan, LinkPlan, OnLeave, OnNull, SyncPlan, Write
@@ -316,3 +317,20 @@ def test_links_follow_the_models(steps: list[Step], whole: bool) -> None:
             assert held(made, f"{key}@example.org") <= {f"{one}@example.net" for one in there}
     finally:
         made.con.close()
+
+
+def test_an_incremental_read_looks_at_links_whose_record_was_made_anew() -> None:
+    """A link that holds an id which no firm has any more is sent again, though no row of the person is newer."""
+    made = rig(base=replace(ref("people"), updated_at="u"))
+    made.incremental = IncrementalConfig.model_validate({"leaves": "keys", "full_every": "90d"})
+    rows = [(key, f"{key}@example.org", "x", firm, made.now()) for key, firm in (("a", "f1"), ("b", None))]
+    made.people(*rows, columns=f"{WIDE}, u TIMESTAMPTZ")
+    made.run()
+    made.later(hours=9)
+    made.run()
+    made.later(hours=9)
+    made.model("firms", "id VARCHAR, email VARCHAR", ("f1", "two@example.net"))
+    made.rows(f"UPDATE revetl_state.remote SET remote_id = 'anew' WHERE sync = '{FIRM}'")
+    done = made.run()
+    assert "a upsert" in done.sent
+    assert "b upsert" not in done.sent

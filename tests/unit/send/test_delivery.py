@@ -10,7 +10,19 @@ from typing import Any
 
 import pytest
 
-from revetl.contract import Auth, BatchRejected, Diagnosis, Fault, Http, JobStarted, Pause, Reply, Settled, Token
+from revetl.contract import (
+    Auth,
+    BatchRejected,
+    Diagnosis,
+    Fault,
+    Http,
+    JobStarted,
+    Pause,
+    PutFile,
+    Reply,
+    Settled,
+    Token,
+)
 from revetl.send import Failure, Policy, Work
 from revetl.send.adapt import START
 from revetl.types import Effect, Op, Outcome, Proof, Status
@@ -772,3 +784,16 @@ def test_a_call_that_fails_after_a_signal_is_not_made_again(make: Any) -> None:
     assert (bench.journal.of(1).status, bench.journal.of(1).code) == (Status.WAITING, "RVT-611")
     assert len(bench.seen) == 1
     assert bench.clock.monotonic() - 1_000.0 <= 1.5
+
+
+def test_a_file_has_no_status_to_read(make: Any) -> None:
+    """What comes back of a written file is its exchange's, whatever a module reads into statuses."""
+
+    def run(batch: Any) -> Any:
+        reply = yield PutFile("rows.jsonl", [{"k": change.key} for change in batch.changes])
+        return [Outcome.delivered(change) for change in batch.changes] if reply.status == 503 else []
+
+    bench = make(Reply(503, b""))
+    bench.run(ListFeed(lane(destination(run)), batches(1)))
+    assert bench.journal.statuses() == {1: Status.DELIVERED}
+    assert len(bench.seen) == 1
