@@ -1,4 +1,4 @@
-"""Directories and locks of a state: its owner's alone, and one run's alone."""
+"""Locks and directories of a state: its owner's alone, and one run's alone."""
 
 from __future__ import annotations
 
