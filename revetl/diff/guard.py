@@ -31,8 +31,8 @@ def watches(plan: SyncPlan, shape: Shape) -> Sequence[Watch]:
         return ()
     known = shape.size()
     found = [
-        Watch("max_leave", "c.op = 'leave'", known, plan.guards.max_leave, "records would leave",
-              also=_BELONGS["leaves"]),
+        Watch("max_leave", f"c.op = 'leave' AND NOT {habits.again(shape)}", known, plan.guards.max_leave,
+              "records would leave", also=_BELONGS["leaves"]),
         Watch("max_change", "c.op = 'upsert' AND c.cause = 'data' AND c.local IS NULL AND c.key IN "
               f"(SELECT key FROM {shape.temp('delta')} WHERE known)", known, plan.guards.max_change,
               "known records would change"),
@@ -40,7 +40,7 @@ def watches(plan: SyncPlan, shape: Shape) -> Sequence[Watch]:
     for cohort in plan.cohorts:
         members = shape.size(cohort.name)
         stays = f"c.key NOT IN (SELECT key FROM {shape.temp('changes')} WHERE op = 'leave')"
-        where = f"c.op = 'part' AND c.cohort = {quote_text(cohort.name)} AND {stays}"
+        where = f"c.op = 'part' AND c.cohort = {quote_text(cohort.name)} AND {stays} AND NOT {habits.again(shape)}"
         found.append(
             Watch("max_leave", where, members, cohort.guards.max_leave, f"members would leave {cohort.label}",
                   cohort=cohort.name)

@@ -13,7 +13,7 @@ from datetime import datetime
 from itertools import pairwise
 from statistics import median
 
-from revetl.diff.shape import Shape
+from revetl.diff.shape import STATE, Shape
 from revetl.sqltext import quote_text
 from revetl.types import CONSENT, Habit
 
@@ -48,13 +48,27 @@ def name(kind: str, cohort: str | None = None) -> str:
     return kind if cohort is None else f"{kind} {cohort}"
 
 
+def again(shape: Shape) -> str:
+    """Return SQL: whether change ``c`` only asserts a LEAVE or PART once more that a run had let go of before.
+
+    What came of that is not known for sure, so it goes again; it is no further loss. A record whose last assertion was
+    that it be there is none of these, whatever the doubt: a model that was emptied by mistake is held.
+    """
+    op = "CASE WHEN p.op = 'join' THEN 'part' ELSE 'leave' END"
+    mine = f"p.sync = {quote_text(shape.sync)} AND p.ended"
+    return (
+        f"((c.key, c.op, coalesce(c.cohort, '')) IN (SELECT (p.key, {op}, coalesce(p.cohort, '')) "
+        f"FROM {STATE}.pending p WHERE {mine}))"
+    )
+
+
 def kind(shape: Shape) -> str:
     """Return SQL of what kind a change ``c`` is; null: of none that is counted. Mapping and retries are no habit."""
     known = f"c.key IN (SELECT key FROM {shape.temp('delta')} WHERE known)"
     stays = f"c.key NOT IN (SELECT key FROM {shape.temp('changes')} WHERE op = 'leave')"
     return (
         "CASE WHEN c.verdict IS NOT NULL OR c.local IS NOT DISTINCT FROM 'handed_over' THEN NULL "
-        "WHEN c.op = 'leave' THEN 'leaves' WHEN c.cause <> 'data' THEN NULL "
+        f"WHEN {again(shape)} THEN NULL WHEN c.op = 'leave' THEN 'leaves' WHEN c.cause <> 'data' THEN NULL "
         f"WHEN c.op = 'upsert' AND c.local IS NULL THEN CASE WHEN {known} THEN 'changes' ELSE 'new' END "
         f"WHEN c.op IN ('join', 'part') AND NOT starts_with(c.cohort, {quote_text(CONSENT)}) AND {stays} "
         "THEN c.op || 's' END"

@@ -275,6 +275,13 @@ def _pending(store: Store, run: str, sync: StoredSync, name: str, late_apply: fl
             f"WHERE f.sync = '{name}' AND f.status NOT IN ('delivered', 'local') "
             "AND (list_contains(p.near, f.i) OR list_contains(p.near, f.bi)))"
         )
+    ended = "arg_max(f.op IN ('leave', 'part'), f.seq) AS ended"
+    if store.one(f"SELECT count(*) FROM {STATE}.pending WHERE sync = '{name}'"):
+        store.con.execute(
+            f"UPDATE {STATE}.pending AS p SET ended = q.ended FROM (SELECT f.sync, f.key, {kind} AS kind, f.cohort, "
+            f"{ended} FROM final f WHERE f.sync = '{name}' AND f.status IN ('delivered', 'local', 'unknown') "
+            f"GROUP BY ALL) q WHERE {same}"
+        )
     doubtful = f"f.sync = '{name}' AND (f.status = 'unknown' OR f.code = '{REPEATED}')"
     if not store.one(f"SELECT count(*) FROM final f WHERE {doubtful}"):
         return
@@ -287,7 +294,7 @@ def _pending(store: Store, run: str, sync: StoredSync, name: str, late_apply: fl
             "list({'m': f.m, 'i': f.i}) AS tried, list_filter(list_distinct(list(f.i) || list(f.bi)), "
             "lambda i: i IS NOT NULL) AS near, "
             f"list_distinct(flatten(list(list_filter(CAST([{points}] AS STRUCT(n INTEGER, id VARCHAR)[]), "
-            "lambda p: p IS NOT NULL)))) AS linked FROM final f "
+            f"lambda p: p IS NOT NULL)))) AS linked, {ended} FROM final f "
             f"LEFT JOIN {STATE}.after_{sync.id} a ON a.seq = f.seq "
             f"LEFT JOIN (SELECT *, {sync.key_text()} AS key FROM {STATE}.snap_{sync.id}) s "
             "ON s.key = f.key AND f.op = 'identity' "

@@ -89,6 +89,9 @@ HABITS = [
     "ALTER TABLE {s}.syncs ADD COLUMN key_columns VARCHAR[]",  # of the base model, in its last run
 ]
 
+# whether what was asserted last of a key in doubt was its end: a LEAVE or a PART that a guard had let go by then
+ENDED = ["ALTER TABLE {s}.pending ADD COLUMN ended BOOLEAN"]
+
 # name → statements; the order of names is the order of runs
 MIGRATIONS: dict[str, list[str]] = {
     "0001_first": FIRST,
@@ -102,6 +105,7 @@ MIGRATIONS: dict[str, list[str]] = {
     "0009_marks": MARKS,
     "0010_run_models": RUN_MODELS,
     "0011_habits": HABITS,
+    "0012_ended": ENDED,
 }
 
 

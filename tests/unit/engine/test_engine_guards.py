@@ -108,6 +108,46 @@ def test_cohort_guard() -> None:
     assert rig.run().sent == ["a part gold", "b part gold"]
 
 
+def test_a_leave_that_is_asserted_again_is_no_further_loss() -> None:
+    """Whom a run let go and never heard of again is sent again beside as many as may leave; who came back counts."""
+    rig = started()
+    rig.people(*crowd(6, but="b"))
+    rig.vendor.lose = {"leave b@example.org"}
+    assert rig.run().sent == ["b leave"]
+    rig.people(*crowd(6, but="bc"))
+    rig.vendor.lose = {"leave c@example.org"}
+    assert rig.run().sent == ["b leave", "c leave"]
+    rig.people(*crowd(6, but="c"))
+    rig.vendor.lose = set()
+    assert rig.run().sent == ["c leave", "b upsert"]
+    rig.people(*crowd(6, but="bcd"))
+    done = rig.run()
+    assert done.sent == []
+    assert [(held.guard, held.found) for held in done.held] == [("max_leave", 2)]
+
+
+def test_a_part_that_is_asserted_again_is_no_further_loss() -> None:
+    """So it is with members; a join of unknown outcome that the cohort no longer has is a loss like any other."""
+    one = replace(OFF, max_leave=Limits(rows=1))
+    rig = started(OFF, cohorts=(cohort("gold", one),))
+    rig.keys("gold", "a", "b", "c")
+    rig.vendor.lose = {"join c@example.org"}
+    rig.run()
+    rig.keys("gold", "b", "c")
+    rig.vendor.lose = {"part a@example.org"}
+    assert rig.run().status["a part gold"] == "unknown"
+    rig.keys("gold", "c")
+    assert {"a part gold", "b part gold"} <= set(rig.run().sent)
+    rig.keys("gold")
+    rig.people(*crowd(6))
+    rig.vendor.lose = set()
+    assert "c part gold" in rig.run().sent
+    rig.keys("gold", "a", "b", "c")
+    rig.run()
+    rig.keys("gold")
+    assert [(held.guard, held.found) for held in rig.run().held] == [("max_leave", 3)]
+
+
 def test_joined_model_lost() -> None:
     """Rows that a joined model loses count as leaves of it."""
     rig = Rig(plan(guards=LEAVE, joined=(ref("scores"),), fields=fields("email") + fields("score", model="scores")))
