@@ -104,19 +104,21 @@ class SyncFeed:
     def _more(self, first: Change, action: Action) -> Iterator[Change]:
         """Yield what fits behind ``first``: same operation and cohort, within count and bytes, nothing twice."""
         keys, identities = {first.key}, {first.identity, first.before_identity or first.identity}
+        op, cohort, take = first.op, first.cohort, self._changes.take  # a row costs what stands in the loop
         left = action.max_bytes - len(first.body) - action.overhead
         for _ in range(action.room(self.settings) - 1):
-            change = self._take()
+            change = take()
             if change is None:
                 return
+            key, new, old = change.key, change.identity, change.before_identity or change.identity
             left -= len(change.body) + action.overhead
-            mine = {change.identity, change.before_identity or change.identity}
-            alike = change.op is first.op and change.cohort == first.cohort
-            if not alike or left < 0 or change.key in keys or not identities.isdisjoint(mine):
+            alike = change.op is op and change.cohort == cohort
+            if not alike or left < 0 or key in keys or new in identities or old in identities:
                 self._next = change
                 return
-            keys.add(change.key)
-            identities |= mine
+            keys.add(key)
+            identities.add(new)
+            identities.add(old)
             yield change
 
     def _take(self) -> Change | None:

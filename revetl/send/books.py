@@ -60,18 +60,16 @@ class Books:
         return found
 
     def _vet(self, outcome: Outcome, where: tuple[int | None, str | None]) -> Outcome:
-        status, code, reason = outcome.status, outcome.code, outcome.reason
-        if status is Status.DELIVERED and _STRENGTH[outcome.proof] < _STRENGTH[self._proof]:
-            status, code = Status.UNKNOWN, "RVT-615"
-            reason = f"proven by {outcome.proof or 'nothing'}, {self._proof} is declared"
-        http_status, request_id = where
-        outcome.status = status
-        outcome.code = self._scrub(code) if code else ""
-        outcome.reason = self._scrub(reason) if reason else ""
+        if outcome.status is Status.DELIVERED and _STRENGTH[outcome.proof] < _STRENGTH[self._proof]:
+            outcome.status, outcome.code = Status.UNKNOWN, "RVT-615"
+            outcome.reason = f"proven by {outcome.proof or 'nothing'}, {self._proof} is declared"
+        if outcome.code or outcome.reason:
+            outcome.code = self._scrub(outcome.code) if outcome.code else ""
+            outcome.reason = self._scrub(outcome.reason) if outcome.reason else ""
         if outcome.http_status is None:
-            outcome.http_status = http_status
+            outcome.http_status = where[0]
         if outcome.request_id is None:
-            outcome.request_id = request_id
+            outcome.request_id = where[1]
         return outcome
 
     def _where(self, reply: Reply | None) -> tuple[int | None, str | None]:

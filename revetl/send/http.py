@@ -10,6 +10,7 @@ import logging
 import ssl
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
 import httpcore
@@ -88,8 +89,13 @@ class HttpCarrier:
 
 
 def _url(place: SplitResult, call: Http) -> httpcore.URL:
-    host = (place.hostname or "").encode("idna")
-    return httpcore.URL(scheme=place.scheme.encode(), host=host, port=place.port, target=target(call).encode())
+    scheme, host, port = _named(place)
+    return httpcore.URL(scheme=scheme, host=host, port=port, target=target(call).encode())
+
+
+@lru_cache(64)
+def _named(place: SplitResult) -> tuple[bytes, bytes, int | None]:
+    return place.scheme.encode(), (place.hostname or "").encode("idna"), place.port
 
 
 def _content(call: Http) -> bytes | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import replace
+from functools import lru_cache
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from revetl.contract import Http
 from revetl.send.ports import Lane
 
 _PATH = "/%:@!$&'()*+,;=~-._"  # RFC 3986 pchar, and % because destinations escape values themselves
+_KEPT = 64  # places whose parts are remembered: a run has few, and each of its calls asks for them again and again
 
 
 class NotAllowed(Exception):
@@ -70,6 +72,7 @@ def matches(host: str, pattern: str) -> bool:
     return host.endswith(pattern[1:]) and len(host) > len(pattern) - 1 if pattern[:2] == "*." else host == pattern
 
 
+@lru_cache(_KEPT)
 def loopback(host: str) -> bool:
     """Return whether ``host`` can only be this machine."""
     if host.lower() == "localhost":
@@ -87,6 +90,7 @@ def _hosts(lane: Lane) -> tuple[str, ...]:
     return (_split(lane.destination.base_url(lane.settings)).hostname or "",)
 
 
+@lru_cache(_KEPT)
 def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
@@ -100,6 +104,7 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
+@lru_cache(_KEPT)
 def _origin(parts: SplitResult) -> str:
     host = parts.hostname or ""
     host = f"[{host}]" if ":" in host else host

@@ -17,11 +17,8 @@ from revetl.types import EMPTY, Cause, Change, Link, Op
 CHUNK = 5_000
 SOME = 500  # rows fetched at once
 WINDOW = 20  # chunks whose wire bytes are made by one statement: memory, against a pass over the delta each
+FIRST = 1  # chunks of the first such statement: nothing leaves before it is done, the others run beside sending
 _COLUMNS = "seq, sync, key, op, m, i, cohort, cause, bm, bi, remote_id, created, body, links, consent"
-_FIELDS = (
-    "seq", "sync", "key", "op", "match", "identity", "cohort", "cause", "before_match", "before_identity", "remote_id",
-    "created", "body", "links", "consent",
-)  # fmt: skip
 _OPS = {op.value: op for op in Op}
 _CAUSES = {cause.value: cause for cause in Cause}
 
@@ -77,8 +74,10 @@ class Outbox:
     def stage(self, stage: Stage, lo: int) -> int:
         """Commit the chunk that starts at ``lo``, then the head; return its last sequence number."""
         hi = min(lo + self.chunk - 1, stage.hi)
-        if (lo - stage.lo) % (WINDOW * self.chunk) == 0:
-            self.store.con.execute(stage.ready.format(lo=lo, hi=lo + WINDOW * self.chunk - 1))
+        number = (lo - stage.lo) // self.chunk
+        if number == 0 or (number - FIRST) % WINDOW == 0:
+            chunks = WINDOW if number else FIRST
+            self.store.con.execute(stage.ready.format(lo=lo, hi=lo + chunks * self.chunk - 1))
         self.store.crash("before_intent")
         with self.store.transaction():
             for statement in (stage.outbox, stage.after, stage.verdicts):
@@ -145,12 +144,15 @@ class Flow:
 
 
 def _change(row: Sequence[Any]) -> Change:
-    """Return a row as a change, filled past the frozen class's own ``__init__``: that takes eight times as long."""
+    """Return a row as a change, filled past the frozen class's own ``__init__``: that takes a dozen times as long."""
     change = Change.__new__(Change)
     made = change.__dict__
-    made.update(zip(_FIELDS, row, strict=True))
-    made["op"], made["cause"], made["body"] = _OPS[made["op"]], _CAUSES[made["cause"]], made["body"].encode()
-    made["links"] = _links(made["links"]) if made["links"] else EMPTY
+    (
+        made["seq"], made["sync"], made["key"], op, made["match"], made["identity"], made["cohort"], cause,
+        made["before_match"], made["before_identity"], made["remote_id"], made["created"], body, links, made["consent"],
+    ) = row  # fmt: skip
+    made["op"], made["cause"], made["body"] = _OPS[op], _CAUSES[cause], body.encode()
+    made["links"] = _links(links) if links else EMPTY
     return change
 
 

@@ -99,7 +99,7 @@ class Outcome:
         created: bool | None = None,
     ) -> Outcome:
         """Return a delivery, proven by ``proof``."""
-        return cls(change, Status.DELIVERED, proof=proof, remote_id=remote_id, created=created)
+        return cls(change, Status.DELIVERED, "", "", proof, remote_id, created)
 
     @classmethod
     def rejected(cls, change: Change, *, code: str, reason: str, remote_id: str | None = None) -> Outcome:

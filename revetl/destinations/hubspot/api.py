@@ -121,7 +121,7 @@ def rows(reply: Reply, of: dict[str, JSON], name: str) -> list[dict[str, JSON]]:
         UnreadableReply: there is no such list.
     """
     found = of.get(name)
-    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+    if not isinstance(found, list) or set(map(type, found)) - {dict}:
         raise UnreadableReply(reply.status, f"{name} is not a list of objects")
     return found
 

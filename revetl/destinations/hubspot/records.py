@@ -80,8 +80,8 @@ def _trace(change: Change) -> str:
 
 def _properties(batch: Batch, change: Change) -> JSON:
     """Return the record with its identity: the body as it is where that has it, which no value's own text can mimic."""
-    named = orjson.dumps({batch.match_field: change.match})[1:-1]
-    if change.body.startswith(b"{" + named) or b"," + named in change.body:
+    named = orjson.dumps(batch.match_field) + b":" + orjson.dumps(change.match)
+    if change.body.startswith(named, 1) or b"," + named in change.body:
         return orjson.Fragment(change.body)
     return {**change.fields, batch.match_field: change.match}
 
@@ -121,10 +121,11 @@ def write(call: Http, changes: Sequence[Change], *, creates: bool = False) -> Ge
     results = api.rows(reply, document, "results")
     by_trace = {_trace(change): change for change in changes}
     answer = Answer()
+    done, take = answer.done, by_trace.pop
     for row in results:
-        change = by_trace.pop(str(row.get("objectWriteTraceId")), None)
+        change = take(str(row.get("objectWriteTraceId")), None)
         if change is not None:
-            answer.done.append(_written(change, row, creates=creates))
+            done.append(_written(change, row, creates=creates))
     for error in document.get("errors") or ():
         _refuse(error, by_trace, answer)
     return answer
