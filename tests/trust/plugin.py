@@ -2,7 +2,8 @@
 
 Results are kept in ``.trust-cases.jsonl`` until the commit changes, so that the whole may be run in pieces: other cases
 add to those that are there, a case that is run again replaces itself. ``REVETL_TRUST_SINCE`` names an earlier commit
-from which on results count, and the page says so.
+from which on results count, and the page says so. With ``REVETL_TRUST_KEEP``, what was not run again stands as the page
+had it, marked as such.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ class TrustReport:
         lines = self.store.read_text(encoding="utf-8").splitlines() if self.store.exists() else ()
         kept = {case: rest for case, *rest in map(json.loads, lines) if rest[0] in self.commits}
         results = Results()
+        if os.environ.get("REVETL_TRUST_KEEP") and self.path.exists():
+            results.carry(self.path.read_text(encoding="utf-8"))
         for case, (_, outcome, properties) in kept.items():
             results.add(case, outcome, ((name, value) for name, value in properties))
         self.path.write_text(page(results, ROWS, len({commit for commit, *_ in kept.values()})), encoding="utf-8")

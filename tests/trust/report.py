@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,8 +15,13 @@ from tests.trust.rows import Row, short
 HEAD = """# What is promised, and what a run of the tests found
 
 Written by `make trust` from the results of the tests at {commits}; nothing here is typed by hand. A result that
-stays below its goal says so. "Open" is what no test shows yet, or what revetl does not do yet.
+stays below its goal says so. "Open" is what no test shows yet, or what revetl does not do yet.{more}
 """
+KEPT = """
+
+`*` is of an earlier commit: not all that stands behind it was run again."""
+CASES = re.compile(r"`([^`]+::[^`]+)` ([0-9]+ passed|skipped)")
+COUNT = re.compile(r"[0-9][0-9,]*")
 
 
 @dataclass
@@ -32,6 +38,7 @@ class Results:
     """All cases of a run, found by the id that a row names."""
 
     cases: dict[str, list[Result]] = field(default_factory=lambda: defaultdict(list))
+    kept: dict[str, str] = field(default_factory=dict)  # test or promise → what an earlier page said of it
 
     def add(self, node: str, outcome: str, properties: Iterable[tuple[str, Any]]) -> None:
         """Take a case."""
@@ -44,19 +51,30 @@ class Results:
         """Return the cases of some ids."""
         return [case for test in tests for case in self.cases.get(test, ())]
 
+    def carry(self, text: str) -> None:
+        """Take over from an earlier page what was not run again, and mark it."""
+        self.kept |= {test: f"{verdict}\\*" for test, verdict in CASES.findall(text)}
+        for cells in (line.strip("| ").split(" | ") for line in text.splitlines()):
+            if len(cells) == 4 and "failed**" not in cells[3]:
+                self.kept[cells[0]] = f"{cells[3].rstrip('*').rstrip(chr(92))}\\*"
+
     def verdict(self, test: str) -> str:
         """Return how a test ended, over all of its cases."""
         found = [case.outcome for case in self.of([test])]
         for outcome, word in (("failed", "**failed**"), ("passed", f"{found.count('passed')} passed")):
             if outcome in found:
                 return word
-        return "skipped" if found else "not run"
+        return "skipped" if found else self.kept.get(short(test), "not run")
 
 
 def page(results: Results, rows: Sequence[Row], commits: int = 1) -> str:
     """Return the page; ``commits``: of how many the results are."""
     of = "one commit" if commits == 1 else f"{commits} commits, one after another"
-    lines = [HEAD.format(commits=of), "| promise | figure | how it is measured | this run |", "|---|---|---|---|"]
+    lines = [
+        HEAD.format(commits=of, more=KEPT if results.kept else ""),
+        "| promise | figure | how it is measured | this run |",
+        "|---|---|---|---|",
+    ]
     lines += [f"| {one.promise} | {one.figure} | {one.how} | {told(one, results)} |" for one in PROMISES]
     lines += [mutants(), coverage()]
     unproven = sum(bool(row.open) for row in rows)
@@ -87,12 +105,21 @@ def told(one: Promise, results: Results) -> str:
     failed = sum(case.outcome == "failed" for case in cases)
     if failed:
         return f"**{failed} of {len(cases)} failed**"
+    before = results.kept.get(one.promise, "not run")
     if not any(case.outcome == "passed" for case in cases):
-        return "not run"
+        return before
     if one.tests == CONFORMANCE:
-        return _conformance(one, cases)
-    count = sum(int(dict(case.properties).get(one.prop, 1)) for case in cases if case.outcome == "passed")
-    return _measured(one, count)
+        found = _conformance(one, cases)
+    else:
+        found = _measured(one, sum(int(dict(c.properties).get(one.prop, 1)) for c in cases if c.outcome == "passed"))
+    whole = all(results.of([test]) for test in one.tests)
+    return found if whole or _number(found) >= _number(before) else before
+
+
+def _number(told_of: str) -> int:
+    """Return the count that a cell begins with."""
+    found = COUNT.match(told_of)
+    return int(found[0].replace(",", "")) if found else 0
 
 
 def _measured(one: Promise, count: int) -> str:

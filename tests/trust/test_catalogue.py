@@ -55,6 +55,25 @@ def test_what_fails_or_never_ran_is_shown() -> None:
     assert "test_no_redirect_is_followed` not run" in text
 
 
+def test_what_was_not_run_again_is_kept_and_marked() -> None:
+    """Of an earlier page a cell stands until all behind it was run, or more was found than it says."""
+    kills = next(one for one in PROMISES if one.promise == "Survives kill -9")
+    earlier, now = Results(), Results()
+    for test in kills.tests[:2]:
+        earlier.add(f"{test}[1]", "passed", [("kills", 5)])
+    now.carry(page(earlier, ROWS))
+    assert told(kills, now) == "10 runs killed, 0 failed; below the goal of 200\\*"
+    now.carry(page(now, ROWS))  # once more: it is marked once
+    assert told(kills, now) == "10 runs killed, 0 failed; below the goal of 200\\*"
+    assert now.verdict(kills.tests[0]) == "1 passed\\*"
+    now.add(f"{kills.tests[0]}[1]", "passed", [("kills", 4)])
+    assert told(kills, now).startswith("10 ")
+    now.add(f"{kills.tests[0]}[2]", "passed", [("kills", 7)])
+    assert told(kills, now) == "11 runs killed, 0 failed; below the goal of 200"
+    assert now.verdict(kills.tests[0]) == "2 passed"
+    assert "of an earlier commit" in page(now, ROWS)
+
+
 def test_counts_come_from_the_cases() -> None:
     """A case that says how many it tried counts as so many; destinations are counted each by itself."""
     results, (plays, *_) = Results(), PROMISES
