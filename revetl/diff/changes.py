@@ -244,18 +244,17 @@ def early(shape: Shape) -> list[str]:
     ]
 
 
-def statements(plan: SyncPlan, shape: Shape) -> list[str]:
-    """Return the statements that fill ``changes`` from ``delta`` and ``mchg``, before guards."""
+def statements(plan: SyncPlan, shape: Shape, *, moves: bool, members: bool) -> list[str]:
+    """Return the statements that fill ``changes`` from ``delta`` and ``mchg``, before guards.
+
+    ``moves``: somebody comes, leaves, is renamed or in doubt; ``members``: memberships begin or end.
+    """
     return [
         create(shape),
         upserts(shape),
         *hoping(shape),
-        *implied(shape),
-        identities(shape),
-        leaves(plan, shape),
-        memberships(shape),
-        *early(shape),
-        *repeated(shape),
+        *([*implied(shape), identities(shape), leaves(plan, shape)] if moves else []),
+        *([memberships(shape), *early(shape), *repeated(shape)] if members else []),
     ]
 
 

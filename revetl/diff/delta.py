@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from revetl.diff import differing, meeting
+from revetl.diff import differing, meeting, stirring, strangers
 from revetl.diff.differing import snapshot
 from revetl.diff.shape import STATE, Shape, Slot
+from revetl.diff.stirring import Stir
 from revetl.sqltext import quote_text
 from revetl.types import CONSENT, OnNull, Write
 
@@ -67,7 +68,7 @@ def changed(shape: Shape, *, doubt: bool) -> list[str]:
     ]
 
 
-def delta(shape: Shape, *, doubt: bool) -> str:
+def delta(shape: Shape, stir: Stir) -> str:
     """Return the statement that makes ``delta``: the changed keys with after (``f…``) and before (``b…``) values.
 
     ``over``: it takes over an identity at which another key stood, or may stand by an unknown outcome. Then it is sent
@@ -75,14 +76,19 @@ def delta(shape: Shape, *, doubt: bool) -> str:
     records go whole: nothing of it is to be written.
     """
     own = [f"c.{k}" for k in shape.ks]
-    stands = {slot.ordinal: f"coalesce(c.sf{slot.ordinal}, h.f{slot.ordinal})" for slot in shape.slots}
+    stands = {slot.ordinal: f"c.sf{slot.ordinal}" for slot in shape.slots}
+    key, takes, joins = shape.key_text("c"), "false", ""
+    if stir.meets:
+        stands = {slot.ordinal: f"coalesce(c.sf{slot.ordinal}, h.f{slot.ordinal})" for slot in shape.slots}
+        takes = f"h.{shape.ks[0]} IS NOT NULL"
+        mine = " AND ".join(f"h.c{n} = c.{k}" for n, k in enumerate(shape.ks))
+        joins = f" LEFT JOIN {shape.temp('rival')} h ON {mine}"
     before = [f"{sql} AS b{n}" for n, sql in stands.items()]
     # a link that waits leaves what stands there as it is
     waits = {n: f"CASE WHEN c.w{n} IS NOT NULL THEN {stands[n]} ELSE c.f{n} END AS f{n}" for n in shape.linked}
     after = [waits.get(slot.ordinal, f"c.f{slot.ordinal}") for slot in shape.slots]
     after += [f"c.{w}" for w in shape.ws]
-    key, takes = shape.key_text("c"), f"h.{shape.ks[0]} IS NOT NULL"
-    doubts, joins = _doubts(shape, key, takes) if doubt else (_certain(takes), "")
+    doubts, more = _doubts(shape, key, takes) if stir.doubt else (_certain(takes), "")
     columns = [
         *own,
         f"{key} AS key",
@@ -94,9 +100,8 @@ def delta(shape: Shape, *, doubt: bool) -> str:
         *doubts,
     ]
     rows = (
-        f"SELECT {', '.join(columns)} FROM {shape.temp('pair')} c "
-        f"LEFT JOIN {shape.temp('rival')} h ON {' AND '.join(f'h.c{n} = c.{k}' for n, k in enumerate(shape.ks))} "
-        f"LEFT JOIN {STATE}.remote r ON r.sync = {quote_text(shape.sync)} AND r.key = {key}{joins}"
+        f"SELECT {', '.join(columns)} FROM {shape.temp('pair')} c{joins} "
+        f"LEFT JOIN {STATE}.remote r ON r.sync = {quote_text(shape.sync)} AND r.key = {key}{more}"
     )
     if not shape.partial:
         rows = f"SELECT x.*, {_at_rest(shape)} AS rest FROM ({rows}) x"
@@ -144,6 +149,8 @@ def _doubts(shape: Shape, key: str, takes: str) -> tuple[list[str], str]:
 
 def member_changes(shape: Shape) -> str:
     """Return the statement that makes ``mchg``: memberships to begin (``wish``) and to end."""
+    if not shape.cohorts:
+        return next(stirring.empty(shape, stirring.MEMBERS))
     k0 = shape.ks[0]
     both = ", ".join(f"coalesce(d.{k}, s.{k}) AS {k}" for k in shape.ks)
     known = f"SELECT * FROM ({differing.memberships(shape)}) z{shape.within('z')}"
@@ -284,7 +291,7 @@ def differences(
         f"CREATE OR REPLACE TEMP VIEW desired_{shape.id} AS {desired_sql}",
         *([f"CREATE OR REPLACE TEMP VIEW everybody_{shape.id} AS {everybody_sql}"] if everybody_sql else []),
         f"CREATE OR REPLACE TEMP VIEW mwish_{shape.id} AS {members_sql}",
-        *pending(shape),
+        *(pending(shape) if doubt else stirring.empty(shape, stirring.DOUBTS)),
         *changed(shape, doubt=doubt),
         member_changes(shape),
     ]
@@ -304,22 +311,23 @@ def none(shape: Shape) -> str:
     return f"CREATE OR REPLACE TEMP TABLE delta_{shape.id} ({', '.join(columns)})"
 
 
-def details(shape: Shape, *, doubt: bool) -> Sequence[str]:
+def details(shape: Shape, stir: Stir) -> Sequence[str]:
     """Return what must run then, in order, where something differs: what the changes are made of."""
+    moving = stir.moves or stir.doubt
     return [
-        meeting.pairs(shape),
-        *meeting.rivals(shape),
-        delta(shape, doubt=doubt),
-        *_whereabouts(shape),
-        *_taken_over(shape),
-        *(_members_in_doubt(shape) if doubt else []),
-        *_neighbours(shape),
-        *_carried_there(shape, doubt=doubt),
+        *(meeting.rivals(shape) if stir.meets else []),
+        delta(shape, stir),
+        *(_whereabouts(shape) if moving else stirring.empty(shape, stirring.WHEREABOUTS)),
+        *(_taken_over(shape) if stir.meets or stir.doubt else []),
+        *(_members_in_doubt(shape) if stir.doubt else []),
+        *(_rivalry(shape) if moving else []),
+        *strangers.records(shape),
+        *(_memberships(shape, doubt=stir.doubt) if stir.members or stir.meets or stir.doubt else []),
     ]
 
 
-def _neighbours(shape: Shape) -> list[str]:
-    """Return statements for what the changes need of unchanged records: rivals for an identity, members' identities."""
+def _rivalry(shape: Shape) -> list[str]:
+    """Return statements for what the changes need of unchanged records: rivals for an identity, and who holds one."""
     ks = ", ".join(f"d.{k}" for k in shape.ks)
     identity = shape.normalised("d.m")
     return [
@@ -328,11 +336,18 @@ def _neighbours(shape: Shape) -> list[str]:
         f"WHERE {identity} IN (SELECT i FROM {shape.temp('delta')} "
         f"WHERE wanted AND i IS NOT NULL AND (NOT known OR i IS DISTINCT FROM si OR pend)) "
         f"GROUP BY 1 HAVING count(*) > 1",
-        # wanted records that hold such an identity
+        # wanted records that hold an identity of who leaves
         f"CREATE OR REPLACE TEMP TABLE holders_{shape.id} AS SELECT {ks}, {identity} AS i "
         f"FROM {shape.temp('desired')} d WHERE {identity} IN (SELECT o.i FROM {shape.temp('olds')} o "
         f"JOIN {shape.temp('delta')} x ON x.key = o.key WHERE NOT x.wanted)",
-        *_strangers(shape),
+    ]
+
+
+def _memberships(shape: Shape, *, doubt: bool) -> list[str]:
+    """Return statements for what changed memberships need of records, unchanged ones too."""
+    ks = ", ".join(f"d.{k}" for k in shape.ks)
+    identity = shape.normalised("d.m")
+    return [
         # identity, now and before, of each key whose membership changes
         f"CREATE OR REPLACE TEMP TABLE who_{shape.id} AS SELECT c.*, d.{shape.ks[0]} IS NOT NULL AS wanted, "
         f"d.m, s.m AS sm, {_elsewhere(shape)} FROM {shape.temp('mchg')} c "
@@ -344,39 +359,8 @@ def _neighbours(shape: Shape) -> list[str]:
         f"FROM {shape.temp('desired')} d JOIN {shape.temp('mwish')} v ON {shape.same_key('d', 'v')} "
         f"WHERE {identity} IN (SELECT {shape.normalised('coalesce(w.sm, w.tried[1].m)')} FROM {shape.temp('who')} w "
         "WHERE NOT w.wanted)",
-        *_strangers_memberships(shape),
-    ]
-
-
-def _strangers(shape: Shape) -> list[str]:
-    """Return statements for records that a partial read did not read: what state says of them must do.
-
-    ``beyond`` has the identities that a record would take and such a one holds; those also keep what leavers held.
-    """
-    if not shape.asked:
-        return []
-    ks = ", ".join(f"s.{k}" for k in shape.ks)
-    return [
-        f"CREATE OR REPLACE TEMP TABLE stranger_{shape.id} AS SELECT {ks}, {shape.normalised('s.m')} AS i "
-        f"FROM ({snapshot(shape)}) s ANTI JOIN {shape.asked} o ON {shape.same_key('s', 'o')} "
-        f"WHERE {shape.normalised('s.m')} IN (SELECT i FROM {shape.temp('delta')} WHERE wanted UNION "
-        f"SELECT i FROM {shape.temp('olds')})",
-        f"CREATE OR REPLACE TEMP TABLE beyond_{shape.id} AS SELECT x.key FROM {shape.temp('delta')} x "
-        f"WHERE x.wanted AND (NOT x.known OR x.i IS DISTINCT FROM x.si OR x.pend) "
-        f"AND x.i IN (SELECT i FROM {shape.temp('stranger')})",
-        f"INSERT INTO {shape.temp('holders')} BY NAME SELECT s.* FROM {shape.temp('stranger')} s "
-        f"WHERE s.i IN (SELECT o.i FROM {shape.temp('olds')} o JOIN {shape.temp('delta')} x ON x.key = o.key "
-        "WHERE NOT x.wanted)",
-    ]
-
-
-def _strangers_memberships(shape: Shape) -> list[str]:
-    """Return the statement that keeps a leaver's memberships which such a record has at the same identity."""
-    if not shape.asked or not shape.stored:
-        return []
-    return [
-        f"INSERT INTO {shape.temp('takes')} BY NAME SELECT DISTINCT s.i, v.cohort FROM {shape.temp('stranger')} s "
-        f"JOIN {shape.table('members')} v ON {shape.same_key('s', 'v')}"
+        *strangers.memberships(shape),
+        *_carried_there(shape, doubt=doubt),
     ]
 
 

@@ -9,9 +9,26 @@ from revetl.diff.differing import snapshot
 from revetl.diff.shape import Shape
 
 
-def pairs(shape: Shape) -> str:
-    """Return the statement that makes ``pair``: the changed keys, what is wanted (``f…``) and what stands (``s…``)."""
-    return f"CREATE OR REPLACE TEMP TABLE pair_{shape.id} AS {_pair(shape, shape.temp('changed'))}"
+def pairs(shape: Shape) -> list[str]:
+    """Return statements that make ``pair``, changed keys, what is wanted (``f…``), what stands (``s…``), and ``met``.
+
+    That has, for changed keys (``c…``), others at the identity that they come to, stay at, or are renamed away from
+    (``n`` = 1). Only where somebody comes or goes is the snapshot read again.
+    """
+    cs = [f"c{n}" for n in range(len(shape.ks))]
+    both = list(zip(shape.ks, cs, strict=True))
+    mine, theirs = ", ".join(f"x.{k} AS {c}" for k, c in both), ", ".join(f"h.{k}" for k in shape.ks)
+    pair = shape.temp("pair")
+    at = f"SELECT {', '.join(shape.ks)}, {shape.normalised('m')} AS i FROM ({snapshot(shape)})"
+    moving = f"FROM {pair} x WHERE x.i IS DISTINCT FROM x.si"
+    places = f"SELECT {mine}, x.i, 0 AS n {moving} UNION ALL SELECT {mine}, x.si, 1 {moving} AND x.wanted"
+    return [
+        f"CREATE OR REPLACE TEMP TABLE pair_{shape.id} AS {_pair(shape, shape.temp('changed'))}",
+        f"CREATE OR REPLACE TEMP TABLE met_{shape.id} AS SELECT {', '.join(f'p.{c}' for c in cs)}, {theirs}, p.n "
+        f"FROM ({places}) p JOIN ({at}) h ON h.i = p.i AND NOT ({' AND '.join(f'h.{k} = p.{c}' for k, c in both)}) "
+        f"UNION ALL SELECT {mine}, {theirs}, 0 FROM {pair} x JOIN {pair} h ON h.si = x.si "
+        f"AND NOT ({shape.same_key('h', 'x')}) WHERE x.wanted AND x.i = x.si",
+    ]
 
 
 def _pair(shape: Shape, source: str) -> str:
@@ -31,28 +48,19 @@ def _pair(shape: Shape, source: str) -> str:
 
 
 def rivals(shape: Shape) -> list[str]:
-    """Return statements that make ``rival``: for changed keys (``c…``), what other records have at their identity.
+    """Return statements that make ``rival``: for changed keys (``c…``), what the records that they met have.
 
-    That is the identity they come to, stay at, or are renamed away from (``n`` = 1): two records that met at one are
-    one there, and whoever is renamed first takes along what the other had. Who stays behind then has changed, too.
-    Only where somebody comes or goes is the snapshot read again. Few find another, so identities alone are compared
-    first, and whole records fetched for those few.
+    Two records that met at an identity are one there, and whoever is renamed first takes along what the other had. Who
+    stays behind then has changed, too. Few find another, so whole records are fetched for those few.
     """
     cs = [f"c{n}" for n in range(len(shape.ks))]
     both = list(zip(shape.ks, cs, strict=True))
-    mine, theirs = ", ".join(f"x.{k} AS {c}" for k, c in both), ", ".join(f"h.{k}" for k in shape.ks)
     pair, met = shape.temp("pair"), shape.temp("met")
-    at = f"SELECT {', '.join(shape.ks)}, {shape.normalised('m')} AS i FROM ({snapshot(shape)})"
-    moving = f"FROM {pair} x WHERE x.i IS DISTINCT FROM x.si"
-    places = f"SELECT {mine}, x.i, 0 AS n {moving} UNION ALL SELECT {mine}, x.si, 1 {moving} AND x.wanted"
     held = ", ".join(f"any_value(s.{column} ORDER BY o.n) AS {column}" for column in (shape.ks[0], *shape.fs))
     turned = ", ".join([*(f"{k} AS {c}" for k, c in both), *(f"{c} AS {k}" for k, c in both)])
     return [
-        f"CREATE OR REPLACE TEMP TABLE met_{shape.id} AS SELECT {', '.join(f'p.{c}' for c in cs)}, {theirs}, p.n "
-        f"FROM ({places}) p JOIN ({at}) h ON h.i = p.i AND NOT ({' AND '.join(f'h.{k} = p.{c}' for k, c in both)}) "
-        f"UNION ALL SELECT {mine}, {theirs}, 0 FROM {pair} x JOIN {pair} h ON h.si = x.si "
-        f"AND NOT ({shape.same_key('h', 'x')}) WHERE x.wanted AND x.i = x.si",
-        f"CREATE OR REPLACE TEMP TABLE stay_{shape.id} AS SELECT DISTINCT {theirs}, true AS wanted, true AS known "
+        f"CREATE OR REPLACE TEMP TABLE stay_{shape.id} AS SELECT DISTINCT {', '.join(f'h.{k}' for k in shape.ks)}, "
+        f"true AS wanted, true AS known "
         f"FROM (FROM {met} WHERE n = 1) h SEMI JOIN {shape.temp('desired')} d ON {shape.same_key('d', 'h')} "
         f"ANTI JOIN {shape.temp('changed')} c ON {shape.same_key('c', 'h')}",
         f"INSERT INTO {shape.temp('changed')} FROM {shape.temp('stay')}",

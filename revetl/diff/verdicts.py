@@ -129,19 +129,24 @@ def chains(shape: Shape) -> list[str]:
     ]
 
 
-def predecessors(shape: Shape) -> list[str]:
-    """Return statements that make changes wait whose predecessor, by key or by identity, cannot go."""
+def predecessors(shape: Shape, *, moves: bool = True) -> list[str]:
+    """Return statements that make changes wait whose predecessor cannot go: by key or, if any ``moves``, identity."""
     changes = shape.temp("changes")
     wait = "verdict = 'waiting', code = 'PREDECESSOR', reason = 'an earlier change that it depends on was rejected'"
+    own = (
+        f"UPDATE {changes} SET {wait} WHERE verdict IS NULL AND early IS NOT TRUE "
+        f"AND op IN ('identity', 'upsert', 'join') AND key IN "
+        f"(SELECT key FROM {changes} WHERE verdict IS NOT NULL AND op IN ('identity', 'upsert'))"
+    )
+    if not moves:
+        return [own]
     staying = (  # who should move out but does not in this run: refused, not due, no canary
         f"{shape.temp('olds')} o JOIN {shape.temp('delta')} x ON x.key = o.key AND x.i <> o.i "
         f"ANTI JOIN (SELECT key, bi FROM {changes} WHERE op = 'identity' AND verdict IS NULL) c "
         "ON c.key = o.key AND c.bi = o.i WHERE x.wanted AND NOT o.taken"
     )
     return [
-        f"UPDATE {changes} SET {wait} WHERE verdict IS NULL AND early IS NOT TRUE "
-        f"AND op IN ('identity', 'upsert', 'join') AND key IN "
-        f"(SELECT key FROM {changes} WHERE verdict IS NOT NULL AND op IN ('identity', 'upsert'))",
+        own,
         # that one is in the way of who follows, and that one of the next
         f"CREATE OR REPLACE TEMP TABLE stuck_{shape.id} AS WITH RECURSIVE stuck AS (SELECT o.i FROM {staying} UNION "
         f"SELECT c.bi FROM {changes} c JOIN stuck s ON s.i = c.i WHERE c.op = 'identity') SELECT i FROM stuck",

@@ -48,7 +48,6 @@ class Inspection:
 class _Read:
     plan: SyncPlan
     shaped: Shaped
-    stored: StoredSync | None
     rows: int
     marks: Marks | None = None
 
@@ -183,7 +182,7 @@ def _read_one(session: Session, plan: SyncPlan, reading: _Reading, number: int, 
             rows = alike
         if isinstance(rows, int):
             marks = recent.marks_of(session, plan, tables, None if session.spelling else read)
-            return _Read(plan, shaped, load_sync(store, plan.name), rows, marks)
+            return _Read(plan, shaped, rows, marks)
         held = rows
     found.stopped[plan.name] = held
     return None

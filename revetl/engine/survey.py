@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from revetl.contract import Destination
-from revetl.diff import changes, delta, desired, guard, likeness, verdicts
+from revetl.diff import changes, delta, desired, guard, likeness, meeting, stirring, verdicts
 from revetl.diff.shape import Shape
+from revetl.diff.stirring import Stir
 from revetl.encode import Encoding
 from revetl.engine import staging, usual
 from revetl.engine.counting import calls
@@ -96,8 +97,11 @@ def read(
             doubt=doubt,
         )
     )
-    differs = detailed or store.one(delta.differ(shape))
-    store.run_all(delta.details(shape, doubt=doubt) if differs else [delta.none(shape)])
+    if detailed or store.one(delta.differ(shape)):
+        store.run_all(meeting.pairs(shape))
+        store.run_all(delta.details(shape, Stir(doubt, *store.rows(stirring.asked(shape))[0])))
+    else:
+        store.run_all([delta.none(shape)])
     wanted = int(store.one(delta.count(shape)))
     found = _duplicates(plan, shaped, store, wanted) or _double_members(plan, shape, store)
     return found or (counted.wanted if counted else wanted)
@@ -171,23 +175,25 @@ def judge(
     """Turn the differences into changes numbered from ``first``: verdicts, guards, canary, order."""
     store, shape = request.store, shaped.shape
     spelt = staging.encodings(plan, shape, destination, remote)
-    store.run_all(changes.statements(plan, shape))
+    moves, members = store.rows(stirring.judged(shape))[0]
+    store.run_all(changes.statements(plan, shape, moves=moves, members=members))
     gone = leave_out(store, plan.entity, shape, request.ring, "changes") if request.ring else 0
     now = quote_text(request.now.isoformat()) + "::TIMESTAMPTZ"
     store.con.execute(verdicts.refuse(shape, staging.refusal(shape, spelt)))
-    members = staging.member_refusal(shape, spelt)
-    if members is not None:
-        store.con.execute(verdicts.refuse_members(shape, members))
-    store.con.execute(verdicts.digest(shape, shaped.version))
-    store.run_all([*verdicts.strangers(shape), *verdicts.chains(shape)])
-    store.run_all(verdicts.frozen(shape, now, retry=request.retry))
+    carried = staging.member_refusal(shape, spelt)
+    if carried is not None and members:
+        store.con.execute(verdicts.refuse_members(shape, carried))
+    refused = store.one("SELECT count(*) FROM revetl_state.rejected WHERE sync = ?", [plan.name])
+    store.run_all([verdicts.digest(shape, shaped.version)] if refused else [])
+    store.run_all([*verdicts.strangers(shape), *(verdicts.chains(shape) if moves else [])])
+    store.run_all(verdicts.frozen(shape, now, retry=request.retry) if refused else [verdicts.none_frozen(shape)])
     store.con.execute(verdicts.busy(shape))
-    store.run_all(verdicts.predecessors(shape))
+    store.run_all(verdicts.predecessors(shape, moves=moves))
     counts = usual.counted(plan, shape, store)
     held = tuple(_guards(plan, shape, request, counts))
     if any(h.stops for h in held):
         store.con.execute(f"DELETE FROM {shape.temp('changes')} WHERE early IS NOT TRUE")  # nobody's no is held
-    _canary(shape, request)
+    _canary(shape, request, moves=moves)
     store.run_all(verdicts.order(shape, first))
     total = store.one(f"SELECT count(*) FROM {shape.temp('changes')}")
     preview = replace(
@@ -246,7 +252,7 @@ def _guards(plan: SyncPlan, shape: Shape, request: Request, counts: Mapping[str,
     return found
 
 
-def _canary(shape: Shape, request: Request) -> None:
+def _canary(shape: Shape, request: Request, *, moves: bool) -> None:
     """Keep only the keys that ``--keys`` or ``--limit`` let through."""
     store, table = request.store, shape.temp("changes")
     if request.keys and shape.whole:
@@ -259,7 +265,7 @@ def _canary(shape: Shape, request: Request) -> None:
             f"WHERE local IS NULL AND verdict IS NULL ORDER BY key LIMIT {int(request.limit)})"
         )
     if request.keys or request.limit is not None:
-        store.run_all(verdicts.predecessors(shape))  # of those that were left out
+        store.run_all(verdicts.predecessors(shape, moves=moves))  # of those that were left out
 
 
 def _preview(
@@ -315,10 +321,10 @@ def _samples(shape: Shape, store: Store) -> list[Sample]:
         for slot in shape.slots
     )
     rows = store.rows(
-        f"SELECT c.key, c.op, c.cause, c.cohort{', ' if fields else ''}{fields} FROM {shape.temp('changes')} c "
-        f"LEFT JOIN {shape.temp('delta')} x ON x.key = c.key AND c.op IN ('upsert', 'identity') "
-        f"WHERE c.local IS NULL AND c.verdict IS NULL "
-        f"QUALIFY row_number() OVER (PARTITION BY c.op, c.cause ORDER BY c.seq) <= {SAMPLES} ORDER BY c.seq"
+        f"SELECT c.key, c.op, c.cause, c.cohort{', ' if fields else ''}{fields} FROM "
+        f"(FROM {shape.temp('changes')} WHERE local IS NULL AND verdict IS NULL "
+        f"QUALIFY row_number() OVER (PARTITION BY op, cause ORDER BY seq) <= {SAMPLES}) c "
+        f"LEFT JOIN {shape.temp('delta')} x ON x.key = c.key AND c.op IN ('upsert', 'identity') ORDER BY c.seq"
     )
     return [_sample(shape, row) for row in rows]
 
