@@ -100,7 +100,9 @@ def _feed(
     if survey.preview.changes:
         remote.pin_account(store, plan, line, destination, sender, stored)
         prepared = remote.prepare(store, plan, line, destination, sender, stored)
-    stage = staging.stage_of(plan, shape, destination, survey.spelt, outbox.run, session.mask, survey.span)
+    refused = bool(store.one(f"SELECT 1 FROM {shape.temp('changes')} WHERE verdict IS NOT NULL LIMIT 1"))
+    span = survey.span
+    stage = staging.stage_of(plan, shape, destination, survey.spelt, outbox.run, session.mask, span, refused=refused)
     after = frozenset(link.target for link in plan.links).intersection(ahead)
     upsert = _looking_first(plan, line, destination, stored, prepared)
     done = f"SELECT seq FROM {shape.temp('changes')} WHERE implied AND verdict IS NULL AND seq IS NOT NULL"
@@ -121,7 +123,12 @@ def _looking_first(
 
 
 def settle(session: Session, done: Executed, run: str, *, canary: bool) -> None:
-    """After the run's close: what is settled now about whole syncs, not about single changes."""
+    """After the run's close: what is settled now about whole syncs, not about single changes; one commit."""
+    with session.store.transaction():
+        _settle(session, done, run, canary=canary)
+
+
+def _settle(session: Session, done: Executed, run: str, *, canary: bool) -> None:
     store, made = session.store, session.workspace.project.generated_at
     for survey in done.sent:
         plan, shape = survey.plan, survey.shape
@@ -178,11 +185,13 @@ def _settled(session: Session, survey: Survey) -> bool:
 def _tidy(session: Session, survey: Survey, name: str) -> None:
     """Forget rejections that no change stands behind any more, and list who has no match value."""
     shape, store = survey.shape, session.store
-    store.con.execute(
-        f"DELETE FROM revetl_state.rejected AS r WHERE r.sync = '{name}' AND NOT EXISTS (SELECT 1 FROM "
-        f"{shape.temp('changes')} c WHERE c.key = r.key AND c.op = r.op AND c.cohort IS NOT DISTINCT FROM r.cohort) "
-        f"AND NOT EXISTS (SELECT 1 FROM {shape.temp('frozen')} z WHERE z.key = r.key)"
-    )
+    if store.one("SELECT count(*) FROM revetl_state.rejected WHERE sync = ?", [survey.plan.name]):
+        store.con.execute(
+            f"DELETE FROM revetl_state.rejected AS r WHERE r.sync = '{name}' AND NOT EXISTS (SELECT 1 FROM "
+            f"{shape.temp('changes')} c WHERE c.key = r.key AND c.op = r.op "
+            "AND c.cohort IS NOT DISTINCT FROM r.cohort) "
+            f"AND NOT EXISTS (SELECT 1 FROM {shape.temp('frozen')} z WHERE z.key = r.key)"
+        )
     store.con.execute(f"DELETE FROM revetl_state.waiting_links WHERE sync = '{name}'")
     if shape.links:
         store.con.execute(

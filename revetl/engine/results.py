@@ -33,6 +33,8 @@ def outcomes(store: Store) -> Mapping[str, Mapping[str, int]]:
     found: dict[str, dict[str, int]] = {}
     for sync, status, count in store.rows("SELECT sync, status, count(*) FROM final WHERE local IS NULL GROUP BY ALL"):
         found.setdefault(sync, {})[status] = count
+    if not any("rejected" in counts for counts in found.values()):
+        return found
     for sync, count in store.rows(
         "SELECT f.sync, count(*) FROM final f JOIN revetl_state.rejected r ON r.sync = f.sync AND r.key = f.key "
         "AND r.op = f.op AND r.cohort IS NOT DISTINCT FROM f.cohort "

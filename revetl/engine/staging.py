@@ -206,14 +206,22 @@ def stage_of(
     run: str,
     mask: Masking,
     span: tuple[int, int],
+    *,
+    refused: bool,
 ) -> Stage:
-    """Return the statements that put the numbered changes of a sync into the outbox, chunk by chunk."""
+    """Return the statements that put the numbered changes of a sync into the outbox, chunk by chunk.
+
+    ``refused``: some have a verdict already.
+    """
     body, record = _texts(plan, shape, destination, spelt, mask)
     some = "WHERE seq BETWEEN {lo} AND {hi}"
     chunk = f"FROM {shape.temp('ready')} {some}"
     name, ms = quote_text(plan.name), ", ".join((*shape.ks, *shape.ms))
     values, after = ", ".join((*shape.ks, *shape.fs)), shape.table("after")
     joins = f"; INSERT INTO {after} (seq, {ms}) SELECT seq, {ms} {chunk} AND op = 'join'" if shape.memberships else ""
+    verdicts = _literal(
+        f"INSERT INTO {STATE}.exceptions SELECT {quote_text(run)}, seq, verdict, code, reason, now(), NULL, NULL "
+    )
     return Stage(
         sync=plan.name,
         lo=span[0],
@@ -226,10 +234,7 @@ def stage_of(
         )
         + chunk,
         after=f"INSERT INTO {after} (seq, m, {values}) SELECT seq, after_m, {values} {chunk} AND op = 'upsert'{joins}",
-        verdicts=_literal(
-            f"INSERT INTO {STATE}.exceptions SELECT {quote_text(run)}, seq, verdict, code, reason, now(), NULL, NULL "
-        )
-        + f"{chunk} AND verdict IS NOT NULL",
+        verdicts=f"{verdicts}{chunk} AND verdict IS NOT NULL" if refused else None,
     )
 
 

@@ -94,14 +94,21 @@ def _final(store: Store, run: str, unsettled: str) -> None:
             f"WHERE o.run = '{run}'",
         ]
     )
+    if store.one("SELECT count(*) FROM final WHERE status = 'local'"):
+        _dependent(store)
+
+
+def _dependent(store: Store) -> None:
+    """Let a local change stand only if what it depends on was delivered.
+
+    That is its key's other changes, and the record, or the membership, to which an identity was handed over.
+    """
     for (name,) in store.rows("SELECT DISTINCT sync FROM final WHERE local = 'handed_over' ORDER BY sync"):
         sync = load_sync(store, name)
         if sync is not None:
             _heirless(store, sync, quote_text(name))
     store.run_all(
         [
-            # a local change stands only if what it depends on was delivered: its key's other changes, and the
-            # record, or the membership, to which an identity was handed over
             "CREATE OR REPLACE TEMP TABLE undone AS SELECT DISTINCT sync, key, op, cohort, i FROM final "
             "WHERE status NOT IN ('delivered', 'local')",
             "UPDATE final SET status = 'waiting' WHERE local = 'handed_over' AND op = 'part' AND status = 'local' "
@@ -137,8 +144,10 @@ def _apply(store: Store, run: str, sync: StoredSync, late_apply: float) -> None:
     """Move one sync's snapshot forward by what was delivered, and remember what was not."""
     name = sync.sync.replace("'", "''")
     done = f"(SELECT * FROM final WHERE sync = '{name}' AND status IN ('delivered', 'local'))"
-    _records(store, run, sync, done)
-    _members(store, run, sync, done)
+    ops = frozenset(row[0] for row in store.rows(f"SELECT DISTINCT op FROM {done}"))
+    _records(store, run, sync, done, ops)
+    if not ops.isdisjoint({"join", "part", "leave"}):
+        _members(store, run, sync, done)
     _remote(store, name, done)
     _pending(store, run, sync, name, late_apply)
     _follow(store, name)
@@ -162,27 +171,31 @@ def _same(sync: StoredSync, left: str, right: str) -> str:
     return " AND ".join(f"{left}.k{n} = {right}.k{n}" for n in range(len(sync.keys)))
 
 
-def _records(store: Store, run: str, sync: StoredSync, done: str) -> None:
+def _records(store: Store, run: str, sync: StoredSync, done: str, ops: frozenset[str]) -> None:
     snap, ks = f"{STATE}.snap_{sync.id}", ", ".join(f"k{n}" for n in range(len(sync.keys)))
     match_slots = [f.ordinal for f in sync.fields if not f.orphan]
     columns = ["m", *(f"f{n}" for n in sorted(match_slots))]
     orphans = [f"f{f.ordinal}" for f in sync.fields if f.orphan]
-    store.run_all(
-        [
-            # the identity moved even where the fields' own change was refused
-            f"UPDATE {snap} AS s SET m = d.m FROM (SELECT {_keys(sync, 'key')}, arg_max(m, seq) AS m FROM {done} "
-            f"WHERE op = 'identity' GROUP BY key) d WHERE {_same(sync, 's', 'd')}",
-            f"CREATE OR REPLACE TEMP TABLE landed AS SELECT a.seq, {ks} FROM {STATE}.after_{sync.id} a "
-            f"JOIN {done} d ON d.seq = a.seq AND d.op = 'upsert'",
-            *_orphaned(run, sync.fields, ks, f"{snap} JOIN landed d USING ({ks})"),
-            f"DELETE FROM {snap} AS s USING landed d WHERE {_same(sync, 's', 'd')}",
-            f"INSERT INTO {snap} ({', '.join([ks, *columns, *orphans])}) SELECT {ks}, "
-            f"{', '.join([*(f'a.{c}' for c in columns), *(f'o.{c}' for c in orphans)])} FROM {STATE}.after_{sync.id} a "
-            f"SEMI JOIN landed USING (seq){f' LEFT JOIN orphaned o USING ({ks})' if orphans else ''}",
-            f"DELETE FROM {snap} AS s USING (SELECT {_keys(sync, 'key')} FROM {done} WHERE op = 'leave') d "
-            f"WHERE {_same(sync, 's', 'd')}",
-        ]
+    # the identity moved even where the fields' own change was refused
+    moved = (
+        f"UPDATE {snap} AS s SET m = d.m FROM (SELECT {_keys(sync, 'key')}, arg_max(m, seq) AS m FROM {done} "
+        f"WHERE op = 'identity' GROUP BY key) d WHERE {_same(sync, 's', 'd')}"
     )
+    landed = [
+        f"CREATE OR REPLACE TEMP TABLE landed AS SELECT a.seq, {ks} FROM {STATE}.after_{sync.id} a "
+        f"JOIN {done} d ON d.seq = a.seq AND d.op = 'upsert'",
+        *_orphaned(run, sync.fields, ks, f"{snap} JOIN landed d USING ({ks})"),
+        f"DELETE FROM {snap} AS s USING landed d WHERE {_same(sync, 's', 'd')}",
+        f"INSERT INTO {snap} ({', '.join([ks, *columns, *orphans])}) SELECT {ks}, "
+        f"{', '.join([*(f'a.{c}' for c in columns), *(f'o.{c}' for c in orphans)])} FROM {STATE}.after_{sync.id} a "
+        f"SEMI JOIN landed USING (seq){f' LEFT JOIN orphaned o USING ({ks})' if orphans else ''}",
+    ]
+    left = (
+        f"DELETE FROM {snap} AS s USING (SELECT {_keys(sync, 'key')} FROM {done} WHERE op = 'leave') d "
+        f"WHERE {_same(sync, 's', 'd')}"
+    )
+    steps = {"identity": [moved], "upsert": landed, "leave": [left]}
+    store.run_all([statement for op, statements in steps.items() if op in ops for statement in statements])
 
 
 def _orphaned(run: str, fields: Sequence[StoredField], keys: str, rows: str) -> list[str]:
@@ -231,12 +244,14 @@ def _remote(store: Store, name: str, done: str) -> None:
     """Remember ids, and whether revetl created the record: once true it stays so until the record is gone."""
     store.run_all(
         [
-            "CREATE OR REPLACE TEMP TABLE ids AS SELECT d.sync, d.key, "
+            "CREATE OR REPLACE TEMP TABLE ids AS SELECT sync, key, remote_id, created FROM (SELECT d.sync, d.key, "
+            "any_value(r.remote_id) AS known_id, any_value(r.created) AS known, "
             "coalesce(arg_max(d.new_id, d.seq), any_value(r.remote_id)) AS remote_id, "
             "coalesce(bool_or(r.created), false) OR coalesce(bool_or(d.new_created), false) AS created "
             f"FROM {done} d LEFT JOIN {STATE}.remote r ON r.sync = d.sync AND r.key = d.key "
             "WHERE d.op IN ('upsert', 'identity', 'join') AND d.status = 'delivered' "
-            "GROUP BY d.sync, d.key HAVING bool_or(d.op = 'upsert') OR max(d.new_id) IS NOT NULL",
+            "GROUP BY d.sync, d.key HAVING bool_or(d.op = 'upsert') OR max(d.new_id) IS NOT NULL) "
+            "WHERE remote_id IS DISTINCT FROM known_id OR created IS DISTINCT FROM known",
             f"DELETE FROM {STATE}.remote AS r USING ids i WHERE r.sync = i.sync AND r.key = i.key",
             f"INSERT INTO {STATE}.remote SELECT * FROM ids",
             f"DELETE FROM {STATE}.remote AS r USING (SELECT key FROM {done} WHERE op = 'leave' "

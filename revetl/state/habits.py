@@ -20,12 +20,9 @@ def load_habits(store: Reads, sync: str) -> tuple[Habit, ...]:
 
 
 def save_habit(store: Store, sync: str, run: str, counts: Mapping[str, int], *, whole: bool) -> None:
-    """Keep what a run found, and forget the oldest."""
+    """Keep what a run found, and forget the oldest; the caller commits it."""
     row = [sync, run, store.clock(), whole, json.dumps(dict(counts))]
-    with store.transaction():
-        store.con.execute(f"INSERT INTO {STATE}.habits VALUES (?, ?, ?, ?, ?)", row)
-        oldest = store.one(
-            f"SELECT ts FROM {STATE}.habits WHERE sync = ? ORDER BY ts DESC LIMIT 1 OFFSET {KEPT}", [sync]
-        )
-        if oldest is not None:
-            store.con.execute(f"DELETE FROM {STATE}.habits WHERE sync = ? AND ts <= ?", [sync, oldest])
+    store.con.execute(f"INSERT INTO {STATE}.habits VALUES (?, ?, ?, ?, ?)", row)
+    oldest = store.one(f"SELECT ts FROM {STATE}.habits WHERE sync = ? ORDER BY ts DESC LIMIT 1 OFFSET {KEPT}", [sync])
+    if oldest is not None:
+        store.con.execute(f"DELETE FROM {STATE}.habits WHERE sync = ? AND ts <= ?", [sync, oldest])

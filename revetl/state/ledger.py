@@ -50,6 +50,9 @@ def write_file(store: Store, run: str, identity: Callable[[str], str] = str, sea
 
     ``final`` (made by :mod:`revetl.state.close`) has the outcome of every change of the run.
     """
+    told = "f.local IS DISTINCT FROM 'quiet' AND coalesce(f.code, '') NOT IN ('PREDECESSOR', 'IMPLIED')"
+    if not store.one(f"SELECT 1 FROM final f WHERE {told} LIMIT 1"):
+        return None
     if seal is not None:
         _seal(store, run, seal)
     said = "coalesce(o.record, o.body)"
@@ -61,11 +64,8 @@ def write_file(store: Store, run: str, identity: Callable[[str], str] = str, sea
         f"CASE WHEN f.kept IS NULL THEN {said} ELSE CAST(json_merge_patch({said}, f.kept) AS VARCHAR) END "
         'AS "values", '
         "f.status AS outcome, f.code, f.reason, f.http_status, f.request_id "
-        f"FROM {STATE}.outbox o JOIN final f ON f.seq = o.seq WHERE o.run = '{run}' "
-        "AND f.local IS DISTINCT FROM 'quiet' AND coalesce(f.code, '') NOT IN ('PREDECESSOR', 'IMPLIED') "
+        f"FROM {STATE}.outbox o JOIN final f ON f.seq = o.seq WHERE o.run = '{run}' AND {told}"
     )
-    if not store.one(f"SELECT 1 FROM ({select}) LIMIT 1"):
-        return None
     directory = store.ledger
     if directory is None:
         exists = store.one("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'ledger_rows'")

@@ -29,12 +29,11 @@ def load_marks(store: Reads, sync: str) -> Marks | None:
 
 
 def save_marks(store: Store, sync: str, marks: Marks) -> None:
-    """Advance the marks of a sync: everything up to them is settled."""
-    with store.transaction():
-        store.con.execute(f"DELETE FROM {STATE}.marks WHERE sync = ?", [sync])
-        for model, mark in marks.at.items():
-            row = [sync, model, mark, marks.whole_at, marks.version]
-            store.con.execute(f"INSERT INTO {STATE}.marks VALUES (?, ?, ?, ?, ?)", row)
+    """Advance the marks of a sync: everything up to them is settled; the caller commits it."""
+    store.con.execute(f"DELETE FROM {STATE}.marks WHERE sync = ?", [sync])
+    for model, mark in marks.at.items():
+        row = [sync, model, mark, marks.whole_at, marks.version]
+        store.con.execute(f"INSERT INTO {STATE}.marks VALUES (?, ?, ?, ?, ?)", row)
 
 
 def forget_marks(store: Store, sync: str | None = None) -> None:

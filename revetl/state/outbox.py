@@ -34,7 +34,7 @@ class Stage:
     done: str  # drops it again
     outbox: str  # INSERT INTO outbox
     after: str  # INSERT INTO after_<id>
-    verdicts: str  # INSERT INTO exceptions: what is refused before it is sent
+    verdicts: str | None = None  # INSERT INTO exceptions: what is refused before it is sent, if anything is
 
 
 class Outbox:
@@ -80,7 +80,7 @@ class Outbox:
             self.store.con.execute(stage.ready.format(lo=lo, hi=lo + chunks * self.chunk - 1))
         self.store.crash("before_intent")
         with self.store.transaction():
-            for statement in (stage.outbox, stage.after, stage.verdicts):
+            for statement in filter(None, (stage.outbox, stage.after, stage.verdicts)):
                 self.store.con.execute(statement.format(lo=lo, hi=hi))
             self.store.set_meta("seq", str(max(hi, self.store.last_seq())))
         self.store.crash("after_intent")

@@ -255,7 +255,7 @@ class Store:
 
     def chain_end(self) -> str:
         """Return the hash at the end of the ledger's chain."""
-        return self.one(f"SELECT hash FROM {STATE}.chain ORDER BY n DESC LIMIT 1") or GENESIS
+        return self.one(f"SELECT arg_max(hash, n) FROM {STATE}.chain") or GENESIS
 
     def tick(self) -> None:
         """Give a number to no change: a copy of the state from before this transaction is behind the next head."""

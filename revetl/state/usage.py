@@ -31,5 +31,7 @@ def spent(used: Used, account: str, limit: Limit, now: float) -> int:
 
 def write_usage(store: Store, used: Used) -> None:
     """Keep what was used; accounts that this run did not touch keep theirs."""
-    merged = {**read_usage(store), **{account: dict(limits) for account, limits in used.items()}}
-    store.set_meta("usage", json.dumps(merged))
+    known = read_usage(store)
+    merged = {**known, **{account: dict(limits) for account, limits in used.items()}}
+    if merged != known:
+        store.set_meta("usage", json.dumps(merged))

@@ -72,13 +72,13 @@ def partial_fields(patch: pytest.MonkeyPatch) -> None:
 
 def archives_the_heir(patch: pytest.MonkeyPatch) -> None:
     """A leave removes the record at an identity that another key has just taken over."""
-    plain = delta._neighbours
+    plain = delta._rivalry
 
-    def neighbours(shape: Shape) -> list[str]:
+    def rivalry(shape: Shape) -> list[str]:
         found = plain(shape)
         return [f"{sql} AND false" if "holders_" in sql.split(" AS ")[0] else sql for sql in found]
 
-    patch.setattr(delta, "_neighbours", neighbours)
+    patch.setattr(delta, "_rivalry", rivalry)
 
 
 def sent_before_committed(patch: pytest.MonkeyPatch) -> None:
