@@ -6,7 +6,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-YOUNG = 20_000
+YOUNG = 100_000
 """Objects made and not yet dropped at which Python looks for cycles among them; its own number is 700."""
 
 
