@@ -333,6 +333,8 @@ def moved(shaped: Shaped, stored: StoredSync | None) -> str | None:
 def persist(store: Store, plan: SyncPlan, shaped: Shaped, stored: StoredSync | None, destination: Destination) -> Shape:
     """Write the shape into state (new tables, new columns) and return it as stored."""
     shape = shaped.shape
+    if stored is not None and _stands(shaped, stored):
+        return shape
     with store.transaction():
         if stored is None:
             stored = StoredSync(
@@ -352,6 +354,15 @@ def persist(store: Store, plan: SyncPlan, shaped: Shaped, stored: StoredSync | N
         set_sync(store, shape.id, flow=shaped.version, relations=json.dumps(dict(shaped.relations)))
     slots, members = (tuple(replace(s, stored=True) for s in some) for some in (shape.slots, shape.memberships))
     return replace(shape, stored=True, slots=slots, memberships=members)
+
+
+def _stands(shaped: Shaped, stored: StoredSync) -> bool:
+    """Return whether state has the shape as it is."""
+    slots = (*shaped.shape.slots, *shaped.shape.memberships)
+    mapped = {slot.ordinal: _stored(slot) for slot in slots if slot.property}
+    known = {field.ordinal: field for field in (*stored.fields, *stored.memberships) if not field.orphan}
+    same = mapped == known and (stored.flow, stored.relations) == (shaped.version, shaped.relations)
+    return same and not shaped.retyped and all(slot.stored for slot in slots)
 
 
 def settle(store: Store, shape: Shape, destination: Destination, rows: int, *, complete: bool) -> None:
