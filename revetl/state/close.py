@@ -12,10 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 from revetl.sqltext import quote_text
-from revetl.state import ledger, optouts
+from revetl.state import ledger, optouts, refusals
 from revetl.state.doubting import doubt_some
 from revetl.state.journal import REPEATED
 from revetl.state.layout import StoredField, StoredSync, load_sync
@@ -24,10 +23,6 @@ from revetl.state.outbox import leave_running
 from revetl.state.schema import STATE
 from revetl.state.store import Store
 from revetl.types import CONSENT, EMPTY
-
-# Growing gaps between tries of a change that is refused again and again: 1 h, 2 h, 4 h … 7 d.
-FIRST_GAP, LAST_GAP = timedelta(hours=1), timedelta(days=7)
-
 
 # What the close must know of a change: all but its bodies, which the ledger takes from the outbox itself.
 KEPT = ("run", "seq", "sync", "key", "op", "cohort", "m", "i", "bi", "local")
@@ -152,7 +147,7 @@ def _apply(store: Store, run: str, sync: StoredSync, late_apply: float) -> None:
     _pending(store, run, sync, name, late_apply)
     _follow(store, name)
     _left_behind(store, sync, name)
-    _rejected(store, run, sync, name)
+    refusals.keep(store, run, sync, name)
     store.con.execute(
         f"DELETE FROM {STATE}.after_{sync.id} WHERE seq NOT IN (SELECT seq FROM {STATE}.outbox WHERE run <> '{run}')"
     )
@@ -260,6 +255,34 @@ def _remote(store: Store, name: str, done: str) -> None:
     )
 
 
+# Of a change ``f``, what it is in doubt about; of a doubt ``p`` and changes ``q``, that they are about the same.
+_KIND = "CASE WHEN f.op IN ('join', 'part') THEN 'join' ELSE 'upsert' END"
+_SAME = "p.sync = q.sync AND p.key = q.key AND p.op = q.kind AND p.cohort IS NOT DISTINCT FROM q.cohort"
+_ENDED = "arg_max(f.op IN ('leave', 'part'), f.seq) AS ended"
+
+
+def _answered(store: Store, name: str, late_apply: float) -> None:
+    """Clear doubts that got their clean answer, and note of the others what was asserted last."""
+    clean = (
+        f"SELECT f.sync, f.key, {_KIND} AS kind, f.cohort, max(f.started_at) AS started_at FROM final f "
+        f"WHERE f.sync = '{name}' GROUP BY ALL "
+        "HAVING bool_and(status IN ('delivered', 'local')) AND bool_or(op <> 'identity')"
+    )
+    if not store.one(f"SELECT count(*) FROM {STATE}.pending WHERE sync = '{name}'"):
+        return
+    store.run_all(
+        [
+            f"DELETE FROM {STATE}.pending AS p USING ({clean}) q WHERE {_SAME} "
+            f"AND q.started_at >= p.since + INTERVAL ({late_apply}) SECONDS AND NOT EXISTS (SELECT 1 FROM final f "
+            f"WHERE f.sync = '{name}' AND f.status NOT IN ('delivered', 'local') "
+            "AND (list_contains(p.near, f.i) OR list_contains(p.near, f.bi)))",
+            f"UPDATE {STATE}.pending AS p SET ended = q.ended FROM (SELECT f.sync, f.key, {_KIND} AS kind, f.cohort, "
+            f"{_ENDED} FROM final f WHERE f.sync = '{name}' AND f.status IN ('delivered', 'local', 'unknown') "
+            f"GROUP BY ALL) q WHERE {_SAME}",
+        ]
+    )
+
+
 def _pending(store: Store, run: str, sync: StoredSync, name: str, late_apply: float) -> None:
     """Keep keys of unknown outcome dirty until a run that began ``late_apply`` later gets a clean answer."""
     touched = ", ".join(
@@ -276,40 +299,20 @@ def _pending(store: Store, run: str, sync: StoredSync, name: str, late_apply: fl
         for f in sync.fields
         if f.link is not None
     )
-    kind = "CASE WHEN f.op IN ('join', 'part') THEN 'join' ELSE 'upsert' END"
-    same = "p.sync = q.sync AND p.key = q.key AND p.op = q.kind AND p.cohort IS NOT DISTINCT FROM q.cohort"
-    clean = (
-        f"SELECT f.sync, f.key, {kind} AS kind, f.cohort, max(f.started_at) AS started_at FROM final f "
-        f"WHERE f.sync = '{name}' GROUP BY ALL "
-        "HAVING bool_and(status IN ('delivered', 'local')) AND bool_or(op <> 'identity')"
-    )
-    if store.one(f"SELECT count(*) FROM {STATE}.pending WHERE sync = '{name}'"):
-        store.con.execute(
-            f"DELETE FROM {STATE}.pending AS p USING ({clean}) q WHERE {same} "
-            f"AND q.started_at >= p.since + INTERVAL ({late_apply}) SECONDS AND NOT EXISTS (SELECT 1 FROM final f "
-            f"WHERE f.sync = '{name}' AND f.status NOT IN ('delivered', 'local') "
-            "AND (list_contains(p.near, f.i) OR list_contains(p.near, f.bi)))"
-        )
-    ended = "arg_max(f.op IN ('leave', 'part'), f.seq) AS ended"
-    if store.one(f"SELECT count(*) FROM {STATE}.pending WHERE sync = '{name}'"):
-        store.con.execute(
-            f"UPDATE {STATE}.pending AS p SET ended = q.ended FROM (SELECT f.sync, f.key, {kind} AS kind, f.cohort, "
-            f"{ended} FROM final f WHERE f.sync = '{name}' AND f.status IN ('delivered', 'local', 'unknown') "
-            f"GROUP BY ALL) q WHERE {same}"
-        )
+    _answered(store, name, late_apply)
     doubtful = f"f.sync = '{name}' AND (f.status = 'unknown' OR f.code = '{REPEATED}')"
     if not store.one(f"SELECT count(*) FROM final f WHERE {doubtful}"):
         return
     store.run_all(
         [
-            f"CREATE OR REPLACE TEMP TABLE doubt AS SELECT f.sync, f.key, {kind} AS kind, f.cohort, "
+            f"CREATE OR REPLACE TEMP TABLE doubt AS SELECT f.sync, f.key, {_KIND} AS kind, f.cohort, "
             f"max(f.ts) AS since, '{run}' AS run, "
             f"list_distinct(flatten(list(list_filter(CAST([{touched}] AS INTEGER[]), "
             "lambda n: n IS NOT NULL)))) AS touched, "
             "list({'m': f.m, 'i': f.i}) AS tried, list_filter(list_distinct(list(f.i) || list(f.bi)), "
             "lambda i: i IS NOT NULL) AS near, "
             f"list_distinct(flatten(list(list_filter(CAST([{points}] AS STRUCT(n INTEGER, id VARCHAR)[]), "
-            f"lambda p: p IS NOT NULL)))) AS linked, {ended} FROM final f "
+            f"lambda p: p IS NOT NULL)))) AS linked, {_ENDED} FROM final f "
             f"LEFT JOIN {STATE}.after_{sync.id} a ON a.seq = f.seq "
             f"LEFT JOIN (SELECT *, {sync.key_text()} AS key FROM {STATE}.snap_{sync.id}) s "
             "ON s.key = f.key AND f.op = 'identity' "
@@ -317,8 +320,8 @@ def _pending(store: Store, run: str, sync: StoredSync, name: str, late_apply: fl
             "UPDATE doubt AS q SET touched = list_distinct(q.touched || p.touched), "
             "tried = list_distinct(q.tried || p.tried), near = list_distinct(q.near || p.near), "
             "linked = list_distinct(q.linked || coalesce(p.linked, [])) "
-            f"FROM {STATE}.pending p WHERE {same}",
-            f"DELETE FROM {STATE}.pending AS p USING doubt q WHERE {same}",
+            f"FROM {STATE}.pending p WHERE {_SAME}",
+            f"DELETE FROM {STATE}.pending AS p USING doubt q WHERE {_SAME}",
             f"INSERT INTO {STATE}.pending SELECT * FROM doubt",
         ]
     )
@@ -366,38 +369,3 @@ def _left_behind(store: Store, sync: StoredSync, name: str) -> None:
         f"SEMI JOIN left_behind USING (key) ANTI JOIN (FROM {settled} WHERE op = 'join') USING (key, cohort)"
     )
     doubt_some(store, sync, [key for (key,) in records], [(key, cohort) for key, cohort in members], (), since)
-
-
-def _rejected(store: Store, run: str, sync: StoredSync, name: str) -> None:
-    """Keep what was refused, with a digest of it and the time of its next try."""
-    values = ", ".join(["a.m", *(f"a.f{f.ordinal}" for f in sync.fields if not f.orphan)])
-    carried = ", ".join(f"a.f{f.ordinal}" for f in sync.memberships if not f.orphan)
-    member = (
-        f"WHEN f.op = 'join' THEN f.m || (SELECT CAST(to_json(struct_pack(v := row({carried}))) AS VARCHAR) "
-        f"FROM {STATE}.after_{sync.id} a WHERE a.seq = f.seq) "
-    )
-    version = sync.flow.replace("'", "''")
-    same = "r.sync = f.sync AND r.key = f.key AND r.op = f.op AND r.cohort IS NOT DISTINCT FROM f.cohort"
-    if not store.one(
-        f"SELECT count(*) FILTER (WHERE status = 'rejected') + (SELECT count(*) FROM {STATE}.rejected "
-        f"WHERE sync = '{name}') FROM final WHERE sync = '{name}'"
-    ):
-        return
-    gap, last = int(FIRST_GAP.total_seconds()), int(LAST_GAP.total_seconds())
-    store.run_all(
-        [
-            "CREATE OR REPLACE TEMP TABLE no AS SELECT f.sync, f.key, f.op, f.cohort, max(f.code) AS code, "
-            "max(f.reason) AS reason, "
-            f"any_value(md5(CASE WHEN f.op IN ('upsert', 'identity') THEN (SELECT CAST(to_json(struct_pack("
-            f"v := row({values}))) AS VARCHAR) FROM {STATE}.after_{sync.id} a JOIN final u ON u.seq = a.seq "
-            f"WHERE u.key = f.key AND u.op = 'upsert' LIMIT 1) {member if carried else ''}ELSE f.m END "
-            f"|| '{version}')) AS digest, "
-            "coalesce(any_value(r.since), max(f.ts)) AS since, coalesce(any_value(r.attempts), 0) + 1 AS attempts, "
-            f"max(f.ts) + INTERVAL 1 SECOND * least({last}, {gap} * pow(2, coalesce(any_value(r.attempts), 0))) "
-            f"AS next_at, '{run}' AS run FROM final f LEFT JOIN {STATE}.rejected r ON {same} "
-            f"WHERE f.sync = '{name}' AND f.status = 'rejected' GROUP BY f.sync, f.key, f.op, f.cohort",
-            f"DELETE FROM {STATE}.rejected AS r USING (SELECT DISTINCT sync, key, op, cohort FROM final "
-            f"WHERE sync = '{name}' AND status IN ('delivered', 'local', 'rejected')) f WHERE {same}",
-            f"INSERT INTO {STATE}.rejected SELECT * FROM no",
-        ]
-    )
