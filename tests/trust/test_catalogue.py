@@ -56,7 +56,7 @@ def test_what_fails_or_never_ran_is_shown() -> None:
 
 
 def test_what_was_not_run_again_is_kept_and_marked() -> None:
-    """Of an earlier page a cell stands until all behind it was run, or more was found than it says."""
+    """Of an earlier page a cell stands until as much was run again."""
     kills = next(one for one in PROMISES if one.promise == "Survives kill -9")
     earlier, now = Results(), Results()
     for test in kills.tests[:2]:
