@@ -24,7 +24,7 @@ nox.options.stop_on_first_error = False
 ROOT = Path(__file__).parent
 PAGE = ROOT / "docs/compatibility.md"
 SHARED = os.environ.get("REVETL_SHARED", str(ROOT.parent / "shared"))
-TOOLS = ("pytest>=8", "pytest-timeout>=2.3", "pytest-xdist>=3.6", "hypothesis>=6.100")
+TOOLS = ("pytest>=8", "pytest-timeout>=2.3", "pytest-xdist>=3.6", "hypothesis>=6.100", "cryptography>=42")
 SERVERS = ("psycopg[binary]>=3.1", "snowflake-connector-python>=4.2,<6")  # tests talk to their servers with these
 SHOWN = ("dbt-core", "dbt-duckdb", "dbt-postgres", "dbt-snowflake", "duckdb", "snowflake-connector-python", "pyarrow")
 READERS = ("tests/unit/manifest", "tests/unit/warehouse", "tests/unit/state/test_older_state.py")

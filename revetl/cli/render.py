@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import RenderableType
@@ -46,9 +47,22 @@ def title(text: str) -> Text:
     return Text(clean(text), style="bold")
 
 
-def indented(*things: RenderableType, by: int = 2) -> list[Padding]:
-    """Return things moved to the right."""
-    return [Padding(thing, (0, 0, 0, by), expand=False) for thing in things]
+def indented(*things: RenderableType, by: int = 2) -> list[RenderableType]:
+    """Return things moved to the right; what people copy stays one line."""
+    return [
+        unbroken(" " * by, thing) if is_unbroken(thing) else Padding(thing, (0, 0, 0, by), expand=False)
+        for thing in things
+    ]
+
+
+def unbroken(*parts: Any) -> Text:
+    """Return a line that is never broken: a command in it can be copied, however narrow the terminal is."""
+    return Text.assemble(*parts, no_wrap=True, overflow="ignore")
+
+
+def is_unbroken(thing: RenderableType) -> bool:
+    """Return whether a thing is such a line."""
+    return isinstance(thing, Text) and bool(thing.no_wrap)
 
 
 def note(text: str) -> Text:
@@ -63,7 +77,8 @@ def failure(error: str | None) -> list[RenderableType]:
 
 def hint(text: str) -> Text:
     """Return what to type next."""
-    return Text.assemble(("hint: ", "bold"), clean(text))
+    parts = ("hint: ", "bold"), clean(text)
+    return unbroken(*parts) if text.startswith(("revetl ", "dbt ", "pip ", "export ")) else Text.assemble(*parts)
 
 
 def problem(found: Problem) -> list[RenderableType]:
@@ -90,9 +105,9 @@ def held(verdict: Held) -> list[RenderableType]:
     if verdict.sample:
         body.append(Text("such as " + ", ".join(clean(key, 60) for key in verdict.sample[:5]), style="dim"))
     if verdict.release:
-        body.append(Text.assemble(("release: ", "bold"), clean(verdict.release)))
+        body.append(unbroken(("release: ", "bold"), clean(verdict.release)))
     if verdict.hash and verdict.hash not in verdict.release:
-        body.append(Text(f"or this once: revetl sync --approve {clean(verdict.hash)}"))
+        body.append(unbroken(f"or this once: revetl sync --approve {clean(verdict.hash)}"))
     return [head, *indented(*body)]
 
 

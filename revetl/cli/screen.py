@@ -40,7 +40,7 @@ class Screen:
         """Write parts of the result; nothing where the result is a document."""
         if not self.wants_json:
             for thing in things:
-                self.out.print(thing)
+                self.out.print(thing, soft_wrap=bool(getattr(thing, "no_wrap", False)))
 
     def paste(self, *texts: RenderableType) -> None:
         """Write text that people copy: no line of it is ever wrapped; nothing where the result is a document."""

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 
 from revetl.contract import Destination
 from revetl.diff.shape import Pointer, Shape, Slot
@@ -100,11 +101,13 @@ def _columns(ref: ModelRef, tables: Tables) -> Mapping[str, str]:
 def _type_of(ref: ModelRef, column: str, tables: Tables, sync: str) -> str:
     columns = _columns(ref, tables)
     if column.lower() not in columns:
+        near = get_close_matches(column.lower(), columns, n=1)
+        meant = f"did you mean {near[0]}? else " if near else ""
         raise ConfigError(
             "RVT-420",
             f"{sync}: column {column} is not in {ref.relation} (model {ref.model})",
             kept="nothing of this sync was sent",
-            hint=f"build the model again (dbt build -s {ref.model}), or remove the mapping",
+            hint=f"{meant}build the model again (dbt build -s {ref.model}), or remove the mapping",
         )
     return columns[column.lower()]
 

@@ -306,14 +306,14 @@ def test_key_type_changed() -> None:
 
 
 def test_column_gone() -> None:
-    """A mapped column that is gone stops the sync by name."""
+    """A mapped column that is gone stops the sync by name, and the nearest one that is there is told."""
     rig = started()
-    rig.people(("a", "a@example.org"), columns="id VARCHAR, email VARCHAR")
+    rig.people(("a", "a@example.org", "x"), columns="id VARCHAR, email VARCHAR, aa VARCHAR")
     done = rig.run()
     assert done.calls == []
     (error,) = done.found.errors.values()
     assert isinstance(error, ConfigError)
-    assert error.code == "RVT-420"
+    assert (error.code, error.hint.startswith("did you mean aa? else ")) == ("RVT-420", True)
 
 
 def test_retyped() -> None:
