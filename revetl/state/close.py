@@ -285,15 +285,11 @@ def _answered(store: Store, name: str, late_apply: float) -> None:
 
 def _pending(store: Store, run: str, sync: StoredSync, name: str, late_apply: float) -> None:
     """Keep keys of unknown outcome dirty until a run that began ``late_apply`` later gets a clean answer."""
-    touched = ", ".join(
-        [
-            *(
-                f"CASE WHEN coalesce(a.f{f.ordinal}, s.f{f.ordinal}) IS NOT NULL THEN {f.ordinal} END"
-                for f in sync.fields
-            ),
-            *(f"CASE WHEN a.f{f.ordinal} IS NOT NULL THEN {f.ordinal} END" for f in sync.memberships),
-        ]
-    )
+    parts = [
+        f"CASE WHEN coalesce(a.f{f.ordinal}, s.f{f.ordinal}) IS NOT NULL THEN {f.ordinal} END" for f in sync.fields
+    ]
+    parts += [f"CASE WHEN a.f{f.ordinal} IS NOT NULL THEN {f.ordinal} END" for f in sync.memberships]
+    touched = ", ".join(parts)
     points = ", ".join(
         f"CASE WHEN a.f{f.ordinal} IS NOT NULL THEN {{'n': {f.ordinal}, 'id': a.f{f.ordinal}}} END"
         for f in sync.fields
