@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from statistics import median
 
 import duckdb
@@ -39,10 +38,16 @@ def with_limits(monkeypatch: pytest.MonkeyPatch, name: str, *limits: Limit) -> N
 
 def sent(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> tuple[SyncResult, float, list[Http]]:
     """Return the result of a sync over the network, the seconds of its sending and applying, and its calls."""
+    result, watch, calls = watched(shop, monkeypatch)
+    return result, watch.seconds["send"] + watch.seconds["apply"], calls
+
+
+def watched(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> tuple[SyncResult, Watch, list[Http]]:
+    """Return the result of a sync over the network, the seconds of its parts, and its calls."""
     with monkeypatch.context() as patched:
         watch, wire = Watch(patched), Recording()
         result = synced(shop.options(), wire=wire)
-    return result, watch.seconds["send"] + watch.seconds["apply"], wire.requests()
+    return result, watch, wire.requests()
 
 
 def test_one_record_a_call(build: Build, table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,30 +116,37 @@ def test_allowance(build: Build, table: Table, monkeypatch: pytest.MonkeyPatch) 
 FIELDS = ("email", "first_name", "last_name", "city", "plan", "orders", "revenue", "score")
 
 
-def test_hubspot(build: Build, table: Table, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """End to end into a strict stand-in of HubSpot, against threads that send the same calls ready-made."""
+@pytest.mark.parametrize(("count", "target"), [(10_000, None), (50_000, 0.7)])
+def test_hubspot(build: Build, table: Table, monkeypatch: pytest.MonkeyPatch, count: int, target: float | None) -> None:
+    """End to end into a strict stand-in of HubSpot, against threads that send the same calls ready-made.
+
+    The promise is about what is sent; how it would be with the reading and comparing before it is shown beside it.
+    """
     names = {name: name.replace("_", "") if name.endswith("_name") else name for name in FIELDS}
     kinds = {"orders": "number", "revenue": "number", "score": "number"}
     custom = {n: {"name": n, "type": kinds.get(n, "string")} for n in ("city", "plan", *kinds)}
     options = {"hubspot": {"burst": 10**9, "daily": 10**9, "properties": custom}}
     with_limits(monkeypatch, "hubspot")
-    count, ratios, rates = 50_000, [], []
+    bares, takens, wholes = [], [], []
     for number in range(3):
         with start_process(["hubspot"], options=options) as server:
             origin = server.origin("hubspot")
             env = {"REVETL_SANDBOX": origin.removesuffix("/hubspot")}
             shop = build(count + number, type="hubspot", object="contacts", settings="sandbox", names=names, env=env)
             forget(shop)
-            result, taken, calls = sent(shop, monkeypatch)
+            result, watch, calls = watched(shop, monkeypatch)
+        taken = watch.seconds["send"] + watch.seconds["apply"]
         batches = [call for call in calls if "/batch/" in call.path]
         assert result.delivered == count + number
         with start_process(["hubspot"], options=options) as server:
-            bare = threads_seconds(server.origin("hubspot"), batches, 8)
-        ratios.append(bare / taken)
-        rates.append(result.delivered / taken)
-    table.add(
-        "hubspot end to end: rate / bare httpx threads'", median(ratios), ">=", 0.7, f"{median(rates):,.0f} rows/s"
-    )
+            bares.append(threads_seconds(server.origin("hubspot"), batches, 8))
+        takens.append(taken)
+        wholes.append(taken + watch.seconds["diff"])
+    promise = f"hubspot end to end, {count:,} rows: rate / bare httpx threads', the least of three turns"
+    ratios = [bare / taken for bare, taken in zip(bares, takens, strict=True)]
+    note = f"{count / min(takens):,.0f} rows/s; turn by turn {min(ratios):.2f} to {max(ratios):.2f}"
+    table.add(promise, min(bares) / min(takens), ">=" if target else "", target, note)
+    table.add(f"hubspot, {count:,} rows: the same with reading and comparing", min(bares) / min(wholes))
     table.add("hubspot: calls / least possible", len(batches) / -(-result.delivered // 100), "<=", 1.1)
 
 
