@@ -797,3 +797,23 @@ def test_a_file_has_no_status_to_read(make: Any) -> None:
     bench.run(ListFeed(lane(destination(run)), batches(1)))
     assert bench.journal.statuses() == {1: Status.DELIVERED}
     assert len(bench.seen) == 1
+
+
+def test_a_call_is_turned_away_so_often_and_no_more(make: Any) -> None:
+    """Each time counts, also where failures come in between."""
+    bench = make([Reply(429, b""), Reply(503, b""), Reply(429, b"")], policy=Policy(throttles=3, attempts=9))
+    bench.run(ListFeed(lane(), batches(1)))
+    assert len(bench.seen) == 4
+    assert bench.journal.of(1).code == "RVT-603"
+
+
+def test_one_good_answer_forgets_what_was_given_up(make: Any) -> None:
+    """A destination is down after so many exchanges in a row, not after so many in all."""
+
+    def answer(lane: Any, call: Any, now: Any) -> Any:
+        return OK if call.content == b"k5" else UNREACHED
+
+    bench = make(answer, policy=Policy(attempts=1, down=5))
+    report = bench.run(ListFeed(lane(max_in_flight=1), batches(9)))["shop"]
+    assert report.stopped is None
+    assert len(bench.seen) == 9

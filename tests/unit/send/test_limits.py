@@ -256,6 +256,7 @@ def test_of_two_limits_by_one_name_the_smaller_holds() -> None:
     limiter.tighten([Limit("burst", 4, seconds=99.0), Limit("burst", 7, seconds=10.0)])
     limiter.tighten([Limit("hour", 9, kind="quota", seconds=3_600.0)])
     assert [(limit.name, limit.allowance) for limit in limiter.limits] == [("burst", 4), ("day", 50), ("hour", 9)]
+    assert limiter.limits[0].seconds == 10.0
     for _ in range(4):
         limiter.take({})
         limiter.replied({}, 0.0)
