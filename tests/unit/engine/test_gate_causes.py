@@ -65,6 +65,7 @@ def test_who_asks_for_no_tests_is_not_held_by_them(required: str, held: bool) ->
     stopped, _ = gate(off, SHOP, part, BUILT)
     assert stopped is not None
     assert (stopped.guard, stopped.stops) == ("partial_build", True)
+    assert stopped.reason == "customers was built with --sample"
 
 
 @pytest.mark.parametrize(("hours", "held"), [(1.0, False), (1.5, True)])

@@ -68,6 +68,14 @@ def test_rows_go_and_the_chain_holds(state: Written) -> None:
     assert {path.name for path in folder(state).iterdir()} == {"r1.parquet", "r3.parquet"}
 
 
+def test_what_would_go_is_counted(state: Written) -> None:
+    """Rows, files that hold some, and files that would hold none any more."""
+    with state.store() as store:
+        assert count_rows(store, "run <> ?", ["r2"]) == Removed(3, 2, 2)
+        assert count_rows(store, "key = ? AND run = 'r1'", ['["c1"]']) == Removed(1, 1, 0)
+        assert count_rows(store, "key = ?", ["nobody"]) == Removed(0, 0, 0)
+
+
 def test_what_was_taken_out_does_not_come_back(state: Written) -> None:
     """A file that was rewritten or removed and is put back from a copy is noticed."""
     files = {path: path.read_bytes() for path in folder(state).iterdir()}
