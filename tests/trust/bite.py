@@ -25,7 +25,10 @@ def cells(path: Path) -> Iterator[list[str]]:
 def mutants(path: Path = ROOT / "docs" / "mutants.md") -> str:
     """Return the line about mutants."""
     found = {row[0]: (row[5], row[9]) for row in cells(path)}
-    told = {name: f"{share}, {others} of those that change something" for name, (share, others) in found.items()}
+    told = {
+        name: share if share.startswith(f"{others} ") else f"{share}, {others} of those that change something"
+        for name, (share, others) in found.items()
+    }
     below = [name for name, (_, others) in found.items() if float(others.rstrip("%")) / 100 < NOTICED]
     return _line(
         ("The tests notice a mistake", "90 % of mutants, in each room", "`make mutants` draws a sample"),
