@@ -36,6 +36,7 @@ LEFT_OUT = {
     ".venv/bin/": "is in an environment that a package index filled; test_demo.py runs the demo, .ci/run the tests",
     "make ": "asks a package index, runs these very tests, or measures for minutes; `make -n` knows each",
     "REVETL_BENCH_FULL=1 make ": "measures for minutes",
+    "REVETL_VALUES=48:96 pytest --trust ": "writes docs/trust.md anew; test_catalogue.py holds what it is made from",
     "snowsql ": "needs Snowflake's program and an account; test_event_examples.py has a stand-in",
     "python feed.py ": "needs Snowflake; test_event_examples.py runs it before a stand-in",
     "python listen.py ": "listens until it is stopped; test_event_examples.py runs it so",
@@ -85,10 +86,11 @@ def walk(
     for block in blocks(text):
         if block.skipped:
             continue
-        if block.language == "sh":
+        script = possible(block.text)
+        if block.language == "sh" and script.strip():
             if between is not None:
                 between(place)
-            said, place = _run(possible(block.text), place, env, typed)
+            said, place = _run(script, place, env, typed)
         elif block.language == "text":
             missing = unseen(block.text, said)
             assert not missing, f"{page.name}: not shown: {missing}\n--- of ---\n{said}"
