@@ -46,7 +46,7 @@ from revetl.state.close import close_run
 from revetl.state.journal import Journal
 from revetl.state.outbox import Outbox, begin_run, note_models, staged_rows
 from revetl.state.usage import read_usage, write_usage
-from revetl.types import Event, Finished, Guarded, Problem, RemoteField, RunResult, SyncPlan, SyncPreview
+from revetl.types import Event, Finished, Guarded, Held, Problem, RemoteField, RunResult, SyncPlan, SyncPreview
 
 __all__ = ["Options", "Plan", "plan", "sync"]
 
@@ -90,6 +90,8 @@ def plan(project: Asked = "", *, on_event: Watch = _quiet, clock: Clock = utc_no
             fields = PlanFields(session, None if options.offline else _questions(workspace, stack, wire))
             found = inspect(session, plans, fields, on_event)
         found.notes |= {name: (*found.notes.get(name, ()), *notes) for name, notes in fields.notes.items()}
+        for name, held in _unasked(found, options.first).items():
+            found.notes[name] = (*found.notes.get(name, ()), f"nothing is sent until told how: {held.release}")
         previews = timed(workspace, found.previews(), read_usage(session.store), clock().timestamp())
         problems = (*workspace.resolved.problems, *orphaned(workspace, session.store))
     if not options.offline:
@@ -187,7 +189,8 @@ def _run(options: Options, on_event: Watch, stop: Stop, clock: Clock, wire: Wire
         plans = tuple(p for p in plans if p.name in lines)
         found = inspect(session, plans, _asked(session, lines, sender), on_event, stop)
         found.errors.update(errors)
-        _hold_first(found, tuple(options.first))
+        held = _unasked(found, options.first)
+        found.surveys = [executing.without(s, held[s.plan.name]) if s.plan.name in held else s for s in found.surveys]
         share, used, now = workspace.config.send.backfill_share, read_usage(session.store), clock().timestamp()
         _announce(found, on_event)
         found.surveys = [trim(s, lines[s.plan.name], session.store, used, share, now) for s in found.surveys]
@@ -246,11 +249,10 @@ def _lines(
     return lines, errors
 
 
-def _hold_first(found: Inspection, first: tuple[str, ...]) -> None:
-    for number, survey in enumerate(found.surveys):
-        held = first_sync(survey.plan, first) if survey.preview.first else None
-        if held is not None:
-            found.surveys[number] = executing.without(survey, held)
+def _unasked(found: Inspection, first: Sequence[str]) -> dict[str, Held]:
+    """Return of each first sync of a real account that nobody asked for the verdict that keeps it from sending."""
+    new = {s.plan.name: first_sync(s.plan, tuple(first)) for s in found.surveys if s.preview.first}
+    return {name: held for name, held in new.items() if held is not None}
 
 
 def _facts(workspace: Workspace) -> dict[str, str | None]:

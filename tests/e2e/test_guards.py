@@ -177,8 +177,10 @@ def test_an_empty_build_is_refused(house: House) -> None:
 
 
 def test_a_first_sync_waits_to_be_told(fresh: House, hook: Receiver) -> None:
-    """An account that was never synced gets nothing until --first or adopt; exit 3 and the commands to choose from."""
+    """An account that was never synced gets nothing until --first or adopt; a plan says so, a run ends with exit 3."""
     hook_up(fresh, hook, rows=500)
+    (preview,) = fresh.plan(select=[HOOK]).previews
+    assert f"revetl sync --first {HOOK}" in preview.notes[-1]
     done = fresh.program("sync", "-s", HOOK)
     assert done.returncode == 3
     assert f"revetl adopt {HOOK}" in " ".join(done.stdout.split())
