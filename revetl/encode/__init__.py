@@ -10,7 +10,7 @@ from revetl.encode.encoding import Encoding, Unencodable
 from revetl.encode.hashing import DIGEST, digest, refusing
 from revetl.encode.objects import Part, clear_sql, constant_json, object_sql
 from revetl.encode.render import encode
-from revetl.encode.same import same
+from revetl.encode.same import empty, same
 
 __all__ = [
     "DIGEST",
@@ -20,6 +20,7 @@ __all__ = [
     "clear_sql",
     "constant_json",
     "digest",
+    "empty",
     "encode",
     "object_sql",
     "refusing",

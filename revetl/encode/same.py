@@ -22,8 +22,8 @@ def same(remote: RemoteField | None, ours: JSON, theirs: JSON) -> bool:
     ISO and epoch forms of an instant; text but for the spaces around it; a list and its ``;``-joined text, in any
     order where the field is a list. The field's declared type decides where a value may mean two things.
     """
-    if _empty(ours) or _empty(theirs):
-        return _empty(ours) and _empty(theirs)
+    if empty(ours) or empty(theirs):
+        return empty(ours) and empty(theirs)
     kind = remote.type if remote is not None else "any"
     if kind == "list" or isinstance(ours, list) != isinstance(theirs, list):
         return _items(ours) == _items(theirs)
@@ -53,7 +53,8 @@ def _numbers_meant(kind: str, ours: JSON, theirs: JSON) -> bool:
     return kind in ("integer", "number") or not (isinstance(ours, str) and isinstance(theirs, str))
 
 
-def _empty(value: JSON) -> bool:
+def empty(value: JSON) -> bool:
+    """Return whether a value is none: absent, an empty list, or text of spaces alone."""
     return value is None or (isinstance(value, str) and not value.strip()) or value == []
 
 

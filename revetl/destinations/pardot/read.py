@@ -11,6 +11,7 @@ import orjson
 from revetl.contract import Account, Context, Http, Reply
 from revetl.destinations.pardot import api, fields, finding, lists
 from revetl.destinations.pardot.auth import PardotSettings
+from revetl.encode import empty
 from revetl.types import JSON, Effect, RemoteField, RemoteRecord
 
 _OPT_OUTS = (fields.DO_NOT_EMAIL, "optedOut")
@@ -54,15 +55,10 @@ def _record(identity: str, row: api.Row, inside: dict[str, set[str]]) -> RemoteR
     return RemoteRecord(identity, number, own, cohorts, opted_out=any(row.get(name) is True for name in _OPT_OUTS))
 
 
-def _blank(value: JSON) -> bool:
-    """Return whether a value is none: text of spaces alone is trimmed away there."""
-    return value is None or (isinstance(value, str) and not value.strip())
-
-
 def same(field: RemoteField | None, ours: JSON, theirs: JSON) -> bool:
     """Return whether what stands there is what was sent: texts are trimmed there, numbers may come back as texts."""
-    if _blank(ours) or _blank(theirs):
-        return _blank(ours) and _blank(theirs)
+    if empty(ours) or empty(theirs):
+        return empty(ours) and empty(theirs)
     kind = field.type if field is not None else "text"
     if kind == "timestamp":
         return datetime.fromisoformat(str(ours)) == datetime.fromisoformat(str(theirs))

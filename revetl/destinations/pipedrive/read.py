@@ -10,6 +10,7 @@ from revetl.contract import Account, Context, Reply
 from revetl.destinations.pipedrive import api, cohorts, fields, finding, values
 from revetl.destinations.pipedrive.api import PipedriveSettings
 from revetl.destinations.pipedrive.fields import Place
+from revetl.encode import empty
 from revetl.types import JSON, RemoteField, RemoteRecord
 
 FEW = 25  # searches of 20 tokens each that are dearer than the list of some 25,000 records
@@ -85,15 +86,10 @@ def _record(context: Context, identity: str, row: Mapping[str, JSON], places: Ma
     return RemoteRecord(identity, str(row["id"]), own, inside, opted_out=opted_out)
 
 
-def _blank(value: JSON) -> bool:
-    """Return whether a value is none: text of spaces alone is trimmed away there."""
-    return value is None or (isinstance(value, str) and not value.strip()) or value == []
-
-
 def same(field: RemoteField | None, ours: JSON, theirs: JSON) -> bool:
     """Return whether what stands there is what was sent: outer spaces are cut there, the order of options is theirs."""
-    if _blank(ours) or _blank(theirs):
-        return _blank(ours) and _blank(theirs)
+    if empty(ours) or empty(theirs):
+        return empty(ours) and empty(theirs)
     if isinstance(ours, list) and isinstance(theirs, list):
         return sorted(map(str, ours)) == sorted(map(str, theirs))
     if field is not None and field.type == "timestamp":

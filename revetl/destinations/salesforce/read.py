@@ -9,6 +9,7 @@ from typing import Any
 from revetl.contract import Account, Context, Http, Reply
 from revetl.destinations.salesforce import api, soql
 from revetl.destinations.salesforce.auth import SalesforceSettings
+from revetl.encode import empty
 from revetl.errors import DestinationError
 from revetl.types import JSON, Effect, RemoteField, RemoteRecord
 
@@ -128,15 +129,10 @@ def members(kind: str, campaigns: Sequence[str], people: Sequence[str]) -> Gener
     return {(str(row.get("CampaignId")), str(row.get(field))): str(row["Id"]) for row in rows}
 
 
-def _blank(value: JSON) -> bool:
-    """Return whether a value is none: text of spaces alone is trimmed away there."""
-    return value is None or (isinstance(value, str) and not value.strip())
-
-
 def same(field: RemoteField | None, ours: JSON, theirs: JSON) -> bool:
     """Return whether what stands there is what was sent: Salesforce trims texts, and has no empty ones."""
-    if _blank(ours) or _blank(theirs):
-        return _blank(ours) and _blank(theirs)
+    if empty(ours) or empty(theirs):
+        return empty(ours) and empty(theirs)
     kind = field.type if field is not None else "text"
     if kind == "timestamp":
         return datetime.fromisoformat(str(ours)) == datetime.fromisoformat(str(theirs))

@@ -46,11 +46,11 @@ def approvals(clock: Clock) -> Iterator[Approvals]:
 
 def test_it_is_recorded(approvals: Approvals) -> None:
     """Who approved what, when, until when and why can be read afterwards."""
-    made = approvals.add("s", "g", cohort="c", up_to=None, span=timedelta(hours=2), who="1", reason="why")
+    made = approvals.add("s", "g", cohort="c", up_to=5, span=timedelta(hours=2), who="1", reason="why")
     rows = approvals.store.rows(f"SELECT * FROM revetl_state.approvals WHERE id = '{made.id}'")
     until = NOON + timedelta(hours=2)
-    assert rows == [(made.id, "s", "g", "c", None, None, until, "1", NOON, "why", None)]
-    assert (made.cohort, made.hash, made.up_to, made.until, made.at, made.who) == ("c", None, None, until, NOON, "1")
+    assert rows == [(made.id, "s", "g", "c", None, 5, until, "1", NOON, "why", None)]
+    assert (made.cohort, made.hash, made.up_to, made.until, made.at, made.who) == ("c", None, 5, until, NOON, "1")
     assert len(made.id) == 8
 
 
