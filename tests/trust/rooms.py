@@ -35,7 +35,10 @@ ROOMS: Mapping[str, Room] = {  # a file is in the room that names it most narrow
         ("revetl/send/landing", "revetl/send/limits", "revetl/send/retry", "revetl/send/verdict"), ("tests/unit/send",)
     ),
     "state": Room(
-        ("revetl/state/",), (STATE, DIFF, *(f"{ENGINE}/test_{name}.py" for name in ("membership_orphans", "rekeying")))
+        ("revetl/state/",),
+        (STATE, DIFF, *(f"{ENGINE}/test_{name}.py" for name in (
+            "engine_guards", "forgotten", "membership_orphans", "rejections_kept", "rekeying", "resuming", "settling",
+            "statuses", "why", "why_parts", "withdrawals"))),
     ),
 }  # fmt: skip
 SERVERS = ("lease", "owner", "postgres", "published", "shared", "snowflake", "sqlowner")  # of state: need a server
