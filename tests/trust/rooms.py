@@ -18,7 +18,10 @@ class Room:
 DIFF, STATE, ENGINE = "tests/unit/diff", "tests/unit/state", "tests/unit/engine"
 ROOMS: Mapping[str, Room] = {  # a file is in the room that names it most narrowly
     "diff": Room(
-        ("revetl/diff/",), (DIFF, *(f"{ENGINE}/test_{name}.py" for name in ("incremental", "links", "partial")))
+        ("revetl/diff/",),
+        (DIFF, *(f"{ENGINE}/test_{name}.py" for name in (
+            "at_rest", "backfill", "implied", "incremental", "links", "membership_orphans", "met", "partial",
+            "rejections_kept", "rekeying", "withdrawals"))),
     ),
     "guards": Room(
         ("revetl/diff/guard", "revetl/diff/habits", "revetl/engine/gate", "revetl/engine/usual",
