@@ -21,6 +21,9 @@ class Explained:
 EXPLAINED: tuple[Explained, ...] = (
     Explained(r".*", r"\bcast\(", r"\bcast\(", "`cast` is for the type checker"),
     Explained(r".*", r"encoding=\"utf-8\"", r"", "UTF-8 is the encoding where the tests run"),
+    Explained(r".*", r"indent=1\b", r"indent=2\b", "how a file for people is indented"),
+    Explained(r"revetl\.state\.ledger", r"\"memory\"", r"\"XXmemoryXX\"", "a ledger in memory has no file to compare"),
+    Explained(r"revetl\.diff\.guard", r"words = habits", r"words = habits", "the wording of a message"),
 )
 
 
