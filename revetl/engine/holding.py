@@ -12,7 +12,7 @@ from typing import Any
 from revetl.config import resolve_text
 from revetl.diff.engines import SPELLINGS
 from revetl.diff.spelling import Elsewhere
-from revetl.engine.workspace import HOME, Workspace, load_connection
+from revetl.engine.workspace import HOME, Workspace, connection
 from revetl.errors import ConfigError
 from revetl.state.files import private_directory
 from revetl.state.lease import Lease, leased
@@ -178,9 +178,7 @@ def _database(workspace: Workspace, text: str, reading: bool) -> Dialect:  # noq
 
 
 def _warehouse(workspace: Workspace, reading: bool) -> Dialect:  # noqa: FBT001 - ours alone
-    profile = workspace.profile or load_connection(
-        replace(workspace.options, target=workspace.target), workspace.config
-    )
+    profile = workspace.profile or connection(replace(workspace.options, target=workspace.target), workspace.config)
     if profile.type == "postgres":
         from revetl.state.postgres import Postgres
         from revetl.warehouse.postgres import uri

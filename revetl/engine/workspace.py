@@ -211,16 +211,21 @@ def read_types(directory: Path, project: Project) -> Types:
     return {key: columns for key, columns in found.items() if columns}
 
 
-def load_connection(options: Options, config: Config | None = None) -> Profile:
+def load_connection(options: Options) -> Profile:
     """Return how the target's warehouse is reached: as revetl.yml says (``warehouse:``), else as profiles.yml does.
-
-    ``config`` is revetl.yml, where it was read already.
 
     Raises:
         ConfigError: RVT-101 to RVT-105 of revetl.yml, RVT-400 to RVT-403 of profiles.yml.
     """
-    path = options.config_path or options.project_dir / "revetl.yml"
-    config = config or _naming_a_warehouse(path)
+    return connection(options, _naming_a_warehouse(_config_path(options)))
+
+
+def connection(options: Options, config: Config | None) -> Profile:
+    """Return the same where revetl.yml was read already; None: it names no warehouse.
+
+    Raises:
+        ConfigError: RVT-400 to RVT-403 of profiles.yml.
+    """
     own = EMPTY if config is None else config.warehouse
     target = options.target or options.env.get("DBT_TARGET") or ""
     if target not in own:
@@ -231,7 +236,11 @@ def load_connection(options: Options, config: Config | None = None) -> Profile:
             return found
         target = found.target
     fields = configuration.resolve_tree(own[target], options.env, where=f"warehouse.{target}")
-    return Profile("revetl.yml", target, str(fields["type"]), fields, path)
+    return Profile("revetl.yml", target, str(fields["type"]), fields, _config_path(options))
+
+
+def _config_path(options: Options) -> Path:
+    return options.config_path or options.project_dir / "revetl.yml"
 
 
 def _naming_a_warehouse(path: Path) -> Config | None:
@@ -247,14 +256,14 @@ def load(options: Options, *, profile: bool = True, catalog: bool = False) -> Wo
     """
     root = options.project_dir
     dbt = read_dbt_project(root, env=options.env, cli_vars=options.variables)
-    path = options.config_path or root / "revetl.yml"
+    path = _config_path(options)
     found: Profile | None = None
     config: Config | None = None
     target = options.target or options.env.get("DBT_TARGET") or ""
     if profile or not target:
         try:
             config = _naming_a_warehouse(path)
-            found = load_connection(options, config)
+            found = connection(options, config)
             target = found.target
         except ConfigError:
             if profile or not target:

@@ -13,6 +13,7 @@ from typing import Any
 
 from revetl import __version__
 from revetl.send.network import DIRECT, Network
+from revetl.send.sessions import session
 from revetl.types import EMPTY
 
 PRODUCER = f"https://pypi.org/project/revetl/{__version__}"
@@ -74,8 +75,6 @@ def _lineage(ran: Ran, url: str, api_key: str | None, way: Network) -> None:
     from openlineage.client.facet_v2 import error_message_run
     from openlineage.client.transport.http import ApiKeyTokenProvider, HttpConfig, HttpTransport
     from openlineage.client.uuid import generate_new_uuid
-
-    from revetl.send.sessions import session
 
     calls, adapter = session(way, url)
     config = HttpConfig(url=url, timeout=TIMEOUT, session=calls, adapter=adapter)
@@ -144,8 +143,6 @@ def _traced(ran: Ran, endpoint: str, way: Network) -> str | None:
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-    from revetl.send.sessions import session
-
     kept, provider = InMemorySpanExporter(), TracerProvider(resource=_resource(ran), shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(kept))
     tracer = provider.get_tracer("revetl", __version__)
@@ -170,8 +167,6 @@ def _measured(ran: Ran, endpoint: str, way: Network) -> str | None:
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricExportResult
-
-    from revetl.send.sessions import session
 
     reader = InMemoryMetricReader()
     provider = MeterProvider([reader], resource=_resource(ran), shutdown_on_exit=False)

@@ -35,7 +35,7 @@ def moment(value: JSON) -> str | None:
         utc = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
     except (OverflowError, ValueError):
         return None
-    return utc.strftime(f"{utc.year:04}-%m-%dT%H:%M:%S.000Z")
+    return f"{utc.replace(tzinfo=None).isoformat(timespec='seconds')}.000Z"
 
 
 def kind(value: JSON) -> str:

@@ -32,8 +32,7 @@ def moment(value: JSON) -> str | None:
         instant = datetime.fromisoformat(f"{found[1]}T{found[2]}{found[3]}")
     except ValueError:
         return None
-    utc = instant.astimezone(UTC)
-    return utc.strftime(f"{utc.year:04}-%m-%d %H:%M:%S +00:00")
+    return f"{instant.astimezone(UTC).replace(tzinfo=None).isoformat(' ', 'seconds')} +00:00"
 
 
 def kind(value: JSON) -> str:

@@ -138,7 +138,7 @@ def _moment(name: str, kind: str, value: JSON) -> str:
 
 def stamp(moment: datetime) -> str:
     """Return a UTC moment as people carry it."""
-    return moment.strftime(f"{moment.year:04}-%m-%dT%H:%M:%SZ")
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 _OTHERS = {

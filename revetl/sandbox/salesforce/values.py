@@ -110,7 +110,7 @@ def _moment(one: Mapping[str, JSON], value: str) -> str:
 
 def stamp(moment: datetime) -> str:
     """Return a UTC moment as Salesforce writes it: whole seconds, ``2026-08-30T05:49:48.000+0000``."""
-    return moment.strftime(f"{moment.year:04}-%m-%dT%H:%M:%S") + ".000+0000"
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='seconds')}.000+0000"
 
 
 _TIMES = {"date": _date, "datetime": _moment}
