@@ -69,6 +69,8 @@ class WorkingCopy:
         self._columns: dict[str, Columns] = {}
         self._absent: set[str] = set()  # tables that are not fetched yet
         self._partly: dict[str, set[Row]] = {}  # tables of which only rows with these keys are
+        self._before = self._columns, self._absent, self._partly  # this transaction
+        self._brought: set[str] = set()  # tables of which rows with some keys were fetched in it
         for table, columns in owner.tables().items():
             self._make(table, columns)
             self._absent.add(table)
@@ -81,15 +83,25 @@ class WorkingCopy:
         text = sql.strip()
         if text == "BEGIN":
             self._open = True
+            self._before = dict(self._columns), set(self._absent), dict(self._partly)
+            self._brought.clear()
         elif text == "COMMIT":
             self._publish()
             self._open = False
         elif text == "ROLLBACK":
-            self._steps.clear()
-            self._open = False
+            return self._rolled_back(self.con.execute(sql))
         elif STATE in text:
             return self._on_state(text, parameters)
         return self.con.execute(sql, parameters)
+
+    def _rolled_back(self, done: Any) -> Any:
+        """Know as little as before the transaction: what was fetched in it is not here any more."""
+        self._steps.clear()
+        self._open = False
+        self._columns, self._absent, self._partly = self._before
+        for table in self._brought:
+            self.entire(table)
+        return done
 
     def advance(self, head: Mapping[str, str]) -> None:
         """Commit to the owner what was gathered, with a new head."""
@@ -126,6 +138,7 @@ class WorkingCopy:
         new = [row for row in wanted if row not in here and row[:1] not in here]
         here.update(new)
         if new:
+            self._brought.add(table)
             self._fetch(table, Delete(table, keys.columns, new))
 
     def entire(self, table: str) -> None:

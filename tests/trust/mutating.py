@@ -47,7 +47,7 @@ class Seen:
     functions: Sequence[str]
 
 
-@dataclass
+@dataclass(eq=False)
 class Watch:
     """Whether a test of this fork failed."""
 

@@ -39,9 +39,8 @@ ROOMS: Mapping[str, Room] = {  # a file is in the room that names it most narrow
     ),
     "state": Room(
         ("revetl/state/",),
-        (STATE, DIFF, *(f"{ENGINE}/test_{name}.py" for name in (
-            "engine_guards", "forgotten", "membership_orphans", "rejections_kept", "rekeying", "resuming", "settling",
-            "statuses", "why", "why_parts", "withdrawals"))),
+        (STATE, DIFF, ENGINE, *(f"tests/unit/cli/test_cli_{name}.py" for name in (
+            "forget", "rekey", "retry", "run", "state"))),
     ),
 }  # fmt: skip
 SERVERS = ("lease", "owner", "postgres", "published", "shared", "snowflake", "sqlowner")  # of state: need a server
