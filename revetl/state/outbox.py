@@ -181,12 +181,6 @@ def note_models(store: Store, run: str, models: Sequence[Sequence[str | None]]) 
     insert_rows(store, f"{STATE}.run_models", [(run, *row) for row in models])
 
 
-def drop_run(store: Store, run: str) -> None:
-    """Take back a run that had nothing to do."""
-    for table in ("runs", "run_models"):
-        store.con.execute(f"DELETE FROM {STATE}.{table} WHERE run = ?", [run])
-
-
 def learnt_ids(store: Store, run: str, sync: str, keys: Sequence[str]) -> Mapping[str, tuple[str | None, bool | None]]:
     """Return key → (remote id, created) as far as earlier outcomes of this run brought them."""
     rows = store.rows(
