@@ -61,7 +61,7 @@ def mapped(store: Store, *rows: tuple[object, object, object, object]) -> tuple[
 
 
 def test_a_map_says_where_it_is_none(store: Store) -> None:
-    """Rows without a new key, old keys of several new ones, new keys of several old ones; what is said twice is once."""
+    """Rows without a new key, old keys of several new ones, new keys of several old ones; said twice is once."""
     assert mapped(store, ("x", 1, U[0], "d"), ("x", 1, U[0], "d"), ("y", 1, U[1], "d")) == (0, 0, 0)
     assert store.rows("SELECT old, new FROM temp.main.rekey ORDER BY old") == [
         (key("x"), f'["{U[0]}","d"]'), (key("y"), f'["{U[1]}","d"]'),

@@ -18,7 +18,6 @@ from revetl.state.head import GENESIS, Head, parse_head, read_head, spell_head, 
 from revetl.state.places import Objects
 from revetl.state.schema import MIGRATIONS, STATE
 from revetl.state.store import Store
-from revetl.state.trouble import is_broken, worded
 from revetl.state.witness import Folder, Witness
 from revetl.warehouse.connection import connect
 from tests.unit.state.written import NOON, Written
@@ -358,37 +357,6 @@ def test_a_ledger_elsewhere_is_here_for_a_run(tmp_path: Path) -> None:
         assert list(bucket.iterdir()) == []
         store.close()
         assert [path.name for path in work.iterdir()] == ["note.txt"]
-
-
-# --- what DuckDB says of a file ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("error", "broken"),
-    [
-        (duckdb.IOException("x"), True), (duckdb.FatalException("x"), True), (duckdb.InternalException("x"), True),
-        (duckdb.Error("a Corrupt WAL file"), True), (duckdb.Error("Corrupt database file: x"), True),
-        (duckdb.Error("the database has been invalidated because"), True),
-        (duckdb.BinderException("no such column"), False), (ValueError("Corrupt WAL file"), False),
-    ],
-)  # fmt: skip
-def test_which_errors_are_about_a_file(error: Exception, *, broken: bool) -> None:
-    """Of DuckDB alone: those of its files, by class or by their words."""
-    assert is_broken(error) is broken
-
-
-def test_a_broken_file_is_told_with_what_to_do() -> None:
-    """The first line, not more than three hundred letters of it; errors of statements pass as they are."""
-    with pytest.raises(StateError) as caught, worded():
-        raise duckdb.IOException("y" * 400 + "\nz")
-    assert caught.value.what == f"a database file cannot be read or written: {'y' * 300}"
-    assert (caught.value.code, caught.value.kept) == ("RVT-510", "what was sent before is recorded")
-    assert caught.value.hint.startswith("look at the disk's space and rights")
-    with pytest.raises(StateError, match="other") as caught, worded("other"):
-        raise duckdb.IOException("x")
-    assert caught.value.hint == "other"
-    with pytest.raises(duckdb.BinderException), worded():
-        raise duckdb.BinderException("no such column")
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
