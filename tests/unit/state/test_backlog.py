@@ -45,7 +45,7 @@ class Seen:
     def __init__(self) -> None:
         """Make their tables: a key of two parts, an address that is personal, a band."""
         self.con = connect()
-        self.con.execute("SET threads = 1")
+        self.con.execute("SET threads = 1; PRAGMA disable_optimizer")
         self.now = NOON
         self.store = Store(self.con, None, lambda: self.now)
         self.view = View(self.con, Path("nowhere"), readable=True)

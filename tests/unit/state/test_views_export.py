@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
+import duckdb
 import pyarrow.parquet
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from revetl.errors import UsageError
+from revetl.errors import RevetlError, UsageError
 from revetl.state import export as exporting
 from revetl.state.export import export
 from revetl.state.flowlog import Filters
@@ -78,3 +81,48 @@ def test_export_filters_and_refuses_by_name(written: Written, tmp_path: Path) ->
                 export(view, path, form, Filters())
             assert caught.value.code == "RVT-523"
     assert not (tmp_path / "x.xls").exists()
+
+
+class Full:
+    """A connection that cannot write what is exported."""
+
+    def __init__(self, con: Any, says: str) -> None:
+        """Say why."""
+        self.con, self.says = con, says
+
+    def execute(self, sql: str, *more: Any) -> Any:
+        """Refuse to copy."""
+        if sql.startswith("COPY"):
+            raise duckdb.IOException(self.says)
+        return self.con.execute(sql, *more)
+
+
+@pytest.mark.parametrize(("says", "code"), [("no space for .out.csv.1.part", "RVT-523"), ("another file", "RVT-521")])
+def test_a_disk_that_is_full_is_told(written: Written, tmp_path: Path, says: str, code: str) -> None:
+    """Of the export's own file it is said that it cannot be written, of any other that the ledger cannot be read."""
+    (tmp_path / "out.csv").write_text("of before")
+    with open_view(written.directory) as view, pytest.raises(RevetlError) as caught:
+        export(
+            replace(view, con=cast("Any", Full(view.con, says.replace(".1.", ".")))),
+            tmp_path / "out.csv",
+            "csv",
+            Filters(),
+        )
+    assert caught.value.code == code
+    assert caught.value.kept == ("nothing was changed" if code == "RVT-523" else "its files are left as they are")
+    assert (tmp_path / "out.csv").read_text() == "of before"
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_refusals_of_an_export_say_what_may_be(written: Written, tmp_path: Path) -> None:
+    """The forms there are; and why a place cannot be written."""
+    with open_view(written.directory) as view:
+        with pytest.raises(UsageError) as form:
+            export(view, tmp_path / "x.xls", "xls", Filters())
+        with pytest.raises(UsageError) as place:
+            export(view, tmp_path / "no" / "x.csv", "csv", Filters())
+    assert str(form.value) == "RVT-523 xls is no format of an export · hint: one of: csv, json, parquet"
+    assert (
+        str(place.value)
+        == f"RVT-523 {tmp_path}/no/x.csv cannot be written: No such file or directory · nothing was changed"
+    )
