@@ -30,7 +30,7 @@ from revetl.state.layout import (
 from revetl.state.marks import Marks, forget_marks, load_marks, save_marks
 from revetl.state.schema import MIGRATIONS, STATE, migrate
 from revetl.state.store import Store
-from revetl.state.usage import read_usage, spent, write_usage
+from revetl.state.usage import Used, read_usage, spent, write_usage
 from revetl.types import Habit
 from revetl.warehouse.connection import connect
 from tests.unit.state.written import NOON
@@ -231,7 +231,7 @@ def test_quotas_are_kept_by_account(store: Store) -> None:
 
 def test_what_still_counts_of_a_quota() -> None:
     """Of this account and limit, what is younger than its span: not what is just as old."""
-    used = {"a": {"day": ((10.0, 1), (10.5, 2), (12.0, 4)), "hour": ((12.0, 8),)}, "b": {"day": ((12.0, 16),)}}
+    used: Used = {"a": {"day": ((10.0, 1), (10.5, 2), (12.0, 4)), "hour": ((12.0, 8),)}, "b": {"day": ((12.0, 16),)}}
     limit = Limit("day", 100, 10.0)
     assert spent(used, "a", limit, 20.0) == 6
     assert spent(used, "c", limit, 20.0) == 0

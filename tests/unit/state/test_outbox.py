@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -140,16 +141,22 @@ def test_what_is_to_come_is_cancelled_or_waited_for() -> None:
     """What has begun is done; what has not is not; what is done at once is done."""
     began: list[int] = []
     state = State()
+
+    def work(number: int) -> list[Change]:
+        began.append(number)
+        return []
+
     with ThreadPoolExecutor(1) as worker:
         outbox = Outbox(state, "r1", worker=worker)
         gate = worker.submit(lambda: None)
         gate.result()
-        coming = [outbox.later(lambda n=n: began.append(n) or ()) for n in range(3)]  # type: ignore[misc]
+        coming = [outbox.later(partial(work, n)) for n in range(3)]
         outbox.rest()
         assert all(one.done() for one in coming)
         assert began == list(range(len(began)))
         assert len([one for one in coming if one.cancelled()]) == 3 - len(began)
-    assert Outbox(state, "r1").later(lambda: [1]).result() == [1]  # type: ignore[list-item]
+    assert Outbox(state, "r1").later(lambda: work(9)).result() == []
+    assert began[-1] == 9
     Outbox(state, "r1").rest()
 
 

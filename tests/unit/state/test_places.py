@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from revetl.errors import ConfigError, TryLater
 from revetl.state import places
 from revetl.state.early import Early
-from revetl.state.owner import Columns, Delete, Drop, Insert, Make, Owner, Row
+from revetl.state.owner import Columns, Delete, Drop, Insert, Make, Owner, Row, Step
 from revetl.state.places import COLUMNS, Objects, fetch_files, gone, rows_of
 
 # --- rows of the owner ------------------------------------------------------------------------------------------------
@@ -268,7 +268,7 @@ def test_what_nobody_names_is_dropped_last() -> None:
     """Of the tables that were defined: those that the catalogue has not, and columns beyond its own."""
     said = Said(old="abc", gone="a", other="xyz")
     early = Early(said, "s")
-    steps = [Make("old", kinds("a")), Drop("gone"), Drop("gone"), Insert("other", kinds("x"), [])]
+    steps: list[Step] = [Make("old", kinds("a")), Drop("gone"), Drop("gone"), Insert("other", kinds("x"), [])]
     early.narrow(steps, {"old": kinds("a"), "gone": {}, "other": kinds("x")})
     assert said.told == [
         'ALTER TABLE "s"."old" DROP COLUMN IF EXISTS "b"', 'ALTER TABLE "s"."old" DROP COLUMN IF EXISTS "c"',
