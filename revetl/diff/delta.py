@@ -194,8 +194,6 @@ def _taken_over(shape: Shape) -> list[str]:
         f"FROM {shape.temp('mwish')} w JOIN (FROM {shape.temp('delta')} WHERE wanted AND over) x "
         f"ON {shape.same_key('x', 'w')} {fresh} = w.cohort"
     )
-    if not shape.stored:
-        return [asserted]
     mine = ", ".join(f"x.c{n} AS {k}" for n, k in enumerate(shape.ks))
     ended = (
         f"INSERT INTO {shape.temp('mchg')} BY NAME SELECT DISTINCT x.*, false AS wish, {nothing} FROM ("
@@ -209,7 +207,7 @@ def _taken_over(shape: Shape) -> list[str]:
 
 def _carried_there(shape: Shape, *, doubt: bool) -> list[str]:
     """Return the statement that marks what a membership carried for another key at the same identity as delivered."""
-    if not shape.memberships:
+    if not (shape.memberships and shape.stored):
         return []
     told = ", ".join(
         f"CASE WHEN v.{m} IS NOT NULL THEN {slot.ordinal} END" for slot, m in _members(shape) if slot.stored
@@ -219,8 +217,6 @@ def _carried_there(shape: Shape, *, doubt: bool) -> list[str]:
         f"SELECT {shape.normalised('s.m')} AS i, v.cohort, {shape.key_text('v')} AS key, {told} AS touched "
         f"FROM {shape.table('members')} v JOIN ({snapshot(shape)}) s ON {shape.same_key('s', 'v')}"
     )
-    if not shape.stored:
-        stood = "SELECT NULL AS i, NULL AS cohort, NULL AS key, CAST([] AS INTEGER[]) AS touched WHERE false"
     if doubt:
         stood += (
             f" UNION ALL SELECT unnest(tried).i AS i, cohort, {shape.key_text('p')} AS key, touched "

@@ -118,7 +118,7 @@ def chains(shape: Shape) -> list[str]:
         "chain AS (SELECT key, i, bi, 0 AS depth FROM ids a "
         "WHERE NOT EXISTS (SELECT 1 FROM ids y WHERE y.bi = a.i AND y.key <> a.key) UNION "
         "SELECT a.key, a.i, a.bi, c.depth + 1 FROM ids a JOIN chain c ON c.bi = a.i AND c.key <> a.key "
-        "WHERE c.depth < (SELECT count(*) FROM ids)) "  # as deep as that only a circle goes, which something leads into
+        "WHERE c.depth < 2 * (SELECT count(*) FROM ids)) "  # only a circle, which something leads into, goes beyond one
         "SELECT key, bi, max(depth) AS depth FROM chain GROUP BY key, bi "
         "HAVING max(depth) < (SELECT count(*) FROM ids)",
         f"UPDATE {changes} AS c SET depth = z.depth FROM {shape.temp('chain')} z "

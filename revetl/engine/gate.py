@@ -47,20 +47,20 @@ def gate(
     """
     age = _age(plan, project, now)
     if age:
-        return _stop(plan, "max_age", age, "dbt build"), ()
+        return _stop(plan, "max_age", age), ()
     if last is not None and project.generated_at < last - SLACK:
         made = f"the manifest was made at {project.generated_at:%Y-%m-%d %H:%M}, that of the last run at"
-        return _stop(plan, "older_manifest", f"{made} {last:%Y-%m-%d %H:%M}: it is an old one", "dbt build"), ()
+        return _stop(plan, "older_manifest", f"{made} {last:%Y-%m-%d %H:%M}: it is an old one"), ()
     models = upstream(project, plan)
     for uid in sorted(models):
         result = results.get(uid)
         if result is None:
             continue
         if result.partial:
-            return _stop(plan, "partial_build", f"{_short(uid)} was built with {result.partial}", "dbt build"), ()
+            return _stop(plan, "partial_build", f"{_short(uid)} was built with {result.partial}"), ()
         if result.status not in GOOD and plan.require_tests != "off":
             cause = _cause(project, results, models) if result.status == "skipped" else ""
-            return _stop(plan, "tests", f"{_short(uid)}: {result.status} in dbt {result.which}{cause}", "dbt build"), ()
+            return _stop(plan, "tests", f"{_short(uid)}: {result.status} in dbt {result.which}{cause}"), ()
     if plan.require_tests == "off":
         return None, ()
     return _tests(plan, project, results, models)
@@ -84,9 +84,9 @@ def _tests(
             not_run.append(check.name)
         elif result.status not in GOOD:
             count = f" ({result.failures} rows)" if result.failures else ""
-            return _stop(plan, "tests", f"test {check.name}: {result.status}{count}", "dbt build"), ()
+            return _stop(plan, "tests", f"test {check.name}: {result.status}{count}"), ()
     if not_run and plan.require_tests == "all":
-        return _stop(plan, "tests", f"{len(not_run)} tests did not run, such as {not_run[0]}", "dbt build"), ()
+        return _stop(plan, "tests", f"{len(not_run)} tests did not run, such as {not_run[0]}"), ()
     return None, (f"{len(not_run)} tests of its models did not run in the last builds",) if not_run else ()
 
 
@@ -99,8 +99,8 @@ def _age(plan: SyncPlan, project: Project, now: datetime) -> str | None:
     return f"the manifest is {age / 3600:.1f} h old, more than {plan.guards.max_age}"
 
 
-def _stop(plan: SyncPlan, guard: str, reason: str, hint: str) -> Held:
-    release = f'{hint}, or: revetl approve {plan.name} --guard {guard} --for 24h --reason "…"'
+def _stop(plan: SyncPlan, guard: str, reason: str) -> Held:
+    release = f'dbt build, or: revetl approve {plan.name} --guard {guard} --for 24h --reason "…"'
     return Held(plan.name, guard, reason, stops=True, release=release)
 
 
