@@ -20,18 +20,18 @@ ROOMS: Mapping[str, Room] = {  # a file is in the room that names it most narrow
     "diff": Room(
         ("revetl/diff/",),
         (DIFF, *(f"{ENGINE}/test_{name}.py" for name in (
-            "at_rest", "backfill", "implied", "incremental", "links", "membership_orphans", "met", "partial",
+            "at_rest", "backfill", "implied", "incremental", "inside", "links", "membership_orphans", "met", "partial",
             "rejections_kept", "rekeying", "withdrawals"))),
     ),
     "guards": Room(
         ("revetl/diff/guard", "revetl/diff/habits", "revetl/engine/gate", "revetl/engine/usual",
          "revetl/state/approvals"),
         (*(f"{ENGINE}/test_{name}.py" for name in ("engine_guards", "engine_unusual", "gate_causes")),
-         f"{STATE}/test_approvals.py"),
+         f"{DIFF}/test_guard.py", f"{DIFF}/test_habits.py", f"{STATE}/test_approvals.py"),
     ),
     "ledger": Room(
         ("revetl/state/ledger", "revetl/state/rewriting", "revetl/state/tombstones"),
-        (*(f"{STATE}/test_{name}.py" for name in ("ledger_chain", "rewriting", "tombstones")),
+        (*(f"{STATE}/test_{name}.py" for name in ("ledger_chain", "ledger_file", "rewriting", "tombstones")),
          *(f"{ENGINE}/test_{name}.py" for name in ("forgotten", "ledger_keys"))),
     ),
     "retry": Room(

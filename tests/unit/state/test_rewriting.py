@@ -158,3 +158,66 @@ def test_files_of_a_ledger(tmp_path: Path) -> None:
     for name in ("r2.parquet", "r1.parquet", ".r1.parquet.new"):
         (tmp_path / name).touch()
     assert [path.name for path in ledger.ledger_files(tmp_path)] == ["r1.parquet", "r2.parquet"]
+
+
+def test_what_is_kept_stays_as_it_was(state: Written) -> None:
+    """A row of which nobody can say whether it matches stays, in the order of keys; nobody else may read the file."""
+    with state.store() as store:
+        where = "CASE key WHEN '[\"c1\"]' THEN NULL ELSE run = 'r1' END"
+        assert drop_rows(store, where, [], "asked") == Removed(1, 1, 0)
+        assert complaints(store) == []
+        assert store.ledger is not None
+        here = store.ledger.glob("*.parquet") if store.place is None else ()
+        assert all(path.stat().st_mode & 0o777 == 0o600 for path in here)
+    assert kept(state) == [("r1", '["c1"]'), ("r2", '["c1"]'), ("r3", '["c2"]')]
+
+
+def test_what_the_chain_does_not_know_is_thrown_away(state: Written) -> None:
+    """A new file whose entry was never committed is no more than a copy, here or elsewhere; a rewritten one counts."""
+    with state.store() as store:
+        store.bring_ledger()
+        assert store.ledger is not None
+        old = (folder(state) / "r2.parquet").read_bytes()
+        beside = store.ledger / ".r2.parquet.new"
+        beside.write_bytes(b"new")
+        store.stage_file(beside, "r2.parquet", gone=False)
+        if store.place is not None:
+            assert list(store.place.staged()) == ["r2.parquet"]
+            finish(store)  # of which state says nothing: it is looked at before the next rewriting
+            assert list(store.place.staged()) == ["r2.parquet"]
+            assert count_rows(store, "key = ?", ["nobody"]) == Removed()
+            assert store.place.staged() == {}
+        finish(store)
+        assert not beside.exists()
+        assert (folder(state) / "r2.parquet").read_bytes() == old
+        assert complaints(store) == []
+
+
+def test_a_file_whose_rows_are_all_gone_goes_at_the_next_start(tmp_path: Path) -> None:
+    """Dead between the chain's entry and the removal: neither it nor what was beside it is left."""
+    made = Written(tmp_path / "dev").make(MAIL)
+    made.run("r1", Sent('["c1"]', body=FULL))
+    with made.store() as store:
+        assert store.ledger is not None
+        with store.transaction():
+            ledger.append(store, "r1", "r1.parquet", "forgotten", ledger.GONE)
+        (store.ledger / ".r1.parquet.new").write_bytes(b"")
+        finish(store)
+        finish(store)
+        assert list(store.ledger.iterdir()) == []
+        assert complaints(store) == []
+
+
+@pytest.mark.parametrize("owned", [True, False])
+def test_files_of_a_state_that_lies_elsewhere_are_not_handed_over(tmp_path: Path, *, owned: bool) -> None:
+    """Its owner has them; nor has a state in memory any."""
+    place = Objects(str(tmp_path / "bucket"), "dev")
+    store = Store(connect(), tmp_path / "dev" if owned else None, lambda: Written(tmp_path).now, place=place)
+    if owned:
+        store.owned = True
+        (tmp_path / "dev" / "ledger").mkdir(parents=True)
+        (tmp_path / "dev" / "ledger" / "r1.parquet").write_bytes(b"kept")
+    finish(store)
+    assert list(tmp_path.rglob("bucket/*/*.parquet")) == []
+    assert not owned or (tmp_path / "dev" / "ledger" / "r1.parquet").read_bytes() == b"kept"
+    store.close()

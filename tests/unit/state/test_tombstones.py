@@ -99,3 +99,25 @@ def test_a_state_in_memory_needs_none_either() -> None:
     write(with_memory, [SECOND])
     assert settle(with_memory) == (SECOND,)
     with_memory.close()
+
+
+def test_a_crash_between_file_and_state_forgets_nobody(tmp_path: Path) -> None:
+    """The file is first: it gives the state back what it did not learn, and the head what it must be."""
+    points: list[str] = []
+
+    def crash(point: str) -> None:
+        points.append(point)
+        if len(points) > 1:
+            raise KeyboardInterrupt
+
+    store = Store(connect(), tmp_path, lambda: NOON, crash)
+    write(store, [FIRST])
+    with pytest.raises(KeyboardInterrupt):
+        write(store, [FIRST, SECOND])
+    assert points == ["after_tombstone_file"] * 2
+    assert store.rows("SELECT DISTINCT id FROM revetl_state.forgotten") == [("f1",)]
+    assert (store.forgotten, read_tombstones(tmp_path)) == (1, (FIRST, SECOND))
+    store.crash = lambda _: None
+    assert settle(store) == (FIRST, SECOND)
+    assert (store.forgotten, store.head.forgotten if store.head else 0) == (2, 2)
+    store.close()
