@@ -65,18 +65,14 @@ def health(ref: ModelRef, name: str, spelling: Elsewhere, *, twice: bool = False
 def standing(shape: Shape, spelling: Elsewhere, identities: Sequence[str]) -> str:
     """Return the SELECT of who may stand at identities: match values, folded where the destination folds them."""
     listed = ", ".join(map(spelling.text, identities))
-    keys = [spelling.typed(spelling.typed(spelling.name(k), kind), "VARCHAR") for k, kind in _typed(shape)]
+    keys = {k: spelling.typed(spelling.name(k), kind) for k, kind in shape.columns.items()}
     match = spelling.name("m")
     at = match if shape.normalise not in FOLDED else spelling.folded(match)
-    columns = ", ".join(f"{key} AS {k}" for key, k in zip(keys, shape.ks, strict=True))
+    columns = ", ".join(f"{spelling.typed(key, 'VARCHAR')} AS {k}" for k, key in keys.items())
     return f"SELECT {columns}, {match} AS m FROM {spelling.state(f'snap_{shape.id}')} WHERE {at} IN ({listed})"
 
 
 FOLDED = frozenset({"email", "lower"})
-
-
-def _typed(shape: Shape) -> list[tuple[str, str]]:
-    return list(zip(shape.ks, shape.keys, strict=True))
 
 
 def _bare(plan: SyncPlan) -> SyncPlan:

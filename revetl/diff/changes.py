@@ -80,9 +80,8 @@ def _verdict(condition: str, verdict: str, code: str, reason: str) -> str:
 
 def create(shape: Shape) -> str:
     """Return the statement that makes the empty table of changes."""
-    keys = ", ".join(f"{k} {kind}" for k, kind in zip(shape.ks, shape.keys, strict=True))
     return (
-        f"CREATE OR REPLACE TEMP TABLE changes_{shape.id} ({keys}, key VARCHAR, op VARCHAR, cohort VARCHAR, "
+        f"CREATE OR REPLACE TEMP TABLE changes_{shape.id} ({shape.columned}, key VARCHAR, op VARCHAR, cohort VARCHAR, "
         "cause VARCHAR, m VARCHAR, i VARCHAR, bm VARCHAR, bi VARCHAR, remote_id VARCHAR, created BOOLEAN, "
         "local VARCHAR, verdict VARCHAR, code VARCHAR, reason VARCHAR, digest VARCHAR, "
         "hope BOOLEAN, early BOOLEAN, implied BOOLEAN, depth INTEGER, rank INTEGER, seq BIGINT)"

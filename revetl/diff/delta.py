@@ -25,7 +25,7 @@ def pending(shape: Shape) -> list[str]:
     ``near`` has every identity that a lost request may still change when it lands late: whoever holds it is in doubt,
     too, not only the key that the request was for.
     """
-    keys = ", ".join(f"{e} AS {k}" for e, k in zip(shape.key_from_text("p.key"), shape.ks, strict=True))
+    keys = shape.key_from_text("p.key")
     of_sync = f"FROM {STATE}.pending p WHERE p.sync = {quote_text(shape.sync)}"
     return [
         # what was delivered under an identity in doubt may have moved with the record to whoever shares the doubt
@@ -235,7 +235,7 @@ def _carried_there(shape: Shape, *, doubt: bool) -> list[str]:
 
 
 def _members(shape: Shape) -> list[tuple[Slot, str]]:
-    return list(zip(shape.memberships, shape.ms, strict=True))
+    return [(slot, f"f{slot.ordinal}") for slot in shape.memberships]
 
 
 def _members_nearby(shape: Shape) -> list[str]:

@@ -11,16 +11,16 @@ from revetl.types import ModelRef, SyncPlan
 Names = Mapping[str, str]  # unique id of a model → its quoted name on the connection
 
 
-def key_columns(ref: ModelRef, alias: str, shape: Shape, spelling: Spelling = DUCKDB) -> list[str]:
-    """Return the model's key columns cast to the pinned types."""
-    pairs = zip(ref.key, shape.keys, strict=True)
-    return [spelling.typed(f"{alias}.{spelling.name(column)}", kind) for column, kind in pairs]
+def key_columns(ref: ModelRef, alias: str, shape: Shape, spelling: Spelling = DUCKDB) -> dict[str, str]:
+    """Return the model's key columns cast to the pinned types, by the names that they have in state."""
+    pairs = zip(ref.key, shape.columns.items(), strict=True)
+    return {k: spelling.typed(f"{alias}.{spelling.name(column)}", kind) for column, (k, kind) in pairs}
 
 
 def _on(ref: ModelRef, alias: str, base: ModelRef, shape: Shape, spelling: Spelling) -> str:
     """Return the condition that joins a model to the base model on the key."""
     left, right = key_columns(ref, alias, shape, spelling), key_columns(base, "b", shape, spelling)
-    return " AND ".join(f"{a} = {b}" for a, b in zip(left, right, strict=True))
+    return " AND ".join(f"{left[k]} = {right[k]}" for k in shape.ks)
 
 
 def _exists(ref: ModelRef, plan: SyncPlan, names: Names, shape: Shape, spelling: Spelling) -> str:
@@ -42,8 +42,7 @@ def everybody(plan: SyncPlan, names: Names, shape: Shape, spelling: Spelling = D
     for slot in shape.slots:
         if slot.ordinal == shape.match_slot:
             match = slot.through.replace("{x}", f"{alias[slot.model]}.{spelling.name(slot.property)}")
-    keys = key_columns(plan.base, "b", shape, spelling)
-    columns = [f"{key} AS {k}" for key, k in zip(keys, shape.ks, strict=True)]
+    columns = [f"{key} AS {k}" for k, key in key_columns(plan.base, "b", shape, spelling).items()]
     columns.append(f"{spelling.typed(match, 'VARCHAR')} AS m")
     columns += [f"{_value(slot, alias, spelling)} AS f{slot.ordinal}" for slot in shape.slots]
     columns += [f"{_awaited(slot, alias, spelling)} AS w{slot.ordinal}" for slot in shape.links]
@@ -97,8 +96,7 @@ def members(plan: SyncPlan, names: Names, shape: Shape, spelling: Spelling = DUC
     """Return the SELECT of desired memberships: ``k0…``, ``cohort``; members outside the audience are left out."""
     parts = []
     for cohort in plan.cohorts:
-        columns = key_columns(cohort.ref, "c", shape, spelling)
-        keys = ", ".join(f"{e} AS {k}" for e, k in zip(columns, shape.ks, strict=True))
+        keys = ", ".join(f"{e} AS {k}" for k, e in key_columns(cohort.ref, "c", shape, spelling).items())
         fields = [f", {_member_value(slot, cohort.name, spelling)} AS f{slot.ordinal}" for slot in shape.memberships]
         within = f"SELECT 1 FROM {spelling.temp(shape, 'desired')} d WHERE {shape.same_key('q', 'd')}"
         parts.append(
@@ -108,7 +106,7 @@ def members(plan: SyncPlan, names: Names, shape: Shape, spelling: Spelling = DUC
     if shape.consent is not None:
         parts.append(_withdrawn(shape, shape.consent, spelling))
     if not parts:
-        keys = ", ".join(f"{spelling.typed('NULL', kind)} AS {k}" for kind, k in zip(shape.keys, shape.ks, strict=True))
+        keys = ", ".join(f"{spelling.typed('NULL', kind)} AS {k}" for k, kind in shape.columns.items())
         return f"SELECT {keys}{_nothing(shape, spelling)}, {spelling.typed('NULL', 'VARCHAR')} AS cohort WHERE 1 = 0"
     return "\nUNION ALL\n".join(parts)
 
@@ -125,14 +123,13 @@ def _null(slot: Slot, spelling: Spelling) -> str:
 def _withdrawn(shape: Shape, cohort: str, spelling: Spelling) -> str:
     """Return the SELECT of who withdrew, of all whom the destination may know: a no counts outside the audience."""
     s = spelling
-    spelt = s.spells(f"r.{s.name('key')}", [(f"q.{k}", kind) for k, kind in zip(shape.ks, shape.keys, strict=True)])
+    spelt = s.spells(f"r.{s.name('key')}", [(f"q.{k}", kind) for k, kind in shape.columns.items()])
     known = [f"EXISTS (SELECT 1 FROM {s.temp(shape, 'desired')} d WHERE {shape.same_key('d', 'q')})"]
     known.append(
         f"EXISTS (SELECT 1 FROM {s.state('remote')} r WHERE r.{s.name('sync')} = {s.text(shape.sync)} AND {spelt})"
     )
     if shape.stored:
-        pairs = zip(shape.ks, shape.keys, strict=True)
-        same = " AND ".join(f"{s.typed(f's.{s.name(k)}', kind)} = q.{k}" for k, kind in pairs)
+        same = " AND ".join(f"{s.typed(f's.{s.name(k)}', kind)} = q.{k}" for k, kind in shape.columns.items())
         known.append(f"EXISTS (SELECT 1 FROM {s.state(f'snap_{shape.id}')} s WHERE {same})")
     keys = ", ".join(f"q.{k}" for k in shape.ks)
     return (

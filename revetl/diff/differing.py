@@ -9,8 +9,7 @@ from revetl.diff.spelling import DUCKDB, Spelling
 def snapshot(shape: Shape, spelling: Spelling = DUCKDB) -> str:
     """Return a SELECT of the snapshot with every column of the shape, nulls where none is stored yet."""
     s = spelling
-    pairs = list(zip(shape.ks, shape.keys, strict=True))
-    keys = [f"{s.typed(s.name(k) if shape.stored else 'NULL', kind)} AS {k}" for k, kind in pairs]
+    keys = [f"{s.typed(s.name(k) if shape.stored else 'NULL', kind)} AS {k}" for k, kind in shape.columns.items()]
     match = s.held(s.name("m"), "VARCHAR") if shape.stored else s.typed("NULL", "VARCHAR")
     fields = [f"{_held(slot, shape, s)} AS f{slot.ordinal}" for slot in shape.slots]
     source = f"FROM {s.state(f'snap_{shape.id}')}" if shape.stored else "WHERE 1 = 0"
@@ -20,7 +19,7 @@ def snapshot(shape: Shape, spelling: Spelling = DUCKDB) -> str:
 def memberships(shape: Shape, spelling: Spelling = DUCKDB) -> str:
     """Return a SELECT of the memberships that stand, of cohorts that are mapped: of others, nobody is parted."""
     s = spelling
-    columns = [f"{s.typed(s.name(k), kind)} AS {k}" for k, kind in zip(shape.ks, shape.keys, strict=True)]
+    columns = [f"{s.typed(s.name(k), kind)} AS {k}" for k, kind in shape.columns.items()]
     columns.append(f"{s.name('cohort')} AS cohort")
     columns += [f"{_held(slot, shape, s)} AS f{slot.ordinal}" for slot in shape.memberships]
     mapped = ", ".join(map(s.text, shape.cohorts)) or "NULL"

@@ -48,7 +48,7 @@ class Texts(Elsewhere):
     def kind(self, kind: str) -> str | None:
         """Return the type that stands for a DuckDB type."""
         decimal = _DECIMAL.match(kind)
-        return self.types["DECIMAL"].format(*decimal.groups()) if decimal else self.types.get(kind)
+        return self.types["DECIMAL"].format(*decimal.groups()) if decimal else self.types.get(_ALIKE.get(kind, kind))
 
     def exact(self, text: str) -> str:
         """Return a text whose comparison has no regard for any collation."""
@@ -77,20 +77,21 @@ class Texts(Elsewhere):
 
 
 _DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)\Z")
-_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
-
-
-def _types(text: str, whole: str, decimal: str, real: str, boolean: str, naive: str, instant: str) -> dict[str, str]:
-    return {
-        "VARCHAR": text, "UUID": text, "DECIMAL": decimal, "FLOAT": real, "DOUBLE": real, "BOOLEAN": boolean,
-        "DATE": "DATE", "TIMESTAMP": naive, "TIMESTAMP WITH TIME ZONE": instant, **dict.fromkeys(_WHOLE, whole),
-    }  # fmt: skip
+_ALIKE = {  # DuckDB's types that one type stands for
+    "UUID": "VARCHAR", "FLOAT": "DOUBLE",
+    **dict.fromkeys(
+        ("TINYINT", "SMALLINT", "INTEGER", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"), "BIGINT"
+    ),
+}  # fmt: skip
 
 
 class Snowflake(Texts):
     """Snowflake. A backslash escapes in its literals; below a microsecond, time is cut off as it is when it is read."""
 
-    types = _types("VARCHAR", "NUMBER(38,0)", "NUMBER({},{})", "FLOAT", "BOOLEAN", "TIMESTAMP_NTZ", "TIMESTAMP_TZ")
+    types = {
+        "VARCHAR": "VARCHAR", "BIGINT": "NUMBER(38,0)", "DECIMAL": "NUMBER({},{})", "DOUBLE": "FLOAT",
+        "BOOLEAN": "BOOLEAN", "DATE": "DATE", "TIMESTAMP": "TIMESTAMP_NTZ", "TIMESTAMP WITH TIME ZONE": "TIMESTAMP_TZ",
+    }  # fmt: skip
 
     def text(self, value: str) -> str:
         """Return a literal."""
@@ -135,7 +136,10 @@ class _Ticked(Texts):
 class BigQuery(_Ticked):
     """BigQuery: rendered and parsed, never run."""
 
-    types = _types("STRING", "BIGNUMERIC", "BIGNUMERIC", "FLOAT64", "BOOL", "DATETIME", "TIMESTAMP")
+    types = {
+        "VARCHAR": "STRING", "BIGINT": "BIGNUMERIC", "DECIMAL": "BIGNUMERIC", "DOUBLE": "FLOAT64",
+        "BOOLEAN": "BOOL", "DATE": "DATE", "TIMESTAMP": "DATETIME", "TIMESTAMP WITH TIME ZONE": "TIMESTAMP",
+    }  # fmt: skip
 
     def text(self, value: str) -> str:
         """Return a literal: NUL is an octal escape of three digits."""
@@ -153,7 +157,10 @@ class BigQuery(_Ticked):
 class Databricks(_Ticked):
     """Databricks: rendered and parsed, never run."""
 
-    types = _types("STRING", "DECIMAL(38,0)", "DECIMAL({},{})", "DOUBLE", "BOOLEAN", "TIMESTAMP_NTZ", "TIMESTAMP")
+    types = {
+        "VARCHAR": "STRING", "BIGINT": "DECIMAL(38,0)", "DECIMAL": "DECIMAL({},{})", "DOUBLE": "DOUBLE",
+        "BOOLEAN": "BOOLEAN", "DATE": "DATE", "TIMESTAMP": "TIMESTAMP_NTZ", "TIMESTAMP WITH TIME ZONE": "TIMESTAMP",
+    }  # fmt: skip
 
     def name(self, identifier: str) -> str:
         """Return a quoted name: a backtick is doubled."""
@@ -172,9 +179,10 @@ class Databricks(_Ticked):
 class Redshift(Texts):
     """Redshift: rendered and parsed, never run. It has no IS DISTINCT FROM."""
 
-    types = _types(
-        "VARCHAR(65535)", "DECIMAL(38,0)", "DECIMAL({},{})", "DOUBLE PRECISION", "BOOLEAN", "TIMESTAMP", "TIMESTAMPTZ"
-    )
+    types = {
+        "VARCHAR": "VARCHAR(65535)", "BIGINT": "DECIMAL(38,0)", "DECIMAL": "DECIMAL({},{})", "DOUBLE": "DOUBLE PRECISION",
+        "BOOLEAN": "BOOLEAN", "DATE": "DATE", "TIMESTAMP": "TIMESTAMP", "TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ",
+    }  # fmt: skip
 
     def text(self, value: str) -> str:
         """Return a literal: a backslash escapes."""

@@ -41,6 +41,6 @@ def _folded(shape: Shape, alias: str) -> str:
     """Return SQL of a key without what a person does not see."""
     parts = [
         f"lower(trim(nfc_normalize({alias}.{k})))" if kind == "VARCHAR" else f"CAST({alias}.{k} AS VARCHAR)"
-        for k, kind in zip(shape.ks, shape.keys, strict=True)
+        for k, kind in shape.columns.items()
     ]
     return f"concat_ws(chr(0), {', '.join(parts)})"

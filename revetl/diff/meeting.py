@@ -15,8 +15,8 @@ def pairs(shape: Shape) -> list[str]:
     That has, for changed keys (``c…``), others at the identity that they come to, stay at, or are renamed away from
     (``n`` = 1). Only where somebody comes or goes is the snapshot read again.
     """
-    cs = [f"c{n}" for n in range(len(shape.ks))]
-    both = list(zip(shape.ks, cs, strict=True))
+    both = [(f"k{n}", f"c{n}") for n in range(len(shape.ks))]
+    cs = [c for _, c in both]
     mine, theirs = ", ".join(f"x.{k} AS {c}" for k, c in both), ", ".join(f"h.{k}" for k in shape.ks)
     pair = shape.temp("pair")
     at = f"SELECT {', '.join(shape.ks)}, {shape.normalised('m')} AS i FROM ({snapshot(shape)})"
@@ -53,8 +53,8 @@ def rivals(shape: Shape) -> list[str]:
     Two records that met at an identity are one there, and whoever is renamed first takes along what the other had. Who
     stays behind then has changed, too. Few find another, so whole records are fetched for those few.
     """
-    cs = [f"c{n}" for n in range(len(shape.ks))]
-    both = list(zip(shape.ks, cs, strict=True))
+    both = [(f"k{n}", f"c{n}") for n in range(len(shape.ks))]
+    cs = [c for _, c in both]
     pair, met = shape.temp("pair"), shape.temp("met")
     held = ", ".join(f"any_value(s.{column} ORDER BY o.n) AS {column}" for column in (shape.ks[0], *shape.fs))
     turned = ", ".join([*(f"{k} AS {c}" for k, c in both), *(f"{c} AS {k}" for k, c in both)])

@@ -57,7 +57,7 @@ def _moment(ref: ModelRef, alias: str) -> str:
 
 def _newer(ref: ModelRef, names: desired.Names, shape: Shape, since: int) -> str:
     moment = _moment(ref, "r")
-    keys = ", ".join(f"{e} AS {k}" for e, k in zip(desired.key_columns(ref, "r", shape), shape.ks, strict=True))
+    keys = ", ".join(f"{e} AS {k}" for k, e in desired.key_columns(ref, "r", shape).items())
     new = f"CASE WHEN isfinite({moment}) THEN epoch_us({moment}) >= {since} ELSE true END"
     return f"SELECT {keys} FROM {names[ref.unique_id]} r WHERE {moment} IS NULL OR {new}"
 
@@ -65,7 +65,7 @@ def _newer(ref: ModelRef, names: desired.Names, shape: Shape, since: int) -> str
 def _open(shape: Shape) -> Iterator[str]:
     """Yield SELECTs of the keys that state has not settled, and of those whose identity is in doubt or another's."""
     name = quote_text(shape.sync)
-    keys = ", ".join(f"{e} AS {k}" for e, k in zip(shape.key_from_text("p.key"), shape.ks, strict=True))
+    keys = shape.key_from_text("p.key")
     for table in OPEN:
         yield f"SELECT {keys} FROM {STATE}.{table} p WHERE p.sync = {name}"
     doubted = f"SELECT unnest(near) FROM {STATE}.pending WHERE sync = {name}"
@@ -107,8 +107,7 @@ def _lost_rows(plan: SyncPlan, names: desired.Names, shape: Shape) -> Iterator[s
     """Yield SELECTs of records that hold values of a joined model in which their key is no more."""
     for ref in plan.joined:
         held = " OR ".join(f"s.f{slot.ordinal} IS NOT NULL" for slot in shape.slots if slot.model == ref.unique_id)
-        pairs = zip(desired.key_columns(ref, "j", shape), shape.ks, strict=True)
-        same = " AND ".join(f"{e} = s.{k}" for e, k in pairs)
+        same = " AND ".join(f"{e} = s.{k}" for k, e in desired.key_columns(ref, "j", shape).items())
         gone = f"NOT EXISTS (SELECT 1 FROM {names[ref.unique_id]} j WHERE {same})"
         yield f"SELECT {_ks(shape, 's')} FROM {shape.table('snap')} s WHERE ({held or 'false'}) AND {gone}"
 

@@ -103,6 +103,16 @@ class Shape:
         return tuple(f"k{n}" for n in range(len(self.keys)))
 
     @property
+    def columns(self) -> dict[str, str]:
+        """Return the key columns with their DuckDB types."""
+        return {f"k{n}": kind for n, kind in enumerate(self.keys)}
+
+    @property
+    def columned(self) -> str:
+        """Return them as CREATE TABLE has them."""
+        return ", ".join(f"{k} {kind}" for k, kind in self.columns.items())
+
+    @property
     def fs(self) -> tuple[str, ...]:
         """Return the names of the field columns."""
         return tuple(f"f{slot.ordinal}" for slot in self.slots)
@@ -148,9 +158,9 @@ class Shape:
         parts = " || ',' || ".join(f"to_json({alias}.{k})" for k in self.ks)
         return f"'[' || {parts} || ']'"
 
-    def key_from_text(self, text: str) -> tuple[str, ...]:
-        """Return SQL for the typed key columns out of a key's text."""
-        return tuple(f"CAST({text}->>'$[{n}]' AS {kind})" for n, kind in enumerate(self.keys))
+    def key_from_text(self, text: str) -> str:
+        """Return the typed key columns out of a key's text, as a SELECT has them."""
+        return ", ".join(f"CAST({text}->>'$[{n}]' AS {kind}) AS k{n}" for n, kind in enumerate(self.keys))
 
     def same_key(self, left: str, right: str) -> str:
         """Return SQL that joins two tables on the key."""

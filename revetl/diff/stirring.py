@@ -55,6 +55,5 @@ def judged(shape: Shape) -> str:
 
 def empty(shape: Shape, tables: Mapping[str, str]) -> Iterator[str]:
     """Yield statements that make tables of a sync without rows."""
-    keys = ", ".join(f"{k} {kind}" for k, kind in zip(shape.ks, shape.keys, strict=True))
     for name, columns in tables.items():
-        yield f"CREATE OR REPLACE TEMP TABLE {name}_{shape.id} ({columns.replace('{keys}', keys)})"
+        yield f"CREATE OR REPLACE TEMP TABLE {name}_{shape.id} ({columns.replace('{keys}', shape.columned)})"

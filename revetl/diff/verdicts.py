@@ -99,10 +99,12 @@ def strangers(shape: Shape) -> list[str]:
     """
     if not shape.asked:
         return []
-    verdict = ("waiting", "PREDECESSOR", "another record, which this run did not read, holds this match value")
+    told = "verdict = 'waiting', code = 'PREDECESSOR', "
+    told += "reason = 'another record, which this run did not read, holds this match value'"
     if shape.settled:
-        verdict = ("rejected", "MATCH_COLLISION", "two records of the model have this match value")
-    told = ", ".join(f"{c} = {quote_text(v)}" for c, v in zip(("verdict", "code", "reason"), verdict, strict=True))
+        told = (
+            "verdict = 'rejected', code = 'MATCH_COLLISION', reason = 'two records of the model have this match value'"
+        )
     return [
         f"UPDATE {shape.temp('changes')} SET {told} WHERE verdict IS NULL AND op IN ('identity', 'upsert') "
         f"AND key IN (SELECT key FROM {shape.temp('beyond')})"

@@ -162,9 +162,8 @@ class _Look(Nearby):
         return f"SELECT {', '.join(f'{sql} AS {k}' for sql, k in zip(typed, self.shape.ks, strict=True))} FROM {found}"
 
     def _pending(self) -> str:
-        keys = zip(self.shape.key_from_text("p.key"), self.shape.ks, strict=True)
-        listed = ", ".join(f"{sql} AS {k}" for sql, k in keys)
-        return f"SELECT {listed} FROM {STATE}.pending p WHERE p.sync = {quote_text(self.plan.name)}"
+        keys = self.shape.key_from_text("p.key")
+        return f"SELECT {keys} FROM {STATE}.pending p WHERE p.sync = {quote_text(self.plan.name)}"
 
     def _make(self, table: str, parts: Sequence[str]) -> None:
         pairs = zip(self.shape.ks, self.shape.keys, strict=True)

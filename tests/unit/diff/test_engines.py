@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+import duckdb
 import pytest
 import sqlglot
 from sqlglot import exp
@@ -132,3 +133,93 @@ def test_postgres_compares_what_state_can_be_compared_with() -> None:
     assert [made.comparable("c", kind, "s") for kind in asked] == expected
     held = ['CAST(c AS text) COLLATE "C"', "CAST(c AS time)", "c"]
     assert [made.held("c", kind) for kind in ("UUID", "TIME", "INTEGER")] == held
+
+
+PRINTABLE = "".join(map(chr, range(32, 127)))
+
+
+def test_folding_is_the_same_there() -> None:
+    """All printable ASCII but the blank stays, lowered; SQL and Python make the same of any text."""
+    assert fold(PRINTABLE) == PRINTABLE[1:].lower()
+    made = Elsewhere(str, str)
+    texts = [PRINTABLE, " A\u212a\u0130b\u00e9~!\x7f\t", "\u017dlu\u0165", ""]
+    for text in texts:
+        (found,) = duckdb.execute(f"SELECT {made.folded('?')}", [text]).fetchall()[0]
+        assert found == fold(text)
+
+
+NUL = "a\0b"
+QUOTED = {  # a literal with everything odd in it, one with a NUL, and a name
+    "postgres": (r"""E'it''s \\ `x` "y"'""", "('a' || chr(0) || 'b')", '"it\'s \\ `x` ""y"""'),
+    "snowflake": (r"""'it''s \\ `x` "y"'""", "('a' || chr(0) || 'b')", '"it\'s \\ `x` ""y"""'),
+    "bigquery": (r"""'it\'s \\ `x` "y"'""", r"'a\000b'", r"""`it's \\ \`x\` "y"`"""),
+    "databricks": (r"""'it\'s \\ `x` "y"'""", r"'a\0b'", r"""`it's \ ``x`` "y"`"""),
+    "redshift": (r"""'it''s \\ `x` "y"'""", "('a' || chr(0) || 'b')", '"it\'s \\ `x` ""y"""'),
+}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_odd_texts_and_names_are_quoted(engine: str) -> None:
+    """As the engine escapes them; what is no text or no name is refused."""
+    made = spelling(engine)
+    assert (made.text(ODD), made.text(NUL), made.name(ODD)) == QUOTED[engine]
+    escaped = r"'it\'s'" if engine in {"bigquery", "databricks"} else "'it''s'"
+    assert (made.text("it's"), made.text("plain")) == (escaped, "'plain'")
+    for wrong in ("", NUL, "\ud800"):
+        with pytest.raises(ValueError, match=r".*"):
+            made.name(wrong)
+    with pytest.raises(ValueError, match=r".*"):
+        made.text("\ud800")
+
+
+EXACT = {
+    "snowflake": "COLLATE({}, '')", "bigquery": "COLLATE({}, '')", "databricks": "{} COLLATE UTF8_BINARY",
+    "redshift": "COLLATE({}, 'case_sensitive')",
+}  # fmt: skip
+TYPES = {  # text, whole, decimal, real, boolean, naive, instant
+    "snowflake": ("VARCHAR", "NUMBER(38,0)", "NUMBER(12,2)", "FLOAT", "BOOLEAN", "TIMESTAMP_NTZ", "TIMESTAMP_TZ"),
+    "bigquery": ("STRING", "BIGNUMERIC", "BIGNUMERIC", "FLOAT64", "BOOL", "DATETIME", "TIMESTAMP"),
+    "databricks": ("STRING", "DECIMAL(38,0)", "DECIMAL(12,2)", "DOUBLE", "BOOLEAN", "TIMESTAMP_NTZ", "TIMESTAMP"),
+    "redshift": ("VARCHAR(65535)", "DECIMAL(38,0)", "DECIMAL(12,2)", "DOUBLE PRECISION", "BOOLEAN", "TIMESTAMP",
+                 "TIMESTAMPTZ"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", EXACT)
+def test_values_that_state_keeps_as_texts(engine: str) -> None:
+    """Each is read as what it is; texts are compared without any collation, instants have minutes in their offset."""
+    made, exact = spelling(engine), EXACT[engine].format
+    text, whole, decimal, real, boolean, naive, instant = TYPES[engine]
+    cut = "DATE_TRUNC('MICROSECOND', c)" if engine == "snowflake" else "c"
+    wholes = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
+    types = {
+        "DECIMAL(12,2)": decimal, "DECIMAL(12, 2)": decimal, "FLOAT": real, "DOUBLE": real, "BOOLEAN": boolean,
+        "DATE": "DATE", **dict.fromkeys(wholes, whole),
+    }  # fmt: skip
+    for kind, its in types.items():
+        assert (made.typed("e", kind), made.held("e", kind)) == (f"CAST(e AS {its})",) * 2
+        assert made.comparable("c", kind, "s") == "c"
+    assert made.typed("e", "TIMESTAMP") == made.held("e", "TIMESTAMP") == f"CAST(e AS {naive})"
+    assert made.held("e", "TIMESTAMP WITH TIME ZONE") == f"CAST(e || ':00' AS {instant})"
+    assert made.typed("e", "TIMESTAMP WITH TIME ZONE") == f"CAST(e AS {instant})"
+    assert {made.comparable("c", kind, "s") for kind in ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE")} == {cut}
+    same = exact(f"CAST(e AS {text})")
+    assert [made.typed("e", "VARCHAR"), made.held("e", "VARCHAR"), made.held("e", "UUID")] == [same] * 3
+    assert made.typed("e", "UUID") == made.typed("e", "BLOB") == f"CAST(e AS {text})"
+    assert [made.comparable("c", kind, "s") for kind in ("VARCHAR", "UUID", "BLOB")] == [exact("s")] * 2 + [None]
+    assert made.stripped("e") == "REGEXP_REPLACE(e, '[^!-~]', '')"
+    differ = "(a <> b OR (a IS NULL) <> (b IS NULL))" if engine == "redshift" else "a IS DISTINCT FROM b"
+    assert made.other("a", "b") == differ
+
+
+def test_postgres_types_keep_their_collation_out() -> None:
+    """Only what is text there is compared byte by byte."""
+    made = spelling("postgres")
+    assert made.typed("e", "VARCHAR") == 'CAST(e AS text) COLLATE "C"'
+    assert made.typed("e", "BIGINT") == f"CAST(e AS {Postgres.native(None, 'BIGINT')})"  # type: ignore[arg-type]
+    asked = ("JSON", "UUID", "BIGINT[]", "BOOLEAN[]", "DOUBLE[]", "MAP(VARCHAR, VARCHAR)", "UNION(a INTEGER)")
+    assert [made.comparable("c", kind, "s") for kind in asked] == ['(s) COLLATE "C"'] * 4 + [None] * 3
+    texts = ("VARCHAR", "JSON", "UUID", "VARCHAR[]", "INTEGER[3]", "STRUCT(a INTEGER)", "MAP(VARCHAR, VARCHAR)")
+    assert {made.held("c", kind) for kind in texts} == {'CAST(c AS text) COLLATE "C"'}
+    assert made.comparable("c", "VARCHAR[][]", "s") is None
+    assert made.other("a", "b") == "a IS DISTINCT FROM b"

@@ -88,3 +88,44 @@ def test_tests_that_did_not_run_are_told_or_hold() -> None:
     stopped, _ = gate(bare, project, {"t2": BuildResult("t2", "fail", BUILT, "test", failures=3)}, BUILT)
     assert stopped is not None
     assert stopped.reason == "test two: fail (3 rows)"
+
+
+def test_an_age_is_told_and_its_limit_is_kept() -> None:
+    """As old as may be goes; a moment older is held, with both ages and what lets it through."""
+    guarded = replace(plan(MAIL), cohorts=(), require_tests="off")
+    guarded = replace(guarded, guards=replace(guarded.guards, max_age="36h"))
+    assert gate(guarded, SHOP, {}, BUILT + timedelta(hours=36)) == (None, ())
+    stopped, notes = gate(guarded, SHOP, {}, BUILT + timedelta(hours=36, minutes=30))
+    assert stopped is not None
+    assert (stopped.guard, stopped.stops, notes) == ("max_age", True, ())
+    assert stopped.reason == "the manifest is 36.5 h old, more than 36h"
+    release = f'dbt build, or: revetl approve {MAIL} --guard max_age --for 24h --reason "…"'
+    assert (stopped.sync, stopped.release) == (MAIL, release)
+    stopped, notes = gate(guarded, SHOP, {}, BUILT, BUILT + timedelta(hours=3))
+    assert stopped is not None
+    assert (stopped.guard, notes) == ("older_manifest", ())
+    made, last = f"{BUILT:%Y-%m-%d %H:%M}", f"{BUILT + timedelta(hours=3):%Y-%m-%d %H:%M}"
+    assert stopped.reason == f"the manifest was made at {made}, that of the last run at {last}: it is an old one"
+
+
+def test_every_model_and_every_test_is_looked_at() -> None:
+    """One of which nothing is known hides no other: neither a model after it, nor a test."""
+    bare = replace(plan(MAIL), cohorts=(), require_tests="failed")
+    stopped, _ = gate(bare, SHOP, {STAGED: BuildResult(STAGED, "error", BUILT, "run")}, BUILT)
+    assert stopped is not None
+    assert (stopped.guard, stopped.reason) == ("tests", "stg_customers: error in dbt run")
+    names = ("one", "two", "three", "four")
+    project = replace(SHOP, checks={name: Check(name, name, STAGED, None, (STAGED,)) for name in names})
+    status = {"one": "pass", "two": "skipped", "four": "fail"}
+    results = {name: BuildResult(name, said, BUILT, "test") for name, said in status.items()}
+    stopped, notes = gate(bare, project, results, BUILT)
+    assert stopped is not None
+    assert (stopped.guard, stopped.reason, notes) == ("tests", "test four: fail", ())
+    stopped, notes = gate(bare, project, {**results, "four": results["one"]}, BUILT)
+    assert (stopped, notes) == (None, ("2 tests of its models did not run in the last builds",))
+    strict = replace(bare, require_tests="all")
+    stopped, _ = gate(strict, project, {**results, "four": results["one"]}, BUILT)
+    assert stopped is not None
+    assert (stopped.guard, stopped.reason) == ("tests", "2 tests did not run, such as two")
+    every = {name: BuildResult(name, "pass", BUILT, "test") for name in names}
+    assert gate(strict, project, every, BUILT) == (None, ())
