@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import ClassVar
 
 from revetl.diff.spelling import Elsewhere
 
@@ -43,7 +44,7 @@ class Postgres(Elsewhere):
 class Texts(Elsewhere):
     """An engine in which state keeps every value as text, as DuckDB spells it: it is read there as what it is."""
 
-    types: Mapping[str, str]  # of DuckDB's types; whatever is missing is compared nowhere
+    types: ClassVar[Mapping[str, str]]  # of DuckDB's types; whatever is missing is compared nowhere
 
     def kind(self, kind: str) -> str | None:
         """Return the type that stands for a DuckDB type."""
@@ -88,7 +89,7 @@ _ALIKE = {  # DuckDB's types that one type stands for
 class Snowflake(Texts):
     """Snowflake. A backslash escapes in its literals; below a microsecond, time is cut off as it is when it is read."""
 
-    types = {
+    types: ClassVar[Mapping[str, str]] = {
         "VARCHAR": "VARCHAR", "BIGINT": "NUMBER(38,0)", "DECIMAL": "NUMBER({},{})", "DOUBLE": "FLOAT",
         "BOOLEAN": "BOOLEAN", "DATE": "DATE", "TIMESTAMP": "TIMESTAMP_NTZ", "TIMESTAMP WITH TIME ZONE": "TIMESTAMP_TZ",
     }  # fmt: skip
@@ -136,7 +137,7 @@ class _Ticked(Texts):
 class BigQuery(_Ticked):
     """BigQuery: rendered and parsed, never run."""
 
-    types = {
+    types: ClassVar[Mapping[str, str]] = {
         "VARCHAR": "STRING", "BIGINT": "BIGNUMERIC", "DECIMAL": "BIGNUMERIC", "DOUBLE": "FLOAT64",
         "BOOLEAN": "BOOL", "DATE": "DATE", "TIMESTAMP": "DATETIME", "TIMESTAMP WITH TIME ZONE": "TIMESTAMP",
     }  # fmt: skip
@@ -157,7 +158,7 @@ class BigQuery(_Ticked):
 class Databricks(_Ticked):
     """Databricks: rendered and parsed, never run."""
 
-    types = {
+    types: ClassVar[Mapping[str, str]] = {
         "VARCHAR": "STRING", "BIGINT": "DECIMAL(38,0)", "DECIMAL": "DECIMAL({},{})", "DOUBLE": "DOUBLE",
         "BOOLEAN": "BOOLEAN", "DATE": "DATE", "TIMESTAMP": "TIMESTAMP_NTZ", "TIMESTAMP WITH TIME ZONE": "TIMESTAMP",
     }  # fmt: skip
@@ -179,9 +180,10 @@ class Databricks(_Ticked):
 class Redshift(Texts):
     """Redshift: rendered and parsed, never run. It has no IS DISTINCT FROM."""
 
-    types = {
+    types: ClassVar[Mapping[str, str]] = {
         "VARCHAR": "VARCHAR(65535)", "BIGINT": "DECIMAL(38,0)", "DECIMAL": "DECIMAL({},{})", "DOUBLE": "DOUBLE PRECISION",
-        "BOOLEAN": "BOOLEAN", "DATE": "DATE", "TIMESTAMP": "TIMESTAMP", "TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ",
+        "BOOLEAN": "BOOLEAN", "DATE": "DATE", "TIMESTAMP": "TIMESTAMP",
+        "TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ",
     }  # fmt: skip
 
     def text(self, value: str) -> str:
