@@ -181,8 +181,8 @@ class Redshift(Texts):
     """Redshift: rendered and parsed, never run. It has no IS DISTINCT FROM."""
 
     types: ClassVar[Mapping[str, str]] = {
-        "VARCHAR": "VARCHAR(65535)", "BIGINT": "DECIMAL(38,0)", "DECIMAL": "DECIMAL({},{})", "DOUBLE": "DOUBLE PRECISION",
-        "BOOLEAN": "BOOLEAN", "DATE": "DATE", "TIMESTAMP": "TIMESTAMP",
+        "VARCHAR": "VARCHAR(65535)", "BIGINT": "DECIMAL(38,0)", "DECIMAL": "DECIMAL({},{})",
+        "DOUBLE": "DOUBLE PRECISION", "BOOLEAN": "BOOLEAN", "DATE": "DATE", "TIMESTAMP": "TIMESTAMP",
         "TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ",
     }  # fmt: skip
 

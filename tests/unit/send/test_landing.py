@@ -41,6 +41,11 @@ class Notes:
         return note
 
 
+def notes(**answers: Any) -> Any:
+    """Return something that notes what it is asked."""
+    return Notes(**answers)
+
+
 class Longest(Random):
     """Chance that always gives the most."""
 
@@ -52,33 +57,33 @@ class Longest(Random):
 class Bench:
     """A landing between things that note what becomes of them."""
 
-    def __init__(self, *, deadline: float | None = None, call: Any = None, **answers: Any) -> None:
+    def __init__(self, **answers: Any) -> None:
         """Begin with one call in flight."""
-        self.limiter, self.adapt = Notes(paused=answers.pop("paused", False)), Notes()
+        deadline, call = answers.pop("deadline", None), answers.pop("call", None) or Http("POST", "/x")
+        self.limiter, self.adapt = notes(paused=answers.pop("paused", False)), notes()
         self.account = SimpleNamespace(
             limiter=self.limiter, adapt=self.adapt, in_flight=3, failing=4, given_up=answers.pop("given_up", 0)
         )
-        self.credentials = Notes(refused=answers.pop("refused", True))
+        self.credentials = notes(refused=answers.pop("refused", True))
         self.credentials.renewable = answers.pop("renewable", True)
-        self.running = Notes()
+        self.running = notes()
         self.running.halted, self.running.offset = answers.pop("halted", None), 1e9
-        self.exchange = Notes(answer=answers.pop("answer", True), replies="replies", advance="next")
-        self.ending = Notes()
+        self.exchange = notes(answer=answers.pop("answer", True), replies="replies", advance="next")
+        self.ending = notes()
         self.exchange.in_flight, self.exchange.doubt = 2, False
         self.exchange.closing, self.exchange.ending = answers.pop("closing", None), self.ending
-        call = call or Http("POST", "/x")
         self.flight: Any = SimpleNamespace(
             exchange=self.exchange, call=call, failures=0, throttles=0, generation=5, renewed=False, cost={"a": 2},
             authenticated=answers.pop("authenticated", True),
         )  # fmt: skip
-        self.state: Any = Notes()
+        self.state = notes()
         diagnosed = answers.pop("diagnose", None)
         self.state.lane = SimpleNamespace(destination=SimpleNamespace(diagnose=lambda _: diagnosed))
         self.state.account, self.state.credentials = self.account, self.credentials
         self.state.stopped, self.state.repeats = answers.pop("stopped", None), 1
         self.state.scrub = str.upper
         assert not answers
-        self.landing: Any = Landing(self.running, POLICY, Longest(), deadline)  # type: ignore[arg-type]
+        self.landing: Any = Landing(self.running, POLICY, Longest(), deadline)
 
     def arrive(self, reply: Reply | None = None, failure: Failure | None = None) -> Verdict:
         """Take a completion."""
@@ -90,7 +95,8 @@ class Bench:
     def land(self, verdict: Verdict, reply: Reply | None = OK) -> list[tuple[Any, ...]]:
         """Do what follows; return what was asked of all that runs."""
         self.landing.land(Arrival(self.state, self.flight, reply, verdict), NOW)
-        return self.running.noted
+        noted: list[tuple[Any, ...]] = self.running.noted
+        return noted
 
 
 # --- what is counted --------------------------------------------------------------------------------------------------
@@ -98,21 +104,28 @@ class Bench:
 
 def test_what_came_back_is_counted() -> None:
     """An answer counts with its headers and its time, a lost one without; what never left costs nothing."""
-    for given, limiter, adapt in (
+    cases: tuple[tuple[dict[str, Any], list[Any], list[Any]], ...] = (
         ({"reply": OK}, [("replied", {"a": 2}, NOW, OK.headers, 1_000.0)], [("replied", NOW, 0.25)]),
         ({"failure": LOST}, [("replied", {"a": 2}, NOW)], []),
         ({"failure": Failure("RVT-600", "refused", sent=False)}, [("refund", {"a": 2})], []),
         ({}, [("replied", {"a": 2}, NOW)], []),
-    ):
+    )
+    for given, limiter, adapt in cases:
         bench = Bench()
-        bench.arrive(**given)  # type: ignore[arg-type]
+        bench.arrive(**given)
         assert (bench.limiter.noted, bench.adapt.noted, bench.account.in_flight) == (limiter, adapt, 2)
 
 
 @pytest.mark.parametrize(
     ("fault", "throttles", "failures"),
-    [(Fault.THROTTLED, 1, 0), (Fault.BUSY, 1, 0), (Fault.UNAVAILABLE, 0, 1), (Fault.QUOTA, 0, 0), (Fault.EXPIRED, 0, 0)],
-)  # fmt: skip
+    [
+        (Fault.THROTTLED, 1, 0),
+        (Fault.BUSY, 1, 0),
+        (Fault.UNAVAILABLE, 0, 1),
+        (Fault.QUOTA, 0, 0),
+        (Fault.EXPIRED, 0, 0),
+    ],
+)
 def test_each_fault_counts_as_its_kind(fault: Fault, throttles: int, failures: int) -> None:
     """Turned away, failed, or neither; each time adds to those before."""
     bench = Bench(diagnose=Diagnosis(fault, "why"))
@@ -193,8 +206,10 @@ def test_an_exchange_that_is_closing_only_ends(do: Do) -> None:
     """Whatever its last call says of it; an account or a lane that must stop does."""
     bench = Bench(closing=STOP)
     noted = bench.land(Verdict(do, "RVT-601", "why", until=7.0))
-    stops = {Do.STOP_ACCOUNT: [("stop_account", bench.account, "RVT-601", "WHY", 7.0)],
-             Do.STOP_LANE: [("stop_lane", bench.state, Trouble("RVT-601", "WHY"))]}  # fmt: skip
+    stops: dict[Do, list[tuple[Any, ...]]] = {
+        Do.STOP_ACCOUNT: [("stop_account", bench.account, "RVT-601", "WHY", 7.0)],
+        Do.STOP_LANE: [("stop_lane", bench.state, Trouble("RVT-601", "WHY"))],
+    }
     assert noted == [*stops.get(do, []), ("abandon", bench.state, bench.exchange, STOP)]
     assert bench.account.failing == 5
 
