@@ -23,8 +23,12 @@ EXPLAINED: tuple[Explained, ...] = (
     Explained(r".*", r"encoding=\"utf-8\"", r"", "UTF-8 is the encoding where the tests run"),
     Explained(r".*", r"indent=1\b", r"indent=2\b", "how a file for people is indented"),
     Explained(r"revetl\.state\.ledger", r"\"memory\"", r"\"XXmemoryXX\"", "a ledger in memory has no file to compare"),
+    Explained(
+        r"revetl\.diff\.spelling", r"zip\(\*pairs, strict=True\)", r"zip\(\*pairs(, strict=(None|False)|, )?\)",
+        "pairs are of two, each",
+    ),
     Explained(r"revetl\.diff\.guard", r"words = habits", r"words = habits", "the wording of a message"),
-)
+)  # fmt: skip
 
 
 def reason(module: str, change: Change) -> str | None:

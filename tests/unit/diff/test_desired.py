@@ -295,6 +295,14 @@ def test_keys_that_links_point_to(picker: Picker, models: Models) -> None:
     assert picker.tuples(desired.pointed(SLOTS[1], NAMES)) == [(None,)]
 
 
+def test_a_key_of_another_length_is_refused() -> None:
+    """Of a model as of a link: no part of a key is left out, nor made up."""
+    with pytest.raises(ValueError, match="zip"):
+        desired.key_columns(ref("people", "id"), "b", SHAPE)
+    with pytest.raises(ValueError, match="zip"):
+        desired.pointed(replace(SLOTS[6], link=replace(FIRM, columns=("firm",))), NAMES)
+
+
 # --- what a partial read looks at -------------------------------------------------------------------------------------
 
 MARK = datetime(2026, 11, 2, tzinfo=UTC)
