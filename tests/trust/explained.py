@@ -27,7 +27,6 @@ EXPLAINED: tuple[Explained, ...] = (
         r"revetl\.diff\.spelling", r"zip\(\*pairs, strict=True\)", r"zip\(\*pairs(, strict=(None|False)|, )?\)",
         "pairs are of two, each",
     ),
-    Explained(r"revetl\.diff\.guard", r"words = habits", r"words = habits", "the wording of a message"),
 )  # fmt: skip
 
 

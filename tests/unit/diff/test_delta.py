@@ -254,3 +254,39 @@ def test_a_first_sync_has_nothing_to_compare_with(picker: Picker) -> None:
     records(picker, shape, its)
     its.memberships()
     members(picker, shape, its)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "known", "si", "pend", "moves", "judged"),
+    [
+        (True, True, "a", False, False, False),
+        (False, True, "a", False, True, True),
+        (True, False, "a", False, True, True),
+        (True, True, "b", False, True, True),
+        (True, True, None, False, True, True),
+        (True, True, "a", True, False, True),
+    ],
+)
+def test_each_of_these_moves(
+    picker: Picker, wanted: bool, known: bool, si: str | None, pend: bool, moves: bool, judged: bool
+) -> None:
+    """Who comes, leaves or is renamed, one alone; once it is known who is in doubt, they do as well."""
+    columns = (
+        f"{wanted} AS wanted, {known} AS known, 'a' AS i, {'NULL' if si is None else repr(si)} AS si, {pend} AS pend"
+    )
+    picker.run([*(f"CREATE TEMP TABLE {name}_1 AS SELECT {columns}" for name in ("pair", "delta")),
+                *(f"CREATE TEMP TABLE {name}_1 (n INTEGER)" for name in ("met", "mchg"))])  # fmt: skip
+    for meets, members in ((False, False), (True, False), (True, True)):
+        picker.run(["INSERT INTO met_1 VALUES (1)"] if meets else [])
+        picker.run(["INSERT INTO mchg_1 VALUES (1)"] if members else [])
+        assert picker.con.execute(stirring.asked(BASE)).fetchall() == [(meets, moves, members)]
+        assert picker.con.execute(stirring.judged(BASE)).fetchall() == [(judged, members)]
+
+
+@pytest.mark.parametrize("some", ["changed", "mchg", "mpend"])
+def test_each_of_these_is_a_difference(picker: Picker, some: str) -> None:
+    """A record, a membership, or a membership of which nobody knows what became of it."""
+    picker.run([f"CREATE TEMP TABLE {name}_1 (n INTEGER)" for name in ("changed", "mchg", "mpend")])
+    assert picker.tuples(delta.differ(BASE)) == [(False,)]
+    picker.run([f"INSERT INTO {some}_1 VALUES (1)"])
+    assert picker.tuples(delta.differ(BASE)) == [(True,)]
