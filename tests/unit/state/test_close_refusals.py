@@ -116,47 +116,45 @@ def handed(who: str, op: str, m: str, cohort: str | None = None) -> C:
 @pytest.mark.parametrize("status", ["delivered", "rejected", "unknown", None])
 def test_a_local_change_stands_if_the_others_of_its_key_do(world: World, status: str | None) -> None:
     """A record with its name, a leave with its parts; of this key and sync."""
+    implied, left = {"local": "implied"}, {"op": "leave", "local": "no_record"}
+    moved, parted = (
+        {"op": "identity", "before": "z@x", "status": status},
+        {"op": "part", "cohort": "v", "status": status},
+    )
+    cases: dict[str, tuple[Any, Any]] = {  # a local change of somebody, and what else there is: of them, if nobody else
+        "named": (implied, moved), "gone": (left, parted), "of another": (implied, {**moved, "who": "z1"}),
+        "of another sync": (implied, {**moved, "sync": T}), "a part": (implied, parted),
+        "another's part": (left, {**parted, "who": "z2"}), "a join": (left, {**parted, "op": "join"}),
+    }  # fmt: skip
+    changes = [C(**{"who": who, "m": f"{who}@x", **more}) for who, two in cases.items() for more in two]
     wanted = "local" if status == "delivered" else "waiting"
-    implied = C("a", m="a@x", local="implied")
-    assert statuses(world, implied, C("a", "identity", "a@x", before="z@x", status=status))[0] == wanted
-    assert (
-        statuses(world, C("a", "leave", "a@x", local="no_record"), C("a", "part", "a@x", cohort="v", status=status))[0]
-        == wanted
-    )
-    assert statuses(world, implied, C("b", "identity", "a@x", before="z@x", status=status))[0] == "local"
-    assert statuses(world, implied, C("a", "identity", "a@x", before="z@x", status=status, sync=T))[0] == "local"
-    assert statuses(world, implied, C("a", "part", "a@x", cohort="v", status=status))[0] == "local"
-    assert (
-        statuses(world, C("a", "leave", "a@x", local="no_record"), C("b", "part", "a@x", cohort="v", status=status))[0]
-        == "local"
-    )
-    assert (
-        statuses(world, C("a", "leave", "a@x", local="no_record"), C("a", "join", "a@x", cohort="v", status=status))[0]
-        == "local"
-    )
+    assert dict(zip(cases, statuses(world, *changes)[::2], strict=True)) == {
+        who: wanted if who in {"named", "gone"} else "local" for who in cases
+    }
 
 
 @pytest.mark.parametrize("status", ["delivered", "rejected", None])
 def test_what_is_handed_over_needs_an_heir(world: World, status: str | None) -> None:
     """Who arrives there in this run must have arrived: a record for a leave, a membership for a part."""
-    wanted, cases = "local" if status == "delivered" else "waiting", 0
-
-    def outcome(who: str, op: str, *, heir: str, **more: Any) -> str:
-        nonlocal cases
-        cases += 1
-        there = f"{cases}@x"
-        change = C(
-            f"h{cases}", heir, **{"m": there, "before": "h@x" if heir == "identity" else None, "status": status, **more}
+    leave, part = {"op": "leave"}, {"op": "part", "cohort": "v"}
+    cases: dict[str, tuple[Any, Any]] = {  # what is handed over, and who arrives at the same address, if at no other
+        "to a record": (leave, {}), "to one that moves": (leave, {"op": "identity", "before": "h@x"}),
+        "to a member": (part, {"op": "join", "cohort": "v"}), "to another's": (part, {"op": "join", "cohort": "w"}),
+        "elsewhere": (leave, {"m": "nowhere"}), "in another sync": (leave, {"sync": T}),
+            "to who parts": (leave, part),
+    }  # fmt: skip
+    changes = [
+        change
+        for who, (handed_over, heir) in cases.items()
+        for change in (
+            C(**{"who": who, "m": who, "local": "handed_over", **handed_over}),
+            C(**{"who": f"heir {who}", "m": who, "status": status, **heir}),
         )
-        return statuses(world, handed(who, op, there, "v" if op == "part" else None), change)[0]
-
-    assert outcome("a", "leave", heir="upsert") == wanted
-    assert outcome("a", "leave", heir="identity") == wanted
-    assert outcome("a", "part", heir="join", cohort="v") == wanted
-    assert outcome("a", "part", heir="join", cohort="w") == "waiting"
-    assert outcome("a", "leave", heir="upsert", m="elsewhere@x") == "waiting"
-    assert outcome("a", "leave", heir="upsert", sync=T) == "waiting"
-    assert outcome("a", "leave", heir="part", cohort="v") == "waiting"
+    ]
+    wanted = "local" if status == "delivered" else "waiting"
+    assert dict(zip(cases, statuses(world, *changes)[::2], strict=True)) == {
+        who: wanted if n < 3 else "waiting" for n, who in enumerate(cases)
+    }
 
 
 def test_an_heir_may_stand_there_already(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,14 @@ def points(rig: Rig) -> list[str]:
     return rig.points
 
 
+@cache
+def wanted() -> tuple[Any, ...]:
+    """Return what a run without a kill comes to."""
+    whole = ready(None)
+    whole.run()
+    return end(whole)
+
+
 def test_every_point_is_known() -> None:
     """The kinds of crash points that these tests visit are those that a run has."""
     assert set(points(ready(None))) == set(POINTS)
@@ -53,8 +62,6 @@ def test_every_point_is_known() -> None:
 @pytest.mark.parametrize("at", range(1, 14))
 def test_killed_anywhere(at: int, tmp_path: Path) -> None:
     """Killed at any point, the next runs come to what a run without a kill comes to; the ledger's chain holds."""
-    whole = ready(None)
-    whole.run()
     rig = ready(tmp_path / "state")
     try:
         rig.run(crash_at=at)
@@ -63,7 +70,7 @@ def test_killed_anywhere(at: int, tmp_path: Path) -> None:
     for _ in range(3):
         rig.later(hours=1)
         rig.run()
-    assert end(rig) == end(whole)
+    assert end(rig) == wanted()
     assert rig.rows("SELECT count(*) FROM revetl_state.pending") == [0]
     store = rig.store()
     store.check_head()
