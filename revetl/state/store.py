@@ -134,7 +134,8 @@ class Store:
 
     def _patiently(self, attach: str) -> None:
         """Attach; a reader (``status``, ``why``) may hold the file for a moment, another run holds the lock file."""
-        for left in range(PATIENCE, -1, -1):
+        left = PATIENCE
+        while True:
             try:
                 self.con.execute(attach)
             except duckdb.IOException as error:
@@ -147,6 +148,7 @@ class Store:
                         kept="nothing was read or sent",
                         hint="end it, or run the same command again later",
                     ) from None
+                left -= 1
                 time.sleep(0.1)
             else:
                 return

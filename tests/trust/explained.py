@@ -23,6 +23,7 @@ EXPLAINED: tuple[Explained, ...] = (
     Explained(r".*", r"encoding=\"utf-8\"", r"", "UTF-8 is the encoding where the tests run"),
     Explained(r".*", r"indent=1\b", r"indent=2\b", "how a file for people is indented"),
     Explained(r"revetl\.state\.ledger", r"\"memory\"", r"\"XXmemoryXX\"", "a ledger in memory has no file to compare"),
+    Explained(r"revetl\.state\.lock", r"msvcrt|_FAR", r"", "a line that Windows alone comes by"),
     Explained(
         r"revetl\.diff\.spelling", r"zip\(\*pairs, strict=True\)", r"zip\(\*pairs(, strict=(None|False)|, )?\)",
         "pairs are of two, each",
