@@ -1,4 +1,4 @@
-"""The carrier of :class:`~revetl.contract.Http` calls: one connection pool, one thread, every reply bounded.
+"""The carrier of :class:`~revetl.contract.Http` calls: one thread, its connections, every reply bounded.
 
 It stands on httpcore, the layer below httpx by the same authors: there is nothing in it that follows a redirect, reads
 the environment, keeps a cookie or logs a URL, and its streams can be made to end with the call (see ``deadline``).
@@ -19,7 +19,7 @@ from revetl import __version__
 from revetl.contract import Http, Reply
 from revetl.send.deadline import Watch
 from revetl.send.inflate import Garbled, TooLarge, read_body
-from revetl.send.network import DIRECT, Network, pool
+from revetl.send.network import DIRECT, Connections, Network
 from revetl.send.origin import NotAllowed, admit, target
 from revetl.send.ports import Lane
 from revetl.send.scrub import scrub
@@ -42,8 +42,9 @@ class HttpCarrier:
         self._now = now
         self._watch = Watch()
         self._network = network
-        self._pool = pool(context, self._watch, KEEP_ALIVE)
-        self._proxied = pool(context, self._watch, KEEP_ALIVE, network.proxy) if network.proxy else self._pool
+        self._direct = self._proxied = Connections(context, self._watch, KEEP_ALIVE)
+        if network.proxy:
+            self._proxied = Connections(context, self._watch, KEEP_ALIVE, network.proxy)
 
     def perform(self, lane: Lane, call: Http) -> Reply | Failure:
         """Make ``call``; whatever happens comes back as a value, with nothing secret in it."""
@@ -65,14 +66,14 @@ class HttpCarrier:
 
     def close(self) -> None:
         """Close all connections."""
-        self._pool.close()
+        self._direct.close()
         self._proxied.close()
 
     def _exchange(self, lane: Lane, call: Http) -> Reply | Failure:
         place = admit(call, lane)
         url, headers = _url(place, call), _headers(place, call)
-        connections = self._proxied if self._network.proxied(place.hostname or "") else self._pool
-        with connections.stream(call.method, url, headers=headers, content=_content(call)) as response:
+        connections = self._proxied if self._network.proxied(place.hostname or "") else self._direct
+        with connections.to(url).stream(call.method, url, headers=headers, content=_content(call)) as response:
             found = _lowered(response.headers)
             if 300 <= response.status < 400:
                 return _redirected(call, response.status, found.get("location", ""))

@@ -83,23 +83,26 @@ def read_request(connection: Any) -> bytes:
     return head + b"\r\n\r\n" + body
 
 
-def perform(
-    port: int, *, scheme: str = "http", host: str = "127.0.0.1", context: ssl.SSLContext = PLAIN, **options: Any
-) -> Any:
-    """Make one POST with a secret in header, query and body."""
-    carrier = HttpCarrier(context)
-    origin = f"{scheme}://{host}:{port}"
-    call = Http(
+def posting(port: int, *, scheme: str = "http", host: str = "127.0.0.1") -> Http:
+    """Return a POST with a secret in header, query and body."""
+    return Http(
         "POST",
         "/v1/rows/17",
         content=f'{{"key": "{CANARY}"}}'.encode(),
         query=(("token", CANARY),),
         headers=(("Authorization", f"Bearer {CANARY}"),),
-        origin=origin,
+        origin=f"{scheme}://{host}:{port}",
         template="/rows/{id}",
     )
+
+
+def perform(
+    port: int, *, scheme: str = "http", host: str = "127.0.0.1", context: ssl.SSLContext = PLAIN, **options: Any
+) -> Any:
+    """Make one POST."""
+    carrier, call = HttpCarrier(context), posting(port, scheme=scheme, host=host)
     try:
-        return carrier.perform(lane(origin=origin, **options), call)
+        return carrier.perform(lane(origin=call.origin, **options), call)
     finally:
         carrier.close()
 
@@ -118,6 +121,29 @@ def test_a_plain_reply() -> None:
     head = received[0].partition(b"\r\n\r\n")[0].decode().split("\r\n")
     assert head[0] == f"POST /v1/rows/17?token={CANARY} HTTP/1.1"
     assert {f"host: 127.0.0.1:{port}", "accept-encoding: gzip, deflate"} <= {line.lower() for line in head}
+
+
+def test_a_connection_is_kept_for_as_long_as_it_is_whole() -> None:
+    """Calls to one place share a connection; where the other end closed it, or a reply broke off, there is a new one."""
+    cut, ended = OK[:-1], threading.Semaphore(0)
+    plan = [[OK, OK], [OK, cut], [OK, OK]]
+
+    def talk(connection: Any, received: Any) -> None:
+        for reply in plan.pop(0):
+            replying(reply)(connection, received)
+        connection.shutdown(socket.SHUT_RDWR)
+        ended.release()
+
+    carrier = HttpCarrier(PLAIN)
+    with server(talk) as (port, _):
+        call, found = posting(port), []
+        for _ in range(3):
+            for _ in range(2):
+                done = carrier.perform(lane(origin=call.origin), call)
+                found.append(done.status if isinstance(done, Reply) else done.code)
+            assert ended.acquire(timeout=5)
+    carrier.close()
+    assert found == [200, 200, 200, "RVT-605", 200, 200]
 
 
 def test_gzip_is_decoded() -> None:
