@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from revetl.contract import Action
 from revetl.engine.implied import Implied
@@ -104,12 +105,9 @@ class SyncFeed:
     def _more(self, first: Change, action: Action) -> Iterator[Change]:
         """Yield what fits behind ``first``: same operation and cohort, within count and bytes, nothing twice."""
         keys, identities = {first.key}, {first.identity, first.before_identity or first.identity}
-        op, cohort, take = first.op, first.cohort, self._changes.take  # a row costs what stands in the loop
+        op, cohort = first.op, first.cohort
         left = action.max_bytes - len(first.body) - action.overhead
-        for _ in range(action.room(self.settings) - 1):
-            change = take()
-            if change is None:
-                return
+        for change in islice(self._changes, action.room(self.settings) - 1):  # a row costs what stands in this loop
             key, new, old = change.key, change.identity, change.before_identity or change.identity
             left -= len(change.body) + action.overhead
             alike = change.op is op and change.cohort == cohort
@@ -123,7 +121,7 @@ class SyncFeed:
 
     def _take(self) -> Change | None:
         found, self._next = self._next, None
-        return found or self._changes.take()
+        return found or next(self._changes, None)
 
     def batch(self, changes: list[Change]) -> Batch:
         """Return a batch of these changes with the sync's context."""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from revetl.state.journal import insert_rows
@@ -16,11 +17,14 @@ from revetl.types import EMPTY, Cause, Change, Link, Op
 # Rows per chunk: what a crash may leave in doubt without having left, against a durable commit each.
 CHUNK = 5_000
 SOME = 500  # rows fetched at once
-WINDOW = 20  # chunks whose wire bytes are made by one statement: memory, against a pass over the delta each
-FIRST = 1  # chunks of the first such statement: nothing leaves before it is done, the others run beside sending
+# Chunks whose wire bytes are made by one statement, which is planned and passes over the delta each time. It runs while
+# the chunk before is being sent: more of them would take longer than that, and nothing would leave meanwhile.
+WINDOW = 2
+FIRST = 1  # chunks of the first such statement: nothing leaves before it is done
 _COLUMNS = "seq, sync, key, op, m, i, cohort, cause, bm, bi, remote_id, created, body, links, consent"
 _OPS = {op.value: op for op in Op}
 _CAUSES = {cause.value: cause for cause in Cause}
+Chunk = tuple[int, Sequence[Change]]  # its last number, and what of it is to be sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +47,30 @@ class Outbox:
     def __init__(self, store: Store, run: str, chunk: int = CHUNK, worker: Executor | None = None) -> None:
         """Work for ``run``; a ``worker`` of one thread stages a chunk while the one before it is being sent.
 
-        From the first :meth:`Flow.take` to :meth:`rest`, the store belongs to the worker.
+        From the first change of :meth:`changes` to :meth:`rest`, the store belongs to the worker.
         """
         self.store = store
         self.run = run
         self.chunk = chunk
         self._worker = worker
-        self._coming: list[Future[Sequence[Change]]] = []
+        self._coming: list[Future[Chunk]] = []
 
-    def changes(self, stage: Stage) -> Flow:
-        """Return the changes of one sync that are to be sent; they are staged chunk after chunk."""
-        return Flow(self, stage)
+    def changes(self, stage: Stage) -> Iterator[Change]:
+        """Yield the changes of one sync that are to be sent; while those of one chunk are, the next one is staged."""
+        coming = self._from(stage, stage.lo)
+        while coming is not None:
+            hi, found = coming.result()
+            coming = self._from(stage, hi + 1)
+            yield from found
 
-    def later(self, work: Callable[[], Sequence[Change]]) -> Future[Sequence[Change]]:
+    def _from(self, stage: Stage, lo: int) -> Future[Chunk] | None:
+        return self.later(partial(self._chunk, stage, lo)) if lo <= stage.hi else None
+
+    def _chunk(self, stage: Stage, lo: int) -> Chunk:
+        hi = self.stage(stage, lo)
+        return hi, self.read(lo, hi)
+
+    def later(self, work: Callable[[], Chunk]) -> Future[Chunk]:
         """Return the result of ``work`` to come; without a worker it is done at once."""
         if self._worker is not None:
             coming = self._worker.submit(work)
@@ -114,33 +129,6 @@ class Outbox:
         while rows := cursor.fetchmany(SOME):  # nobody else computes while rows become objects
             found += map(_change, rows)
         return found
-
-
-class Flow:
-    """The changes of one sync, in order; while those of one chunk are being sent, the next one is staged."""
-
-    def __init__(self, outbox: Outbox, stage: Stage) -> None:
-        """Stage nothing before the first change is asked for."""
-        self._outbox, self._stage = outbox, stage
-        self._lo = stage.lo
-        self._coming: Future[Sequence[Change]] | None = None
-        self._changes: Iterator[Change] = iter(())
-
-    def take(self) -> Change | None:
-        """Return the next change, None after the last."""
-        if self._coming is None and self._lo <= self._stage.hi:
-            self._coming = self._outbox.later(self._chunk)
-        change = next(self._changes, None)
-        if change is not None or self._coming is None:
-            return change
-        self._changes, self._coming = iter(self._coming.result()), None
-        return self.take()
-
-    def _chunk(self) -> Sequence[Change]:
-        lo = self._lo
-        hi = self._outbox.stage(self._stage, lo)
-        self._lo = hi + 1
-        return self._outbox.read(lo, hi)
 
 
 def _change(row: Sequence[Any]) -> Change:

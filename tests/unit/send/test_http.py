@@ -124,7 +124,7 @@ def test_a_plain_reply() -> None:
 
 
 def test_a_connection_is_kept_for_as_long_as_it_is_whole() -> None:
-    """Calls to one place share a connection; where the other end closed it, or a reply broke off, there is a new one."""
+    """Calls to one place share a connection; where that was closed, or a reply broke off, there is a new one."""
     cut, ended = OK[:-1], threading.Semaphore(0)
     plan = [[OK, OK], [OK, cut], [OK, OK]]
 

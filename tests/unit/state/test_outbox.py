@@ -113,7 +113,7 @@ def test_chunks_follow_one_another(state: State, threads: int) -> None:
         outbox = Outbox(state, "r1", 2, worker if threads else None)
         flow = outbox.changes(stage(11, 15, verdicts=verdict))
         assert state.points == []
-        taken = [flow.take() for _ in range(7)]
+        taken = [next(flow, None) for _ in range(7)]
         outbox.rest()
     assert [None if one is None else one.seq for one in taken] == [11, 12, 13, 14, 15, None, None]
     assert state.points == ["before_intent", "after_intent", "after_head"] * 3
@@ -123,7 +123,7 @@ def test_chunks_follow_one_another(state: State, threads: int) -> None:
     assert state.rows("SELECT 1 FROM duckdb_tables() WHERE table_name = 'made'") == []
     assert state.head is not None
     assert (state.head.run, state.head.seq, state.last_seq()) == ("r1", 15, 15)
-    assert outbox.changes(stage(3, 2)).take() is None
+    assert list(outbox.changes(stage(3, 2))) == []
 
 
 def test_numbers_do_not_fall_back(state: State) -> None:
@@ -142,9 +142,9 @@ def test_what_is_to_come_is_cancelled_or_waited_for() -> None:
     began: list[int] = []
     state = State()
 
-    def work(number: int) -> list[Change]:
+    def work(number: int) -> tuple[int, list[Change]]:
         began.append(number)
-        return []
+        return number, []
 
     with ThreadPoolExecutor(1) as worker:
         outbox = Outbox(state, "r1", worker=worker)
@@ -155,7 +155,7 @@ def test_what_is_to_come_is_cancelled_or_waited_for() -> None:
         assert all(one.done() for one in coming)
         assert began == list(range(len(began)))
         assert len([one for one in coming if one.cancelled()]) == 3 - len(began)
-    assert Outbox(state, "r1").later(lambda: work(9)).result() == []
+    assert Outbox(state, "r1").later(lambda: work(9)).result() == (9, [])
     assert began[-1] == 9
     Outbox(state, "r1").rest()
 
