@@ -18,7 +18,7 @@ from random import Random
 
 from revetl.engine import remote
 from revetl.engine.finding import Whereabouts, whereabouts
-from revetl.engine.forgotten import Hasher, stone_of
+from revetl.engine.forgotten import Hasher, keys_left, stone_of
 from revetl.engine.glimpse import glimpse
 from revetl.engine.lanes import LeasedWire, line_of
 from revetl.engine.networking import wire_of
@@ -90,7 +90,7 @@ def meant(workspace: Workspace, asked: str, entity: str | None = None) -> Meant:
     with glimpse(workspace) as seen, open_models(workspace, list(plans.values())) as models:
         search = Search(seen, models, plans, stored_syncs(seen), None)
         found = whereabouts(seen, models, search, asked) if plans or search.stored else ()
-        known = found if entity is None else tuple(one for one in found if one.plan is not None)
+        known = found if entity is None else tuple(one for one in found if one.plan is not None or _same(one, found))
         hasher = Hasher(seen.ring) if seen.ring is not None else None
         notes = tuple(note for note in (seen.view.notice, models.note) if note)
         stones = [one for one in seen.forgotten(workspace.state_dir) if entity in {None, one.entity}]
@@ -105,6 +105,12 @@ def meant(workspace: Workspace, asked: str, entity: str | None = None) -> Meant:
             hint="write a key of the model, a composite one as a JSON array, or an e-mail address",
         )  # fmt: skip
     return Meant(asked, known, tuple(_place(workspace, one) for one in known if one.sent), stone, notes)
+
+
+def _same(one: Whereabouts, found: Iterable[Whereabouts]) -> bool:
+    """Return whether a key of a sync that is configured no more, of whichever entity, has an address of the person."""
+    theirs = {name for other in found if other.plan is not None for name in (*other.identities, *other.hashed)}
+    return not theirs.isdisjoint((*one.identities, *one.hashed))
 
 
 def _several(asked: str, entities: Sequence[str]) -> UsageError:
@@ -145,7 +151,7 @@ def forget(
         work = _Work(session, stack, wire, by, reason)
         if who is None:
             ids = list(dict.fromkeys(one.id for one in erasures(session.store) if one.status in LEFT))
-            return tuple(work.finish(ident, {}, ()) for ident in ids)
+            return tuple(work.finish(ident, *work.left(ident)) for ident in ids)
         keys = _keys(who.found)
         if busy := busy_keys(session.store, keys):
             raise UsageError(
@@ -205,6 +211,15 @@ class _Work:
         add(store, [e for one, p in _placed(who) for e in _erasures(made, one, p)])
         store.crash("after_erasures")
         return made
+
+    def left(self, ident: str) -> tuple[dict[str, list[str]], tuple[str, ...]]:
+        """Return what a process that died may have left here of a person: keys by sync, and identities."""
+        session = self.session
+        stone = next((one for one in settle(session.store) if one.id == ident), None)
+        entities = {plan.name: plan.entity for plan in session.workspace.resolved.syncs}
+        keys = keys_left(session.store, session.keys, entities, ident)
+        clear = [str(one.identity) for one in erasures(session.store, ident) if one.identity]
+        return keys, (*(stone.identities if stone else ()), *(clear if session.mask.values == "clear" else ()))
 
     def finish(
         self, ident: str, keys: Mapping[str, Sequence[str]], identities: Sequence[str], who: Meant | None = None

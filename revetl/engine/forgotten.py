@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from revetl.diff.shape import Shape
@@ -11,6 +11,7 @@ from revetl.engine.keytext import candidates
 from revetl.engine.staging import Masking
 from revetl.errors import StateError
 from revetl.sqltext import quote_text
+from revetl.state.purging import every_key
 from revetl.state.schema import STATE
 from revetl.state.store import Store
 from revetl.state.tombstones import Tombstone
@@ -75,6 +76,27 @@ def leave_out(store: Store, entity: str, shape: Shape, ring: Keyring, table: str
     return int(store.one(f"SELECT count(*) FROM {gone}"))
 
 
+def keys_left(
+    store: Store, ring: Keyring, entities: Mapping[str, str], only: str | None = None
+) -> dict[str, list[str]]:
+    """Return the keys, by sync, of people who are forgotten and of whom state or ledger has something (again).
+
+    ``entities``: sync → entity; ``only``: of this tombstone.
+
+    Raises:
+        StateError: RVT-538, a key of the ledger is missing without which they are not recognised.
+    """
+    mine = "true" if only is None else f"id = {quote_text(only)}"
+    ids = [row[0] for row in store.rows(f"SELECT DISTINCT key_id FROM {STATE}.forgotten WHERE {mine} ORDER BY key_id")]
+    found: dict[str, list[str]] = {}
+    for sync, entity in sorted(entities.items()) if ids else ():
+        conditions = [f"{_keyed(_key(ring, ident), entity)} IN ({_stones(ident, 'key')} AND {mine})" for ident in ids]
+        asked = f"SELECT key FROM ({every_key(store, sync)}) c WHERE {' OR '.join(conditions)} ORDER BY key"
+        if keys := [str(row[0]) for row in store.rows(asked)]:
+            found[sync] = keys
+    return found
+
+
 def _close_leaves(store: Store, shape: Shape, named: Sequence[str]) -> None:
     """Let records that are gone leave without a call where they stood at an address that is forgotten.
 
@@ -102,9 +124,14 @@ def _stones(ident: str, kind: str) -> str:
     return f"SELECT hash FROM {STATE}.forgotten WHERE key_id = {quote_text(ident)} AND kind = '{kind}'"
 
 
+def _keyed(key: bytes, entity: str) -> str:
+    """Return SQL of the hash of a row ``c``'s key."""
+    return Masking("hash", key).hmac(quote_text(entity) + " || chr(10) || c.key")
+
+
 def _matching(key: bytes, ident: str, entity: str) -> Sequence[str]:
-    keyed = Masking("hash", key).hmac(quote_text(entity) + " || chr(10) || c.key")
-    return (f"{keyed} IN ({_stones(ident, 'key')})", *_named(key, ident, entity))  # which has its entity in it
+    mine = f"{_keyed(key, entity)} IN ({_stones(ident, 'key')})"  # which has its entity in it
+    return (mine, *_named(key, ident, entity))
 
 
 def _named(key: bytes, ident: str, entity: str) -> Sequence[str]:

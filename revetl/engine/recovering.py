@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from revetl.engine.forgotten import keys_left
 from revetl.engine.holding import held, is_shared
 from revetl.engine.keyring import keyring, pin
 from revetl.engine.session import Clock, Session, masking, utc_now
@@ -19,6 +20,7 @@ from revetl.state.approvals import Approvals
 from revetl.state.doubting import doubt_all
 from revetl.state.head import Head
 from revetl.state.marks import forget_marks
+from revetl.state.purging import compact, purge
 from revetl.state.rewriting import finish
 from revetl.state.store import Store
 from revetl.state.tombstones import settle
@@ -72,6 +74,7 @@ def recover(workspace: Workspace, *, clock: Clock = utc_now) -> Recovery:
             store.tick()
         session.close_killed()
         readopted = () if is_shared(workspace) else _readopt(store)  # an owner has its files with its chain
+        _forget_again(session)
         store.advance_head(head.run if head else "recover")
     return Recovery(tuple(Recovered(*count) for count in counts), lost, readopted, needed)
 
@@ -94,6 +97,16 @@ def _unchecked(workspace: Workspace, clock: Clock) -> Iterator[tuple[Session, He
         settle(store)
         mask = masking(workspace, ring)
         yield Session(workspace, store, None, Approvals(store), mask, clock, ring, hold.lease), head
+
+
+def _forget_again(session: Session) -> None:
+    """Take out of a state that was put back whoever has been forgotten since: the tombstones know it."""
+    store, syncs = session.store, session.workspace.resolved.syncs
+    stones = settle(store)
+    keys = keys_left(store, session.keys, {plan.name: plan.entity for plan in syncs}) if stones else {}
+    if keys:
+        purge(store, keys, [name for stone in stones for name in stone.identities], "forgotten before it was put back")
+        compact(store)
 
 
 def _written(store: Store) -> int:

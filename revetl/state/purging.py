@@ -28,6 +28,22 @@ class Purged:
     ledger: Removed
 
 
+_KEYED = ("remote", "pending", "rejected", "unmatched", "waiting_links", "refused", "opted_out")
+_TYPED = ("snap", "members", "after")
+
+
+def every_key(store: Store, name: str) -> str:
+    """Return a SELECT of every ``key`` of a sync that state or a file of the ledger has."""
+    store.bring_ledger()
+    mine, sync = f"WHERE sync = {quote_text(name)}", load_sync(store, name)
+    found = [f"SELECT key FROM {STATE}.{table} {mine}" for table in _KEYED]
+    if sync is not None:
+        found += [f"SELECT {sync.key_text()} FROM {STATE}.{table}_{sync.id}" for table in _TYPED]
+    if store.ledger is not None and any(store.ledger.glob("*.parquet")):
+        found.append(f"SELECT key FROM read_parquet({quote_text(f'{store.ledger}/*.parquet')}) {mine}")
+    return " UNION ".join(found)
+
+
 def busy_keys(store: Store, keys: Mapping[str, Sequence[str]]) -> Sequence[str]:
     """Return syncs in whose open outboxes one of these keys (by sync) still is: a job at the vendor carries it."""
     return [
@@ -73,7 +89,7 @@ def _theirs(store: Store, keys: Mapping[str, Sequence[str]]) -> tuple[str, list[
 
 def _of_sync(store: Store, name: str, keys: list[str]) -> int:
     rows = 0
-    for table in ("remote", "pending", "rejected", "unmatched", "waiting_links", "refused", "opted_out"):
+    for table in _KEYED:
         some = f"FROM {STATE}.{table} WHERE sync = ? AND key IN (SELECT unnest(?))"
         rows += int(store.one(f"SELECT count(*) {some}", [name, keys]))
         store.con.execute(f"DELETE {some}", [name, keys])
@@ -86,7 +102,7 @@ def _of_sync(store: Store, name: str, keys: list[str]) -> int:
 
 def _typed(store: Store, sync: StoredSync, keys: list[str]) -> int:
     rows = 0
-    for table in ("snap", "members", "after"):
+    for table in _TYPED:
         some = f"FROM {STATE}.{table}_{sync.id} WHERE {sync.key_text()} IN (SELECT unnest(?))"
         rows += int(store.one(f"SELECT count(*) {some}", [keys]))
         store.con.execute(f"DELETE {some}", [keys])

@@ -38,6 +38,7 @@ class Islands:
         self.random = random
         self.number = number
         self.renames = renames
+        self.own = False  # whether a value tells whose it is
         self.model: Model = {}
 
     def keys(self, island: int) -> list[str]:
@@ -63,7 +64,7 @@ class Islands:
         if row is None or move < 0.2:
             self._toggle(island, key)
         elif move < 0.4:
-            row.a = self.random.choice([None, "pii-x", "pii-y", "pii-z"])
+            row.a = self._value(key, self.random.choice([None, "pii-x", "pii-y", "pii-z"]))
         elif move < 0.55:
             row.b = self.random.choice([None, 1, 2, 3])
         elif move < 0.75:
@@ -81,8 +82,11 @@ class Islands:
             return
         free = self._free(island)
         if free:
-            a = self.random.choice([None, "pii-x", "pii-y"])
+            a = self._value(key, self.random.choice([None, "pii-x", "pii-y"]))
             self.model[key] = Row(self.random.choice(free), a, None, self._tags())
+
+    def _value(self, key: str, value: str | None) -> str | None:
+        return f"{value}-of-{key}-" if self.own and value is not None else value
 
     def _tags(self) -> frozenset[str]:
         return frozenset(tag for tag in TAGS if self.random.random() < 0.5)

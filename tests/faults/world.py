@@ -26,7 +26,7 @@ from revetl.state.store import Store
 from revetl.state.usage import read_usage, write_usage
 from revetl.testing.clock import FakeClock
 from revetl.testing.wire import VirtualWire
-from revetl.types import Status
+from revetl.types import Status, SyncPlan
 from tests.faults import weather as weathers
 from tests.faults.door import Broken, Door, _ignore
 from tests.faults.forgetting import LATE, Graveyard
@@ -78,6 +78,16 @@ class World:
     @model.setter
     def model(self, people: Model) -> None:
         self.islands.model = people
+
+    @property
+    def plans(self) -> tuple[SyncPlan, ...]:
+        """Return the syncs of a run."""
+        return (self.plan,)
+
+    @property
+    def doors(self) -> Mapping[str, Door]:
+        """Return the door of each destination, by its name."""
+        return {"sim": self.door}
 
     @property
     def requests(self) -> list[tuple[str, int]]:
@@ -211,22 +221,25 @@ class World:
         self.run_number += 1
         run, weather = f"run-{self.run_number:03d}", self.weather()
         self.points, self.durable = [], set()
-        self.door.begin(weather)
+        for door in self.doors.values():
+            door.begin(weather)
         if weather.empty:
             self._write(people=False)
-        wire = VirtualWire(self.clock, lambda _lane, call, _now: self._knock(run, call))
+        wire = VirtualWire(self.clock, lambda lane, call, _now: self._knock(run, lane, call))
         try:
             counts = self._run(run, weather, wire)
         except (Crash, duckdb.IOException) as end:
             self.log.append(f"{run}: ended by {end} {weather}")
             self._strand(wire)
-            self.door.day.clear()  # what a run used of a quota is kept when it ends
+            for door in self.doors.values():
+                door.day.clear()  # what a run used of a quota is kept when it ends
             counts = {}
         else:
             self.log.append(f"{run}: {counts} {weather}")
         if weather.empty:
             self.mend()
-        self.door.end(run)
+        for door in self.doors.values():
+            door.end(run)
         return counts
 
     def _run(self, run: str, weather: Weather, wire: VirtualWire) -> Mapping[str, int]:
@@ -234,17 +247,15 @@ class World:
         if isinstance(store, FullStore):
             store.full_at = weather.full_at
         session = self.session(store, weather)
-        destination = session.workspace.registry["sim"]
         session.close_killed()
         begin_run(store, run, {})
         journal = Journal(store, run)
         began = wire.monotonic()
         sender = self._sender(store, wire, journal, weather, run)
-        lane = Lane("sim", destination, Settings(), "sim", origin=None, max_in_flight=weather.at_once, timeout=30.0)
-        found = inspect(session, (self.plan,), lambda _p, _s: {}, lambda _: None)
+        found = inspect(session, self.plans, lambda _p, _s: {}, lambda _: None)
         if found.errors or (found.stopped and not weather.empty):
             raise AssertionError((found.errors, found.stopped))
-        lines = {self.plan.name: Line(lane, Settings(), ())}
+        lines = {plan.name: Line(self._lane(session, plan, weather), Settings(), ()) for plan in self.plans}
         before, outbox = len(self.requests), Outbox(store, run, weather.chunk)
         done = executing.execute(session, found, lines, sender, journal, outbox, lambda _: None)
         if done.errors:
@@ -265,6 +276,10 @@ class World:
         space = workspace(self.incremental, weathers.destination(self.plain, weather), self.plan)
         return Session(space, store, MemorySource(), Approvals(store), self.mask, self.now)
 
+    def _lane(self, session: Session, plan: SyncPlan, weather: Weather) -> Lane:
+        name, thing = plan.destination, session.workspace.registry[plan.type]
+        return Lane(name, thing, Settings(), name, origin=None, max_in_flight=weather.at_once, timeout=30.0)
+
     def _sender(self, store: Store, wire: VirtualWire, journal: Journal, weather: Weather, run: str) -> Sender:
         asked = 0
 
@@ -280,21 +295,24 @@ class World:
 
     def _told(self, journal: Journal, counts: Mapping[str, int]) -> None:
         """Look whether what the run counted is what the ledger's rows will say."""
-        told = journal.tally(self.plan.name).counts
         for status in (Status.DELIVERED, Status.UNKNOWN):
-            if told[status] != counts.get(status, 0):
-                raise Broken(f"{told[status]} were said to be {status}, {counts.get(status, 0)} are")
+            told = sum(journal.tally(plan.name).counts[status] for plan in self.plans)
+            if told != counts.get(status, 0):
+                raise Broken(f"{told} were said to be {status}, {counts.get(status, 0)} are")
 
-    def _knock(self, run: str, call: Any) -> Any:
+    def staged(self, run: str) -> set[int]:
+        """Return the numbers of a run's changes whose intent is committed."""
+        return {int(row[0]) for row in self.ask(f"SELECT seq FROM revetl_state.outbox WHERE run = '{run}'")}
+
+    def _knock(self, run: str, lane: Lane, call: Any) -> Any:
         def durable(seq: int) -> bool:
             if seq not in self.durable:
-                asked = f"SELECT seq FROM revetl_state.outbox WHERE run = '{run}'"
-                self.durable = {int(row[0]) for row in self.ask(asked)}
+                self.durable = self.staged(run)
             return seq in self.durable
 
         self.clock.jump(self.door.weather.jump)
         self.door.weather.jump = 0.0
-        return self.door.knock(run, call, self.real(), durable)
+        return self.doors[lane.name].knock(run, call, self.real(), durable)
 
     def _strand(self, wire: VirtualWire) -> None:
         """Let calls that were under way when the process died arrive late, or never."""

@@ -11,12 +11,14 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from tests.faults.forget_schedule import forgets
 from tests.faults.schedule import play
 from tests.faults.shared_world import SharedWorld
 from tests.faults.together_world import TogetherWorld
 from tests.faults.world import World
 
 CROWD = 150  # histories
+FORGETTERS = 40  # histories of a schedule in which people are forgotten
 
 
 def _shared(seed: int, kind: type[SharedWorld] = SharedWorld) -> World:
@@ -38,4 +40,6 @@ WORLDS: Mapping[str, Callable[[int], World]] = {
 
 def replay(seed: int, name: str) -> list[str]:
     """Play one schedule in the world of that name, and return its log."""
+    if name.startswith("forget"):
+        return forgets(seed, int(name.removeprefix("forget") or FORGETTERS))
     return play(seed, WORLDS[name], f" --world {name}")
