@@ -41,7 +41,8 @@ conformance: $(VENV)/.dev ## what each destination was shown to do, as docs/conf
 trust: $(VENV)/.dev ## what is promised, and what a run finds of it, as docs/trust.md
 	@REVETL_ROUNDS=$${REVETL_ROUNDS:-3} REVETL_SCHEDULES=$${REVETL_SCHEDULES:-1500} REVETL_CHAOS=$${REVETL_CHAOS:-4} \
 		REVETL_VALUES=$${REVETL_VALUES:-140} \
-		REVETL_KILLS=$${REVETL_KILLS:-160} REVETL_STOPS=$${REVETL_STOPS:-4} REVETL_DISK_ERRORS=$${REVETL_DISK_ERRORS:-3} \
+		REVETL_KILLS=$${REVETL_KILLS:-160} REVETL_STOPS=$${REVETL_STOPS:-4} REVETL_FORGETS=$${REVETL_FORGETS:-200} \
+		REVETL_DISK_ERRORS=$${REVETL_DISK_ERRORS:-3} \
 		$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q --trust docs/trust.md $(PYTEST_ARGS) \
 		$$($(BIN)/python -m tests.trust.catalogue)
 

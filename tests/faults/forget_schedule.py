@@ -66,7 +66,7 @@ class _Play:
         self._trouble(backup)
         self._pass(10.0)
         made.faulty = False
-        for _ in range(4):
+        for _ in range(3):
             made.clock.advance(WEEK)
             for door in made.doors.values():
                 door.vendor.land(made.real())
@@ -108,7 +108,7 @@ class _Play:
             made.second = True
 
     def _until_done(self, asked: str) -> None:
-        made, who, done, faulty = self.made, None, (), self.made.faulty
+        made, faulty = self.made, self.made.faulty
         for turn in range(TRIES):
             made.faulty = faulty and turn < TRIES // 2
             try:
@@ -172,7 +172,7 @@ class _Play:
         """Look at a receipt, at who was erased, and at what is left of them."""
         made, keys = self.made, {one.key for one in who.found}
         receipt = check_receipt(done.receipt, Keyring((KEY,)))
-        told = {str(place["sync"]) for place in receipt["destinations"]}  # type: ignore[union-attr,index,call-overload]
+        told = {str(place["sync"]) for place in receipt["destinations"]}
         for sync, emails in standing.items():
             if emails and sync not in told:
                 raise Broken(f"{sync} has {sorted(emails)}, and no receipt names it")

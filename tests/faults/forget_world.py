@@ -113,7 +113,9 @@ class ForgetWorld(World):
         """Return the project as a command loads it."""
         first = weathers.destination(self.plain, weather)
         second = replace(weathers.destination(ERASING, weather), name="sum")
-        whole = Config("revetl.yml", incremental=self.incremental, ledger=LedgerConfig(values=self.mask.values))
+        whole = Config(
+            "revetl.yml", incremental=self.incremental, ledger=LedgerConfig.model_validate({"values": self.mask.values})
+        )
         return replace(
             workspace(), options=Options(project_dir=self.root, env={}), config=whole, resolved=Resolved(self.plans),
             registry={"sim": first, "sum": second}, profile=Profile("sim", "dev", "duckdb", {}, self.root / "none"),

@@ -23,6 +23,7 @@ class Promise:
 
 
 FAULTS, E2E, SUITES = "tests/faults/test_schedules.py::", "tests/e2e/", "tests/destinations/"
+FORGETS = "tests/faults/test_forgets.py::"
 CONFORMANCE = (
     f"{SUITES}test_braze_conformance.py::TestBraze",
     f"{SUITES}test_conformance.py::TestHubSpot",
@@ -52,7 +53,7 @@ PROMISES = (
         "8 planted bugs, each caught",
         "each is put into the engine, and schedules are played until one breaks",
         "bugs caught",
-        (f"{FAULTS}test_planted_bugs_are_caught",),
+        (f"{FAULTS}test_planted_bugs_are_caught", f"{FORGETS}test_planted_bugs_of_forgetting_are_caught"),
         8,
     ),
     Promise(
@@ -229,9 +230,11 @@ PROMISES = (
     Promise(
         "Who is forgotten is never sent again",
         "0 later sends, a receipt from each destination",
-        "a whole sync after `forget`, also with lost and restored states",
+        "random histories with `forget` at any moment, over two destinations, with lost and restored states, and whole "
+        "runs of the shop",
         "histories",
         (
+            f"{FORGETS}test_who_is_forgotten_stays_away",
             f"{E2E}test_forget.py::test_forgotten",
             f"{E2E}test_forget.py::test_the_next_sync_does_not_bring_the_person_back",
             f"{E2E}test_forget.py::test_a_lost_state_does_not_bring_the_person_back",
@@ -239,6 +242,7 @@ PROMISES = (
             f"{E2E}test_forget.py::test_killed",
         ),
         1_000,
+        "forgets",
     ),
     Promise(
         "Words are honest",

@@ -61,6 +61,8 @@ def test_what_must_be_done_by_hand(state: Written, revetl: Revetl) -> None:
     seen = revetl("forget", "c1", "--dry-run", "--output", "json")
     assert seen.exit_code == 0, seen.output
     assert {one["sync"]: one["how"] for one in json.loads(seen.stdout)["places"]}[HUB] == "unconfigured"
+    of_one = revetl("forget", "c1", "--entity", "customer", "--dry-run", "--output", "json")
+    assert [one["sync"] for one in json.loads(of_one.stdout)["places"]] == [HUB, MAIL]
     shown = revetl(*ASKED)
     assert (shown.exit_code, "RVT-857" in shown.stderr) == (2, True), shown.output
     assert HUB in shown.stderr
