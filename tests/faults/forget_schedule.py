@@ -67,11 +67,14 @@ class _Play:
         self._pass(10.0)
         made.faulty = False
         for _ in range(3):
+            before = len(made.requests)
             made.clock.advance(WEEK)
             for door in made.doors.values():
                 door.vendor.land(made.real())
             made.run()
             made.untangle()
+            if len(made.requests) == before:
+                break
         self._look()
 
     def _pass(self, seconds: float) -> None:
