@@ -291,3 +291,16 @@ def test_each_of_these_is_a_difference(picker: Picker, some: str) -> None:
     assert picker.tuples(delta.differ(BASE)) == [(False,)]
     picker.run([f"INSERT INTO {some}_1 VALUES (1)"])
     assert picker.tuples(delta.differ(BASE)) == [(True,)]
+
+
+def test_where_nothing_is_there_are_tables_of_nothing(picker: Picker) -> None:
+    """What later statements ask of a sync without differences, or without cohorts, is there and empty."""
+    bare = replace(BASE, cohorts=())
+    picker.run([delta.none(BASE), delta.member_changes(bare), *stirring.empty(bare, stirring.DOUBTS)])
+    told = picker.con.execute("SELECT * FROM delta_1")
+    assert [one[0] for one in told.description] == ["key", "wanted", "known", "m", "w6", "w7"]
+    assert told.fetchall() == []
+    expected = {"mchg": "k0 k1 cohort wish pend tried member touched", "pend": "k0 k1 key", "mpend": "k0 k1 cohort"}
+    for name, columns in expected.items():
+        told = picker.con.execute(f"SELECT * FROM {name}_1")
+        assert ([one[0] for one in told.description], told.fetchall()) == (columns.split(), [])

@@ -12,7 +12,7 @@ import pytest
 from revetl.diff import candidates, desired, differing, recent
 from revetl.diff.shape import Pointer, Shape, Slot, identity
 from revetl.diff.spelling import DUCKDB, Spelling
-from revetl.types import ConsentPlan, FieldPlan, ModelRef, SyncPlan
+from revetl.types import ConsentPlan, FieldPlan, Hash, ModelRef, SyncPlan
 from tests.unit.diff.picked import MAILS, NO, Picker, keyed, mostly, norm, ordered, pick, yes
 from tests.unit.engine.harness import NAME, cohort, plan, ref
 from tests.unit.engine.together import Spelt
@@ -268,6 +268,12 @@ def test_identities_are_compared_as_the_destination_does(picker: Picker) -> None
         assert picker.tuples(f"SELECT {identity(quoted(' aB '), normalise)}") == [(expected,)]
 
 
+def test_what_decides_a_digest() -> None:
+    """The way of hashing and the kind of value; nothing where it is in clear."""
+    assert SLOTS[1].digest() is None
+    assert replace(SLOTS[1], hash=Hash.PLAIN, pii="phone").digest() == f"{Hash.PLAIN}:phone"
+
+
 def quoted(text: str) -> str:
     """Return a literal."""
     return f"'{text}'"
@@ -373,6 +379,9 @@ def test_by_keys_who_came_and_went_is_looked_at(picker: Picker, models: Models) 
     expected = (wanted ^ set(models.held)) | {key for key, _ in sides ^ wishes} | lost
     assert found == expected - rest
     assert lost - (wanted ^ set(models.held)) - rest
+    none = replace(KNOWN, cohorts=())  # then no membership is looked at
+    picker.run(recent.statements(replace(DATED, cohorts=()), NAMES, none, {}, "few", by_keys=True))
+    assert set(picker.tuples("SELECT * FROM few")) - rest == (wanted ^ set(models.held) | lost) - rest
 
 
 def test_a_mark_is_the_newest_moment(picker: Picker, models: Models) -> None:
