@@ -131,7 +131,7 @@ def chains(shape: Shape) -> list[str]:
     ]
 
 
-def predecessors(shape: Shape, *, moves: bool = True) -> list[str]:
+def predecessors(shape: Shape, *, moves: bool) -> list[str]:
     """Return statements that make changes wait whose predecessor cannot go: by key or, if any ``moves``, identity."""
     changes = shape.temp("changes")
     wait = "verdict = 'waiting', code = 'PREDECESSOR', reason = 'an earlier change that it depends on was rejected'"
