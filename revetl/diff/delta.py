@@ -276,9 +276,7 @@ def _whereabouts(shape: Shape) -> list[str]:
     ]
 
 
-def differences(
-    shape: Shape, desired_sql: str, members_sql: str, everybody_sql: str, *, doubt: bool
-) -> Sequence[str]:
+def differences(shape: Shape, desired_sql: str, members_sql: str, everybody_sql: str, *, doubt: bool) -> Sequence[str]:
     """Return what must run first, in order, while the models can be read: it tells whether there is any difference.
 
     ``doubt``: some key of the sync has an unknown outcome; without, looking for them would cost a pass for nothing.

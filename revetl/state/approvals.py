@@ -86,7 +86,7 @@ class Approvals:
             [digest, sync, guard, self.store.clock()],
         )
 
-    def close(self, run: str, who: str = "", *, keep: bool = False) -> None:
+    def close(self, run: str, who: str, *, keep: bool = False) -> None:
         """Use up what this run relied on; who ran it approved the refusals that it named.
 
         ``keep``: it was a canary, after which the rest is still to go: what it relied on stays good.

@@ -83,11 +83,11 @@ def test_it_is_used_once_and_the_earliest_first(approvals: Approvals) -> None:
     later = approvals.add("s", "max_leave", cohort=None, up_to=None, span=timedelta(hours=5), who="1", reason="")
     assert approvals.allows("s", "max_leave", None, 2)
     assert approvals.used != [later.id]
-    approvals.close("r1")
+    approvals.close("r1", "1")
     assert approvals.used == []
     assert approvals.allows("s", "max_leave", None, 999)
     assert approvals.used == [later.id]
-    approvals.close("r2")
+    approvals.close("r2", "1")
     assert not approvals.allows("s", "max_leave", None, 1)
     used = approvals.store.rows("SELECT used_by FROM revetl_state.approvals ORDER BY until")
     assert used == [("r1",), ("r2",)]
