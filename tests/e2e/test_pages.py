@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e import jaffle
 from tests.e2e.conftest import LEFT_BY_RUNS
-from tests.e2e.house import environment, revetl
+from tests.e2e.house import TACIT, environment, revetl
 from tests.e2e.walk import blocks, unseen, walk
 from tests.shared import ROOT
 
@@ -25,8 +25,7 @@ PAGES = [TUTORIAL, TEN_MINUTES, *HOW_TO]
 def reader(root: Path) -> dict[str, str]:
     """Return the environment of somebody who reads along in ``root``."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    quiet = {"NO_COLOR": "1", "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
-    return environment(COLUMNS="100", HOME=str(root), PATH=path, **quiet)
+    return environment(COLUMNS="100", HOME=str(root), PATH=path, NO_COLOR="1", **TACIT)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import pytest
 
 from revetl.sandbox import SANDBOXES
 from tests.e2e.conftest import once, shop
-from tests.e2e.house import House, environment, lived_in
+from tests.e2e.house import TACIT, House, environment, lived_in
 from tests.e2e.walk import nothing_to_build, stand_ins_alone, walk
 from tests.shared import ROOT
 
@@ -55,7 +55,7 @@ def moved(once: Callable[..., Path], shop: Path) -> Path:
     def fill(folder: Path) -> None:
         folder.mkdir()
         places = [str(moved_in(shop, example, folder / example)) for example in MOVES]
-        env = environment(DBT_SEND_ANONYMOUS_USAGE_STATS="false")
+        env = environment(**TACIT)
         command = [sys.executable, "-c", PARSE, *places]
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.e2e.house import House, environment
+from tests.e2e.house import TACIT, House, environment
 from tests.e2e.walk import walk
 from tests.examples.conftest import told
 from tests.shared import ROOT
@@ -38,7 +38,7 @@ def house(shop: Path, tmp_path: Path) -> House:
     shutil.copytree(shop, checkout / "dbt_project")
     shutil.copytree(ROOT / files, checkout / files)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    env = environment(PATH=path, DBT_SEND_ANONYMOUS_USAGE_STATS="false")
+    env = environment(PATH=path, **TACIT)
     assert "changes delivered" in walk(ROOT / "examples/README.md", checkout, env)
     return House((tmp_path / "shop").rename(tmp_path / "files"), {}, "")
 

@@ -16,7 +16,7 @@ import yaml
 
 from revetl.types import EMPTY
 from tests.e2e.conftest import LEFT_BY_RUNS
-from tests.e2e.house import environment
+from tests.e2e.house import TACIT, environment
 from tests.shared import ROOT
 
 WORKFLOW = yaml.safe_load((ROOT / "examples/github-actions/revetl.yml").read_text(encoding="utf-8"))
@@ -81,7 +81,7 @@ def env(tmp_path: Path, once: Callable[..., Path]) -> dict[str, str]:
     (tools / "gh").write_text(GH, encoding="utf-8")
     for tool in tools.iterdir():
         tool.chmod(0o755)
-    base = environment(GITHUB_ACTIONS="true", DBT_SEND_ANONYMOUS_USAGE_STATS="false", PYTHONPATH=str(ROOT))
+    base = environment(GITHUB_ACTIONS="true", PYTHONPATH=str(ROOT), **TACIT)
     path = f"{tools}:{Path(sys.executable).parent}:{base['PATH']}"
     return base | {"PATH": path, "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
 

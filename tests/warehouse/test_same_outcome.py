@@ -68,7 +68,7 @@ def from_duckdb(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]
 def build_snowflake(snowflake: snowflake_server.Server, root: Path) -> None:
     """Run dbt build with dbt-snowflake, which lives in the server's environment."""
     program = [str(snowflake.python.parent / "dbt"), "build", "--profiles-dir", "."]
-    env = house.environment(DBT_SEND_ANONYMOUS_USAGE_STATS="false")
+    env = house.environment(**house.TACIT)
     env.pop("PYTHONPATH", None)
     done = subprocess.run(program, cwd=root, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:]
