@@ -154,7 +154,7 @@ def test_files_of_a_ledger(tmp_path: Path) -> None:
     """They are listed oldest first; where there is none yet, that is said."""
     with pytest.raises(StateError, match="no ledger for this target") as caught:
         ledger.ledger_files(tmp_path / "ledger")
-    assert caught.value.code == "RVT-508"
+    assert (caught.value.code, caught.value.hint) == ("RVT-508", "revetl sync")
     for name in ("r2.parquet", "r1.parquet", ".r1.parquet.new"):
         (tmp_path / name).touch()
     assert [path.name for path in ledger.ledger_files(tmp_path)] == ["r1.parquet", "r2.parquet"]

@@ -71,7 +71,8 @@ def test_fewer_than_the_head_says_stop_everything(store: Store, tmp_path: Path) 
     store.con.execute("DELETE FROM revetl_state.forgotten WHERE id = 'f0'")
     with pytest.raises(StateError, match="2 people are forgotten, but only 1 are") as caught:
         settle(store)
-    assert caught.value.code == "RVT-537"
+    assert (caught.value.code, caught.value.kept) == ("RVT-537", "nothing was sent: the others would be")
+    assert caught.value.hint == "restore tombstones.json or state.duckdb from a backup"
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"people": 1}', b'{"people": [{}]}', b'{"people": [{"at": "x"}]}'])
@@ -80,7 +81,8 @@ def test_a_file_that_cannot_be_read_stops_everything(tmp_path: Path, content: by
     (tmp_path / FILE).write_bytes(content)
     with pytest.raises(StateError) as caught:
         read_tombstones(tmp_path)
-    assert caught.value.code == "RVT-536"
+    assert (caught.value.code, caught.value.kept) == ("RVT-536", "nothing was sent")
+    assert caught.value.hint.startswith("restore it; or move it away: the state has the same")
 
 
 def test_an_owned_state_needs_no_file(store: Store, tmp_path: Path) -> None:
