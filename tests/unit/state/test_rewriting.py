@@ -201,9 +201,9 @@ def test_a_file_whose_rows_are_all_gone_goes_at_the_next_start(tmp_path: Path) -
         assert store.ledger is not None
         with store.transaction():
             ledger.append(store, "r1", "r1.parquet", "forgotten", ledger.GONE)
-        (store.ledger / ".r1.parquet.new").write_bytes(b"")
-        finish(store)
-        finish(store)
+        for _ in range(2):  # the second time the file itself is gone by then
+            (store.ledger / ".r1.parquet.new").write_bytes(b"")
+            finish(store)
         assert list(store.ledger.iterdir()) == []
         assert complaints(store) == []
 
