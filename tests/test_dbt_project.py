@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from revetl.destinations import registry
 from revetl.manifest.project import read_manifest
 from revetl.mapping import build
 from revetl.mapping.build import Resolved
+from tests.e2e.house import dbt
 from tests.shared import ROOT
 
 Connection = duckdb.DuckDBPyConnection
@@ -40,12 +39,7 @@ pytestmark = [pytest.mark.dbt, pytest.mark.xdist_group("dbt_project")]
 
 def dbt_build(project: Path) -> subprocess.CompletedProcess[str]:
     """Run ``dbt build`` in ``project`` with warnings as errors."""
-    dbt = shutil.which("dbt", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
-    if dbt is None:
-        pytest.skip("dbt is not installed")
-    command = [dbt, "--no-use-colors", "--warn-error", "build", "--profiles-dir", "."]
-    keep = {name: value for name, value in os.environ.items() if not name.startswith(("DBT_", "REVETL_"))}
-    return subprocess.run(command, cwd=project, env=keep, capture_output=True, text=True, check=False)
+    return dbt(project, "--warn-error", "build")
 
 
 @pytest.fixture(scope="module")

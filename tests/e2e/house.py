@@ -23,6 +23,7 @@ from revetl.engine.workspace import Options, Plan
 from revetl.sandbox import Sandbox, make
 from revetl.sandbox.server import serve
 from revetl.types import RunResult, SyncResult
+from tests.e2e import warm
 
 MAIL, CRM = "mailchimp.customer", "hubspot.customer"
 BOXES = ("hubspot", "mailchimp")
@@ -39,7 +40,7 @@ def environment(**more: str) -> dict[str, str]:
 
 def dbt(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run dbt as a program in ``root``."""
-    program = shutil.which("dbt", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    program = shutil.which("dbt", path=warm.path())
     if program is None:
         pytest.skip("dbt is not installed")
     command = [program, "--no-use-colors", *words, "--profiles-dir", "."]

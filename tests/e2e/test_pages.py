@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.e2e import jaffle
+from tests.e2e import jaffle, warm
 from tests.e2e.conftest import LEFT_BY_RUNS
 from tests.e2e.house import TACIT, environment, revetl
 from tests.e2e.walk import blocks, unseen, walk
@@ -24,8 +22,7 @@ PAGES = [TUTORIAL, TEN_MINUTES, *HOW_TO]
 
 def reader(root: Path) -> dict[str, str]:
     """Return the environment of somebody who reads along in ``root``."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    return environment(COLUMNS="100", HOME=str(root), PATH=path, NO_COLOR="1", **TACIT)
+    return environment(COLUMNS="100", HOME=str(root), PATH=warm.path(), NO_COLOR="1", **TACIT)
 
 
 @pytest.fixture(scope="session")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import sys
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from tests.e2e import warm
 from tests.e2e.house import TACIT, House, environment
 from tests.e2e.walk import walk
 from tests.examples.conftest import told
@@ -37,8 +36,7 @@ def house(shop: Path, tmp_path: Path) -> House:
     checkout, files = tmp_path / "checkout", Path("examples/files")
     shutil.copytree(shop, checkout / "dbt_project")
     shutil.copytree(ROOT / files, checkout / files)
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    env = environment(PATH=path, **TACIT)
+    env = environment(PATH=warm.path(), **TACIT)
     assert "changes delivered" in walk(ROOT / "examples/README.md", checkout, env)
     return House((tmp_path / "shop").rename(tmp_path / "files"), {}, "")
 
