@@ -47,7 +47,7 @@ DIRECT = Network()
 class Connections:
     """The connections of one thread, which makes one call at a time: one to each place, kept for the next call there.
 
-    A pool asks of all it has, before and after each call, what that could do for others: two fifths of a small call.
+    A pool asks of all it has, before and after each call, what that could do for others: an eighth of a small call.
     """
 
     def __init__(self, context: ssl.SSLContext, watch: Watch, keep_alive: float, proxy: str | None = None) -> None:
