@@ -39,10 +39,19 @@ def whereabouts(seen: Glimpse, models: Models, search: Search, asked: str) -> tu
     """Return every key of every sync that a key or an identity means, by sync."""
     pairs = [(sync, key) for sync, key in search.pairs(asked) if key is not None]
     person = () if asked.startswith("[") else forms(asked)
-    return tuple(_one(seen, models, search, sync, key, person) for sync, key in pairs)
+    meant: dict[str, list[str]] = {}
+    for sync, key in pairs:
+        meant.setdefault(sync, []).append(key)
+    found = tuple(_one(seen, models, search, sync, key, person, meant[sync]) for sync, key in pairs)
+    if all(one.identities or not one.sent for one in found):
+        return found
+    told = (*person, *dict.fromkeys(name for one in found for name in one.identities))  # of one sync, to know another's
+    return tuple(_one(seen, models, search, sync, key, told, meant[sync]) for sync, key in pairs)
 
 
-def _one(seen: Glimpse, models: Models, search: Search, sync: str, key: str, person: Sequence[str]) -> Whereabouts:
+def _one(
+    seen: Glimpse, models: Models, search: Search, sync: str, key: str, person: Sequence[str], meant: Sequence[str]
+) -> Whereabouts:
     plan, stored = search.plans.get(sync), search.stored.get(sync)
     flows = search_ledger(seen.view, Filters(keys=(key,), syncs=(sync,), newest_first=False))
     hashed = tuple(dict.fromkeys(i for f in flows for i in (f.identity, f.before_identity) if i))
@@ -54,27 +63,39 @@ def _one(seen: Glimpse, models: Models, search: Search, sync: str, key: str, per
     if stored is not None and seen.view.readable:
         state = key_state(seen.view, stored, key, parts_of(key))
         standing = state.known or bool(state.cohorts or state.doubts)
-        found, remote_id = _in_state(seen, stored, key), _remote(seen, sync, key)
-        taken = _taken(seen, stored, key, {*found, *known, *hashed})
+        found, remote_id = _in_state(seen, stored, key), _remote(seen, sync, key, meant)
+        taken = _taken(seen, stored, meant, {*found, *known, *hashed}) | _coming(seen, sync, meant, found)
     went = any(f.outcome in _MAY_STAND and f.op in _MAKES for f in flows) and not _ended(flows)
     identities = tuple(sorted({*found, *known} - taken))
     sent = standing or remote_id is not None or (went and bool(identities or not taken))
     return Whereabouts(sync, key, plan, sent, identities, tuple(one for one in hashed if one not in taken), remote_id)
 
 
-def _taken(seen: Glimpse, stored: StoredSync, key: str, identities: Collection[str]) -> frozenset[str]:
-    """Return those identities, in clear and as the ledger keeps them, under which another record stands by now."""
+def _taken(seen: Glimpse, stored: StoredSync, meant: Sequence[str], identities: Collection[str]) -> frozenset[str]:
+    """Return those identities, in clear and as the ledger keeps them, under which somebody else stands by now."""
     if not identities:
         return frozenset()
     masks = [Masking("hash", one).hmac("i") for one in (seen.ring.keys if seen.ring else ())]
     spelt = ", ".join(["i", *masks])
     rows = seen.view.rows(
         f"SELECT DISTINCT unnest([{spelt}]) FROM (SELECT {normalised(stored.normalise, 'm')} AS i "
-        f"FROM {STATE}.snap_{stored.id} WHERE {stored.key_text()} <> ? AND m IS NOT NULL) "
+        f"FROM {STATE}.snap_{stored.id} WHERE {stored.key_text()} NOT IN (SELECT unnest(?)) AND m IS NOT NULL) "
         f"WHERE list_has_any([{spelt}], ?)",
-        [key, sorted(identities)],
+        [list(meant), sorted(identities)],
     )
     return frozenset(str(row[0]) for row in rows)
+
+
+def _coming(seen: Glimpse, sync: str, meant: Sequence[str], found: Collection[str]) -> frozenset[str]:
+    """Return identities, in both ways, at which somebody else was written, of unknown outcome, and the person left."""
+    tried = "unnest(list_transform(tried, lambda t: t.i))"
+    rows = seen.view.rows(
+        f"SELECT DISTINCT {tried} FROM {STATE}.pending WHERE sync = ? AND op = 'upsert' "
+        "AND key NOT IN (SELECT unnest(?))",
+        [sync, list(meant)],
+    )
+    others = {str(row[0]) for row in rows if row[0] is not None} - {*found}
+    return frozenset(spelt for one in others for spelt in (one, *seen.identities(one)))
 
 
 def _ended(flows: Sequence[Flow]) -> bool:
@@ -116,11 +137,11 @@ def _in_state(seen: Glimpse, stored: StoredSync, key: str) -> list[str]:
     return [str(row[0]) for row in rows if row[0] is not None and str(row[0]).strip()]
 
 
-def _remote(seen: Glimpse, sync: str, key: str) -> str | None:
+def _remote(seen: Glimpse, sync: str, key: str, meant: Sequence[str]) -> str | None:
     """Return the id there, unless it is by now another record's, to whom the person's was handed over."""
     found = seen.view.one(
         f"SELECT remote_id FROM {STATE}.remote r WHERE sync = ? AND key = ? AND NOT EXISTS (SELECT 1 FROM "
-        f"{STATE}.remote o WHERE o.sync = r.sync AND o.remote_id = r.remote_id AND o.key <> r.key)",
-        [sync, key],
+        f"{STATE}.remote o WHERE o.sync = r.sync AND o.remote_id = r.remote_id AND o.key NOT IN (SELECT unnest(?)))",
+        [sync, key, list(meant)],
     )
     return None if found is None else str(found)

@@ -37,14 +37,16 @@ class Erasure:
 def add(store: Store, wanted: Sequence[Erasure]) -> None:
     """Note what is to be erased; what is known to be done stays done."""
     with store.transaction():
+        for told in {(one.id, one.sync) for one in wanted}:  # what an earlier question could not tell is told anew
+            store.con.execute(f"DELETE FROM {STATE}.erasures WHERE id = ? AND sync = ? AND identity IS NULL", told)
         for one in wanted:
             place = [one.id, one.sync, one.identity]
             same = "id = ? AND sync = ? AND identity IS NOT DISTINCT FROM ?"
             done = f"SELECT count(*) FROM {STATE}.erasures WHERE {same} AND status IN ('erased', 'absent')"
             if store.one(done, place):
                 continue
-            store.con.execute(f"DELETE FROM {STATE}.erasures WHERE id = ? AND sync = ? AND identity IS NULL", place[:2])
-            store.con.execute(f"DELETE FROM {STATE}.erasures WHERE {same}", place)
+            if one.identity is not None:
+                store.con.execute(f"DELETE FROM {STATE}.erasures WHERE {same}", place)
             insert_rows(store, f"{STATE}.erasures", [_row(one)])
 
 

@@ -236,7 +236,8 @@ class ForgetWorld(World):
     def meant(self, asked: str) -> Meant:
         """Return who is meant."""
         with self.typed() as found:
-            return forgetting.meant(found, asked, self.random.choice(["person", None]))
+            entity = self.random.choice(["person", None]) if self.second else None  # of which entity an old sync was
+            return forgetting.meant(found, asked, entity)  # is not known, unless an address tells
 
     def forgotten(self, who: Meant | None, passed: list[str]) -> Sequence[Forgotten]:
         """Forget them, or go on with what is unfinished; the process may die."""
