@@ -35,6 +35,9 @@ def test_each_change_has_one_outcome(world: World, *, crashed: bool) -> None:
     world.add("exceptions", run=run, seq=2, status="rejected", code="NO", reason="why", ts=at + MINUTE, request_id="e2")
     world.add("exceptions", run=run, seq=6, status="unknown", code="LOST", ts=at, http_status=504)
     world.add("exceptions", run="r9", seq=7, status="rejected", code="NO", ts=at)
+    for run_, seq in ((run, 1), ("r9", 2)):
+        world.add("kept", run=run_, seq=seq, kept="{}")
+        world.add("remote_new", run=run_, seq=seq, remote_id="id")
     world.add("outbox", run="r9", seq=8, sync=S, key="k", op="upsert")
     close_run(world.store, run, Closing({}, crashed=crashed))
     open_ = "unknown" if crashed else "waiting"
@@ -44,6 +47,9 @@ def test_each_change_has_one_outcome(world: World, *, crashed: bool) -> None:
         (5, "local", None, None, at, None, None), (6, "unknown", "LOST", None, at, 504, None),
         (7, open_, None, None, at, None, None),
     ]  # fmt: skip
+    assert world.rows("SELECT seq, kept, new_id FROM final WHERE coalesce(kept, new_id) IS NOT NULL") == [
+        (1, "{}", "id")
+    ]
     assert world.rows("SELECT run, seq FROM {s}.outbox") == [("r9", 8)]
 
 
