@@ -232,8 +232,8 @@ class _Play:
             Hasher(Keyring((KEY,))),
         )
         frozen = {key for key, row in still.items() if hashes.intersection(hasher.identity(row.email or ""))}
-        occupied = {email for email, key in made.vendor.owner.items() if key[2:-2] in frozen}
-        free = {k: row for k, row in still.items() if k not in frozen and row.email not in occupied}
+        waiting = self._waiting(frozen)
+        free = {key: row for key, row in still.items() if key not in waiting}
         people, tags = truth(free)
         for email, wanted in people.items():
             held, worn = made.vendor.people.get(email), made.vendor.tags.get(email, set())
@@ -246,3 +246,16 @@ class _Play:
         more = {e for e, key in made.vendor.owner.items() if e not in people and key[2:-2] not in still}
         if more and not self.older:
             raise Broken(f"{sorted(more)[:3]} stand there, whom no model has")
+
+    def _waiting(self, frozen: set[str]) -> set[str]:
+        """Return who is left out, and whoever waits for a place of theirs, and for a place of who waits."""
+        made, waiting = self.made, set(frozen)
+        doubts = made.ask("SELECT key, unnest(tried).i FROM revetl_state.pending WHERE sync = 'sim.person'")
+        places = [(email, key[2:-2]) for email, key in made.vendor.owner.items()]
+        places += [(email, key[2:-2]) for key, email in doubts if email not in made.vendor.owner]
+        while True:
+            held = {(email, key) for email, key in places if key in waiting}
+            more = {k for k, row in made.model.items() if any(e == row.email and k != key for e, key in held)} - waiting
+            if not more:
+                return waiting
+            waiting |= more

@@ -64,6 +64,25 @@ def test_without_the_key_nothing_goes(tmp_path: Path) -> None:
     assert error.code == "RVT-538"
 
 
+def test_who_comes_to_a_forgotten_address_stays_and_others_wait_for_the_place(tmp_path: Path) -> None:
+    """They stand where they stood, nobody is written over them, and all goes once the model has another address."""
+    made = rig(tmp_path, stone(identities=HASHER.identity("z@example.org")))
+    made.keys("gold")
+    made.run()
+    stood = dict(made.vendor.people)
+    others = (("b", "a@example.org", "x"), ("c", "b@example.org", "x"), ("d", "d@example.org", "x"))
+    made.people(("a", "z@example.org", "x"), *others)
+    assert made.run().sent == ["d upsert"]
+    ran = made.run()
+    assert ran.sent == []
+    assert ran.status == {"b identity": "waiting", "b upsert": "waiting", "c upsert": "waiting"}
+    assert {email: made.vendor.people[email] for email in stood} == stood
+    made.people(("a", "y@example.org", "x"), *others)
+    assert [name for name in made.run().sent if name.endswith("identity")] == ["a identity", "b identity"]
+    assert set(made.vendor.people) == {f"{name}@example.org" for name in "abdy"}
+    assert made.run().changes == []
+
+
 def test_a_doubt_at_a_forgotten_address_ends(tmp_path: Path) -> None:
     """Who is gone, and may still stand where a forgotten person did, leaves without a call, and the doubt ends."""
     made = rig(tmp_path, stone(identities=HASHER.identity("z@example.org")))
