@@ -12,7 +12,7 @@ from revetl.config import resolve_text
 from revetl.engine.holding import is_shared
 from revetl.engine.workspace import Workspace
 from revetl.errors import ConfigError, StateError
-from revetl.state.files import private_directory, replace_file
+from revetl.state.files import make_file, private_directory
 from revetl.state.schema import STATE
 from revetl.state.store import Store
 
@@ -69,7 +69,7 @@ def keyring(workspace: Workspace) -> Keyring:
         path = workspace.state_dir / FILE
         if not path.exists():
             private_directory(workspace.state_dir)
-            replace_file(path, secrets.token_hex(32).encode())
+            make_file(path, secrets.token_hex(32).encode())
     return Keyring(tuple(_keys(workspace)))
 
 

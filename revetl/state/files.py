@@ -12,13 +12,30 @@ from revetl.errors import StateError
 
 def replace_file(path: Path, content: bytes) -> None:
     """Put ``content`` at ``path`` atomically and durably."""
+    _beside(path, content).replace(path)
+    sync_directory(path.parent)
+
+
+def make_file(path: Path, content: bytes) -> None:
+    """Put ``content`` at ``path`` as :func:`replace_file` does, unless a file is there: of several makers, one wins."""
+    beside = _beside(path, content)
+    try:
+        os.link(beside, path)
+    except OSError:  # somebody was faster, or there are no links here
+        if not path.exists():
+            beside.replace(path)
+    beside.unlink(missing_ok=True)
+    sync_directory(path.parent)
+
+
+def _beside(path: Path, content: bytes) -> Path:
+    """Return a file beside ``path`` with that content, safe on disk."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
         out.write(content)
         out.flush()
         os.fsync(out.fileno())
-    beside.replace(path)
-    sync_directory(path.parent)
+    return beside
 
 
 def sync_directory(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -140,3 +141,19 @@ def test_opted_out(tmp_path: Path) -> None:
     state.change(lambda store: optouts.found(store, MAIL, ['["c1"]'], ['["c1"]']))
     (answer,) = why(workspace, '["c1"]', to=MAIL).syncs
     assert answer.reason.code == "opted_out"
+
+
+def test_the_first_key_is_one_for_all_who_begin_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody makes the key while somebody else is about to: both go on with the one that stands there."""
+    work, _ = shop(tmp_path)
+    (work.state_dir / "ledger.key").unlink()
+    theirs: list[Keyring] = []
+    made = secrets.token_hex
+
+    def slowly(length: int) -> str:
+        monkeypatch.setattr(secrets, "token_hex", made)
+        theirs.append(keyring(work))
+        return made(length)
+
+    monkeypatch.setattr(secrets, "token_hex", slowly)
+    assert keyring(work) == theirs[0] == keyring(work)

@@ -6,11 +6,12 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from revetl.errors import StateError, TryLater
-from revetl.state.files import private_directory, sha256_of
+from revetl.state.files import make_file, private_directory, sha256_of
 from revetl.state.lock import holder, locked
 
 
@@ -82,3 +83,13 @@ def test_a_lock_that_cannot_be_taken_is_no_other_run(tmp_path: Path, monkeypatch
     monkeypatch.setattr(fcntl, "flock", no_locks)
     with pytest.raises(OSError, match="not supported"), locked(tmp_path / "lock", "now"):
         pass
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
+    """Who comes second leaves what is there, also where a file system has no hard links; nothing else stays behind."""
+    if not links:
+        monkeypatch.setattr(os, "link", Mock(side_effect=PermissionError))
+    make_file(tmp_path / "key", b"first")
+    make_file(tmp_path / "key", b"second")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"key": b"first"}
