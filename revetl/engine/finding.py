@@ -24,7 +24,10 @@ _MAKES = frozenset({Op.UPSERT.value, Op.IDENTITY.value, Op.JOIN.value})
 
 @dataclass(frozen=True)
 class Whereabouts:
-    """One key of one sync. ``sent``: a record of it may stand there, under one of ``identities`` or the remote id."""
+    """One key of one sync. ``sent``: a record of it may stand there, under one of ``identities`` or the remote id.
+
+    ``strange``: those of them that were never its own, and at which somebody else was written, of unknown outcome.
+    """
 
     sync: str
     key: str
@@ -33,6 +36,12 @@ class Whereabouts:
     identities: tuple[str, ...] = ()  # in clear, as the destination compares them
     hashed: tuple[str, ...] = ()  # as the ledger keeps them, the former ones too
     remote_id: str | None = None
+    strange: tuple[str, ...] = ()
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """Return the identities that are the person's."""
+        return tuple(one for one in self.identities if one not in self.strange)
 
 
 def whereabouts(seen: Glimpse, models: Models, search: Search, asked: str) -> tuple[Whereabouts, ...]:
@@ -58,17 +67,20 @@ def _one(
     kind = stored.normalise if stored else "email"
     guesses = dict.fromkeys((*_in_flows(seen, flows, plan), *person, *_in_model(models, plan, key)))
     known = {g for g in (_normal(kind, text) for text in guesses) if set(seen.identities(g)) & set(hashed)}
-    found: list[str] = []
-    remote_id, standing, taken = None, False, frozenset[str]()
+    found = list[str]()
+    remote_id, standing, taken, strange = None, False, frozenset[str](), set[str]()
     if stored is not None and seen.view.readable:
         state = key_state(seen.view, stored, key, parts_of(key))
         standing = state.known or bool(state.cohorts or state.doubts)
-        found, remote_id = _in_state(seen, stored, key), _remote(seen, sync, key, meant)
-        taken = _taken(seen, stored, meant, {*found, *known, *hashed}) | _coming(seen, sync, meant, found)
+        own, near, others = _in_state(seen, stored, key), _nearby(seen, sync, key), _others(seen, sync, meant)
+        found, remote_id = [*own, *near], _remote(seen, sync, key, meant)
+        taken = _taken(seen, stored, meant, {*found, *known, *hashed}) | _coming(seen, others, found)
+        strange = {n for n in others.intersection(near) - {*own, *known} if not set(seen.identities(n)) & set(hashed)}
     went = any(f.outcome in _MAY_STAND and f.op in _MAKES for f in flows) and not _ended(flows)
     identities = tuple(sorted({*found, *known} - taken))
     sent = standing or remote_id is not None or (went and bool(identities or not taken))
-    return Whereabouts(sync, key, plan, sent, identities, tuple(one for one in hashed if one not in taken), remote_id)
+    left = tuple(one for one in hashed if one not in taken)
+    return Whereabouts(sync, key, plan, sent, identities, left, remote_id, tuple(sorted(strange - taken)))
 
 
 def _taken(seen: Glimpse, stored: StoredSync, meant: Sequence[str], identities: Collection[str]) -> frozenset[str]:
@@ -86,16 +98,20 @@ def _taken(seen: Glimpse, stored: StoredSync, meant: Sequence[str], identities: 
     return frozenset(str(row[0]) for row in rows)
 
 
-def _coming(seen: Glimpse, sync: str, meant: Sequence[str], found: Collection[str]) -> frozenset[str]:
-    """Return identities, in both ways, at which somebody else was written, of unknown outcome, and the person left."""
+def _others(seen: Glimpse, sync: str, meant: Sequence[str]) -> frozenset[str]:
+    """Return identities at which somebody else was written, of unknown outcome."""
     tried = "unnest(list_transform(tried, lambda t: t.i))"
     rows = seen.view.rows(
         f"SELECT DISTINCT {tried} FROM {STATE}.pending WHERE sync = ? AND op = 'upsert' "
         "AND key NOT IN (SELECT unnest(?))",
         [sync, list(meant)],
     )
-    others = {str(row[0]) for row in rows if row[0] is not None} - {*found}
-    return frozenset(spelt for one in others for spelt in (one, *seen.identities(one)))
+    return frozenset(str(row[0]) for row in rows if row[0] is not None)
+
+
+def _coming(seen: Glimpse, others: Collection[str], found: Collection[str]) -> frozenset[str]:
+    """Return identities, in both ways, of such others, which the person left."""
+    return frozenset(spelt for one in {*others} - {*found} for spelt in (one, *seen.identities(one)))
 
 
 def _ended(flows: Sequence[Flow]) -> bool:
@@ -128,12 +144,18 @@ def _in_model(models: Models, plan: SyncPlan | None, key: str) -> list[str]:
 
 
 def _in_state(seen: Glimpse, stored: StoredSync, key: str) -> list[str]:
-    """Return the identities of the snapshot and of changes in doubt."""
+    """Return the identities of the snapshot, and those under which the person was written, of unknown outcome."""
     rows = seen.view.rows(
         f"SELECT {normalised(stored.normalise, 'm')} FROM {STATE}.snap_{stored.id} WHERE {stored.key_text()} = ? "
-        f"UNION SELECT unnest(near) FROM {STATE}.pending WHERE sync = ? AND key = ?",
+        f"UNION SELECT unnest(list_transform(tried, lambda t: t.i)) FROM {STATE}.pending WHERE sync = ? AND key = ?",
         [key, stored.sync, key],
     )
+    return [str(row[0]) for row in rows if row[0] is not None and str(row[0]).strip()]
+
+
+def _nearby(seen: Glimpse, sync: str, key: str) -> list[str]:
+    """Return the identities that a lost request may have brought the person's record to."""
+    rows = seen.view.rows(f"SELECT unnest(near) FROM {STATE}.pending WHERE sync = ? AND key = ?", [sync, key])
     return [str(row[0]) for row in rows if row[0] is not None and str(row[0]).strip()]
 
 

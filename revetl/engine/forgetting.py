@@ -109,7 +109,7 @@ def meant(workspace: Workspace, asked: str, entity: str | None = None) -> Meant:
 
 def _same(one: Whereabouts, found: Iterable[Whereabouts]) -> bool:
     """Return whether a key of a sync that is configured no more, of whichever entity, has an address of the person."""
-    theirs = {name for other in found if other.plan is not None for name in (*other.identities, *other.hashed)}
+    theirs = {name for other in found if other.plan is not None for name in (*other.own, *other.hashed)}
     return not theirs.isdisjoint((*one.identities, *one.hashed))
 
 
@@ -197,7 +197,7 @@ class _Work:
         store, ring = self.session.store, self.session.keys
         hasher, ident = Hasher(ring), ring.ids[0]
         entity = next((one.plan.entity for one in who.found if one.plan), who.stone.entity if who.stone else "")
-        names = [name for one in who.found for name in one.identities] + ([who.asked] if "@" in who.asked else [])
+        names = [name for one in who.found for name in one.own] + ([who.asked] if "@" in who.asked else [])
         digests = [d for name in names for d in hasher.identity(name)]
         digests += [h for one in who.found for h in one.hashed if self.session.mask.values != "clear"]
         keys = [d for one in who.found for d in hasher.key(one.plan.entity if one.plan else entity, one.key)]
@@ -218,8 +218,10 @@ class _Work:
         stone = next((one for one in settle(session.store) if one.id == ident), None)
         entities = {plan.name: plan.entity for plan in session.workspace.resolved.syncs}
         keys = keys_left(session.store, session.keys, entities, ident)
-        clear = [str(one.identity) for one in erasures(session.store, ident) if one.identity]
-        return keys, (*(stone.identities if stone else ()), *(clear if session.mask.values == "clear" else ()))
+        hasher, known = Hasher(session.keys), stone.identities if stone else ()
+        asked = [str(one.identity) for one in erasures(session.store, ident) if one.identity]
+        clear = [one for one in asked if not set(known).isdisjoint(hasher.identity(one))]  # not who was near alone
+        return keys, (*known, *(clear if session.mask.values == "clear" else ()))
 
     def finish(
         self, ident: str, keys: Mapping[str, Sequence[str]], identities: Sequence[str], who: Meant | None = None
@@ -228,7 +230,7 @@ class _Work:
         session, store = self.session, self.session.store
         self._erase([one for one in erasures(store, ident) if one.status in LEFT])
         store.crash("after_erased")
-        clear = [i for one in (who.found if who else ()) for i in one.identities]
+        clear = [i for one in (who.found if who else ()) for i in one.own]
         names = [*identities, *(clear if session.mask.values == "clear" else ())]
         done = purge(store, keys, names, f"forgotten {ident}") if keys or names else Purged(0, Removed())
         store.crash("after_purge")

@@ -111,3 +111,26 @@ def test_who_stands_at_a_former_address_now_is_left_alone(state: Written, revetl
     assert ring.digests("b@example.org")[0] in forgotten
     assert ring.digests("a@example.org")[0] not in forgotten
     assert ('["c2"]',) in ledger
+
+
+def test_where_somebody_else_may_stand_is_erased_but_stays_theirs(state: Written, revetl: Revetl) -> None:
+    """Their record is asked to be erased there, too; whoever was written there is neither forgotten nor left out."""
+    other = {**FULL, "email_address": "b@example.org"}
+    state.run(
+        "r2", Sent('["c1"]', body=FULL, status="unknown"),
+        Sent('["c2"]', m="b@example.org", body=other, status="unknown"),
+    )  # fmt: skip
+    state.change(
+        lambda store: store.con.execute(
+            "UPDATE revetl_state.pending SET since = ?, near = ['a@example.org', 'b@example.org']", [NOON]
+        )
+    )
+    revetl(*ASKED)
+    with state.store() as store:
+        assert store.one("SELECT count(*) FROM revetl_state.erasures") == 2
+        forgotten = {row[0] for row in store.rows("SELECT hash FROM revetl_state.forgotten WHERE kind = 'identity'")}
+        ledger = store.rows(f"SELECT key FROM read_parquet('{state.directory}/ledger/*.parquet')")
+    ring = Keyring((KEY,))
+    assert ring.digests("a@example.org")[0] in forgotten
+    assert ring.digests("b@example.org")[0] not in forgotten
+    assert ('["c2"]',) in ledger
