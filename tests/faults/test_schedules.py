@@ -18,7 +18,7 @@ from tests.trust.rows import numbered
 
 HISTORIES = numbered("REVETL_SCHEDULES", 1500)
 CROWDS = range(-(-HISTORIES.start // CROWD), max(-(-HISTORIES.stop // CROWD), 2))
-ALONE = range(HISTORIES.start // 500, max(HISTORIES.stop // 500, 10))
+ALONE = range(HISTORIES.start // 1000, max(HISTORIES.stop // 1000, 10))
 CHUNK = 10
 PATIENCE = 12  # schedules of twenty histories each, within which a planted bug must show
 
