@@ -19,6 +19,7 @@ from revetl.state.schema import STATE
 from revetl.types import Op, SyncPlan
 
 _MAY_STAND = frozenset({"delivered", "unknown", "open"})
+_TRIED = "unnest(list_transform(tried, lambda t: t.i))"  # under which a change in doubt was written
 _MAKES = frozenset({Op.UPSERT.value, Op.IDENTITY.value, Op.JOIN.value})
 
 
@@ -100,9 +101,8 @@ def _taken(seen: Glimpse, stored: StoredSync, meant: Sequence[str], identities: 
 
 def _others(seen: Glimpse, sync: str, meant: Sequence[str]) -> frozenset[str]:
     """Return identities at which somebody else was written, of unknown outcome."""
-    tried = "unnest(list_transform(tried, lambda t: t.i))"
     rows = seen.view.rows(
-        f"SELECT DISTINCT {tried} FROM {STATE}.pending WHERE sync = ? AND op = 'upsert' "
+        f"SELECT DISTINCT {_TRIED} FROM {STATE}.pending WHERE sync = ? AND op = 'upsert' "
         "AND key NOT IN (SELECT unnest(?))",
         [sync, list(meant)],
     )
@@ -147,7 +147,7 @@ def _in_state(seen: Glimpse, stored: StoredSync, key: str) -> list[str]:
     """Return the identities of the snapshot, and those under which the person was written, of unknown outcome."""
     rows = seen.view.rows(
         f"SELECT {normalised(stored.normalise, 'm')} FROM {STATE}.snap_{stored.id} WHERE {stored.key_text()} = ? "
-        f"UNION SELECT unnest(list_transform(tried, lambda t: t.i)) FROM {STATE}.pending WHERE sync = ? AND key = ?",
+        f"UNION SELECT {_TRIED} FROM {STATE}.pending WHERE sync = ? AND key = ?",
         [key, stored.sync, key],
     )
     return [str(row[0]) for row in rows if row[0] is not None and str(row[0]).strip()]

@@ -157,17 +157,18 @@ class _Look(Nearby):
 
     def _typed(self, found: str) -> str:
         """Return a SELECT of the keys of an answer; those that state alone has are spelt as state spells texts."""
-        pairs = zip(self.shape.ks, self.shape.keys, strict=True)
-        typed = [f"CASE WHEN wanted IS NULL THEN {arriving(k, kind)} ELSE CAST({k} AS {kind}) END" for k, kind in pairs]
-        return f"SELECT {', '.join(f'{sql} AS {k}' for sql, k in zip(typed, self.shape.ks, strict=True))} FROM {found}"
+        typed = ", ".join(
+            f"CASE WHEN wanted IS NULL THEN {arriving(k, kind)} ELSE CAST({k} AS {kind}) END AS {k}"
+            for k, kind in self.shape.columns.items()
+        )
+        return f"SELECT {typed} FROM {found}"
 
     def _pending(self) -> str:
         keys = self.shape.key_from_text("p.key")
         return f"SELECT {keys} FROM {STATE}.pending p WHERE p.sync = {quote_text(self.plan.name)}"
 
     def _make(self, table: str, parts: Sequence[str]) -> None:
-        pairs = zip(self.shape.ks, self.shape.keys, strict=True)
-        columns = ", ".join(f"CAST(NULL AS {kind}) AS {k}" for k, kind in pairs)
+        columns = ", ".join(f"CAST(NULL AS {kind}) AS {k}" for k, kind in self.shape.columns.items())
         every = " UNION ".join(parts) or f"SELECT {columns} WHERE false"
         null = " OR ".join(f"{k} IS NULL" for k in self.shape.ks)
         self.store.con.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT * FROM ({every}) WHERE NOT ({null})")

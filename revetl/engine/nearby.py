@@ -37,10 +37,10 @@ class Nearby:
 
     def bring(self, table: str) -> None:
         """Bring what state holds of the keys in a table."""
-        pairs = list(zip(self.shape.ks, self.shape.keys, strict=True))
-        keys = self.store.rows(f"SELECT {', '.join(leaving(k, kind) for k, kind in pairs)} FROM {table}")
+        columns = self.shape.columns
+        keys = self.store.rows(f"SELECT {', '.join(leaving(k, kind) for k, kind in columns.items())} FROM {table}")
         for name in PARTS:
-            self.store.bring(f"{name}_{self.shape.id}", dict(pairs), keys)
+            self.store.bring(f"{name}_{self.shape.id}", columns, keys)
 
     def standing(self, places: str) -> str:
         """Return a table of the keys that stand at one of the match values in column ``m`` of a table."""
@@ -48,10 +48,9 @@ class Nearby:
         texts = [row[0] for row in self.store.rows(f"SELECT m FROM {places}")]
         exact = shape.normalise not in candidates.FOLDED
         asked = sorted({text if exact else fold(text) for text in texts})
-        typed = ", ".join(f"{k} {kind}" for k, kind in zip(shape.ks, shape.keys, strict=True))
-        self.store.con.execute(f"CREATE OR REPLACE TEMP TABLE {found} ({typed})")
+        self.store.con.execute(f"CREATE OR REPLACE TEMP TABLE {found} ({shape.columned})")
         same = f"{shape.normalised(arriving('t.m', 'VARCHAR'))} IN (SELECT {shape.normalised('m')} FROM {places})"
-        keys = ", ".join(arriving(k, kind) for k, kind in zip(shape.ks, shape.keys, strict=True))
+        keys = ", ".join(arriving(k, kind) for k, kind in shape.columns.items())
         for some in portions(asked):
             there = self.ask(candidates.standing(shape, self.spelling, some), "standing")
             self.store.con.execute(f"INSERT INTO {found} SELECT DISTINCT {keys} FROM {there} t WHERE {same}")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
+from revetl.state.outbox import begin_run
 from revetl.state.schema import STATE
 from revetl.state.store import Store
 from revetl.warehouse.connection import connect
@@ -38,3 +42,12 @@ class State(Store):
     def add(self, table: str, *values: object) -> None:
         """Insert a row."""
         self.con.execute(f"INSERT INTO {STATE}.{table} VALUES ({', '.join('?' * len(values))})", list(values))
+
+
+@pytest.fixture
+def state() -> Iterator[State]:
+    """Return a state in memory, with a run."""
+    made = State()
+    begin_run(made, "r1", {})
+    yield made
+    made.close()

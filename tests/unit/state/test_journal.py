@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -12,20 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from revetl.state.journal import Journal, Tally, ranges_of
-from revetl.state.outbox import begin_run
 from revetl.state.schema import STATE
 from revetl.types import Batch, Change, Op, Outcome, Status
-from tests.unit.state.looked import State
+from tests.unit.state.looked import State, state
 from tests.unit.state.written import MAIL, NOON
 
-
-@pytest.fixture
-def state() -> Iterator[State]:
-    """Return a state in memory, with a run."""
-    made = State()
-    begin_run(made, "r1", {})
-    yield made
-    made.close()
+__all__ = ["state"]
 
 
 def change(seq: int, **more: Any) -> Change:

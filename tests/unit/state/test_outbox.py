@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -25,17 +25,10 @@ from revetl.state.outbox import (
 )  # fmt: skip
 from revetl.state.schema import STATE
 from revetl.types import Cause, Change, Link, Op
-from tests.unit.state.looked import State
+from tests.unit.state.looked import State, state
 from tests.unit.state.written import MAIL, NOON
 
-
-@pytest.fixture
-def state() -> Iterator[State]:
-    """Return such a state, with a run."""
-    made = State()
-    begin_run(made, "r1", {})
-    yield made
-    made.close()
+__all__ = ["state"]
 
 
 def seqs(changes: Sequence[Change]) -> list[int]:
