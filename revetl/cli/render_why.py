@@ -14,9 +14,7 @@ from revetl.engine.belief import FieldBelief
 from revetl.engine.sealing import hidden
 from revetl.engine.times import moment
 from revetl.engine.why import Answer, Origin, Step, SyncAnswer
-from revetl.types import CONSENT, JSON
-
-HIDDEN = "•••"
+from revetl.types import CONSENT, HIDDEN, JSON
 
 
 def answer(found: Answer, *, timeline: bool = False) -> Iterator[RenderableType]:

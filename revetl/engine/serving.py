@@ -21,11 +21,10 @@ from revetl.engine.times import moment, parse_moment
 from revetl.engine.why import SyncAnswer, why
 from revetl.engine.workspace import Workspace
 from revetl.errors import RevetlError, UsageError
-from revetl.types import JSON
+from revetl.types import HIDDEN, JSON
 
 HOST = "127.0.0.1"
 LARGEST = 4_096  # bytes of a question
-HIDDEN = "•••"
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "frame-ancestors 'none'",

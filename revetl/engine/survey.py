@@ -8,7 +8,7 @@ from datetime import datetime
 
 from revetl.contract import Destination
 from revetl.diff import changes, delta, desired, guard, likeness, meeting, stirring, verdicts
-from revetl.diff.shape import Shape
+from revetl.diff.shape import Shape, Slot
 from revetl.diff.stirring import Stir
 from revetl.encode import Encoding
 from revetl.engine import staging, usual
@@ -21,7 +21,7 @@ from revetl.sqltext import quote_text
 from revetl.state.approvals import Approvals
 from revetl.state.marks import Marks
 from revetl.state.store import Store
-from revetl.types import Cause, Count, Held, Op, RemoteField, Sample, SyncPlan, SyncPreview
+from revetl.types import HIDDEN, Cause, Count, Held, Op, RemoteField, Sample, SyncPlan, SyncPreview
 
 SAMPLES = 5
 APPROVABLE = frozenset({"min_rows", "types", "similar_keys"})  # a key that is broken cannot be approved
@@ -315,9 +315,7 @@ def _left_out(gone: int) -> Iterator[str]:
 
 def _samples(shape: Shape, store: Store) -> list[Sample]:
     fields = ", ".join(
-        f"CAST({'NULL' if slot.pii else f'x.f{slot.ordinal}'} AS VARCHAR), "
-        f"CAST({'NULL' if slot.pii else f'x.b{slot.ordinal}'} AS VARCHAR), "
-        f"x.f{slot.ordinal} IS DISTINCT FROM x.b{slot.ordinal}"
+        f"{_shown(slot, 'f')}, {_shown(slot, 'b')}, x.f{slot.ordinal} IS DISTINCT FROM x.b{slot.ordinal}"
         for slot in shape.slots
     )
     rows = store.rows(
@@ -329,11 +327,16 @@ def _samples(shape: Shape, store: Store) -> list[Sample]:
     return [_sample(shape, row) for row in rows]
 
 
+def _shown(slot: Slot, side: str) -> str:
+    """Return the SQL of a value as a sample shows it: of personal data, whether there is one."""
+    value = f"x.{side}{slot.ordinal}"
+    return f"CASE WHEN {value} IS NOT NULL THEN '{HIDDEN}' END" if slot.pii else f"CAST({value} AS VARCHAR)"
+
+
 def _sample(shape: Shape, row: Sequence[object]) -> Sample:
     shown: dict[str, tuple[str | None, str | None]] = {}
     for n, slot in enumerate(shape.slots):
         after, before, differs = row[4 + 3 * n : 7 + 3 * n]
         if differs and row[1] == Op.UPSERT:
-            mask = ("•••", "•••") if slot.pii else (before, after)
-            shown[slot.field] = mask  # type: ignore[assignment]
+            shown[slot.field] = (before, after)  # type: ignore[assignment]
     return Sample(str(row[0]), Op(row[1]), Cause(row[2]), row[3], shown)  # type: ignore[arg-type]

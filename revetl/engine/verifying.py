@@ -29,10 +29,9 @@ from revetl.state import optouts
 from revetl.state.doubting import doubt_some
 from revetl.state.journal import Journal
 from revetl.state.layout import StoredSync, load_sync
-from revetl.types import JSON, Op, Progress, Proof, RemoteRecord, SyncPlan, Write
+from revetl.types import HIDDEN, JSON, Op, Progress, Proof, RemoteRecord, SyncPlan, Write
 
 SAMPLES = 5
-_HIDDEN = "•••"
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +247,7 @@ class _Verification:
             fields = [name for name, value in own.values.items() if not self.asking.equal(name, value, record)]
             for name in fields:
                 sample = DriftSample(own.key, own.values[name], record.fields.get(name))
-                sample = replace(sample, ours=_HIDDEN, theirs=_HIDDEN) if name in hidden else sample
+                sample = replace(sample, ours=HIDDEN, theirs=HIDDEN) if name in hidden else sample
                 self.fields.setdefault(name, _Tally()).add(sample)
             inside = {label.lower() for label in record.cohorts}
             parted = [c for c in sorted(own.cohorts) if c in labels and labels[c].lower() not in inside]

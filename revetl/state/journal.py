@@ -13,7 +13,7 @@ import orjson
 from revetl.state.schema import STATE
 from revetl.state.store import Store
 from revetl.state.usage import Used, write_usage
-from revetl.types import Batch, Outcome, Status
+from revetl.types import HIDDEN, Batch, Outcome, Status
 
 # The code of a delivery before which an attempt was lost: that attempt may still land, over later deliveries.
 REPEATED = "REPEATED"
@@ -154,5 +154,5 @@ def _impersonal(outcome: Outcome) -> str:
     reason = outcome.reason
     for identity in (outcome.change.match, outcome.change.identity, outcome.change.before_match):
         if identity:
-            reason = reason.replace(identity, "•••")
+            reason = reason.replace(identity, HIDDEN)
     return reason

@@ -25,11 +25,12 @@ from revetl.types.syncs import (
     ModelRef,
     SyncPlan,
 )
-from revetl.types.words import Cause, Effect, Hash, Mode, OnLeave, OnNull, Op, Proof, Severity, Status, Write
+from revetl.types.words import HIDDEN, Cause, Effect, Hash, Mode, OnLeave, OnNull, Op, Proof, Severity, Status, Write
 
 __all__ = [
     "CONSENT",
     "EMPTY",
+    "HIDDEN",
     "JSON",
     "Batch",
     "BuildResult",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+HIDDEN = "•••"  # shown in place of a personal value
+
 
 class Op(StrEnum):
     """What a change does; the order of members is the order in which the operations of one key run."""
