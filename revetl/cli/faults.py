@@ -16,6 +16,11 @@ from revetl.cli.words import clean
 from revetl.errors import RevetlError, UsageError
 
 INTERRUPTED = 130  # 128 + SIGINT
+_ELSEWHERE = {  # options that dbt and other tools have, and what does that here
+    "--dry-run": "revetl plan shows what would leave, and sends nothing",
+    "--full-refresh": "revetl verify --repair finds what differs there, and lets the next sync send it again",
+    "--models": "-s, --select",
+}
 
 
 def report(error: BaseException, words: Sequence[str]) -> int:
@@ -38,7 +43,8 @@ def understood(error: BaseException, words: Sequence[str]) -> RevetlError:
     if isinstance(error, click.ClickException):
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "revetl"
-        return UsageError("RVT-100", error.format_message().rstrip("."), hint=f"{path} --help")
+        hint = _ELSEWHERE.get(getattr(error, "option_name", ""), f"{path} --help")
+        return UsageError("RVT-100", error.format_message().rstrip("."), hint=hint)
     where = write_traceback(error, project_dir(words))
     what = f"something unexpected happened inside revetl: {type(error).__name__}: {error}"
     kept = "what was sent is recorded; the same command may be run again"

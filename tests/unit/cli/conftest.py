@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ def revetl() -> Revetl:
     """Return a function that runs a command line."""
 
     def run(*words: str, **more: Any) -> Result:
-        return CliRunner().invoke(cli, list(words), **more)
+        done = CliRunner().invoke(cli, list(words), **more)
+        gc.unfreeze()  # a command ends its process, and hides from the collector what is left; this one goes on
+        return done
 
     return run
