@@ -12,7 +12,7 @@ from revetl.state import optouts
 from revetl.state.doubting import doubt_all, doubt_some
 from revetl.state.layout import load_sync
 from revetl.state.outbox import begin_run
-from revetl.state.purging import compact, purge
+from revetl.state.purging import compact, every_key, purge
 from revetl.state.schema import STATE
 from revetl.state.store import STORAGE_VERSION, Store
 from revetl.warehouse.connection import connect
@@ -55,6 +55,29 @@ def test_a_person_is_taken_out(world: World) -> None:
     assert {row[0] for row in world.rows("SELECT k0 FROM {s}.snap_1")} == {"c"}
 
 
+def test_every_key_that_is_anywhere_is_known(world: World) -> None:
+    """One a table, and one in the ledger; of a sync without tables of its own, what the common ones have."""
+    for table in BY_KEY:
+        world.add(table, sync=S, key=key(table))
+        world.add(table, sync="crm.unknown", key=key(table))
+    world.add("after_1", seq=1, k0="after", k1=1)
+    world.member("a member", "vip")
+
+    def told(sync: str) -> set[str]:
+        return {row[0] for row in world.rows(every_key(world.store, sync))}
+
+    common = {key(table) for table in BY_KEY}
+    typed = {key(who) for who in ("a", "b", "c", "after", "a member")}
+    assert told("crm.unknown") == common
+    assert told(S) == common | typed
+    assert world.store.ledger is not None
+    world.con.execute(
+        "COPY (SELECT * FROM (VALUES (?, ?), (?, ?)) t (sync, key)) TO "
+        f"'{world.store.ledger}/1.parquet'", [S, key("of old"), T, key("another's")],
+    )  # fmt: skip
+    assert told(S) == common | typed | {key("of old")}
+
+
 def test_samples_in_summaries_name_nobody(world: World) -> None:
     """Keys as JSON spells them, wherever they stand; others stay, and runs without one are as they were."""
     for run, summary in (("r1", '{"sample": ["[\\"a\\",1]", "[\\"b\\",1]"]}'), ("r2", None), ("r3", '["[\\"é\\"]"]')):
@@ -94,6 +117,7 @@ def test_a_state_in_memory_has_no_files() -> None:
     compact(world.store)
     assert optouts.write_file(world.store, {}) is None
     assert world.store.last_seq() == 0
+    assert world.rows(every_key(world.store, "crm.unknown")) == []
     world.con.close()
 
 
