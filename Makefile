@@ -54,7 +54,7 @@ docs: $(VENV)/.dev ## the documentation as a site in build/site, every link chec
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo "build/site/index.html"
 
-pictures: $(VENV)/.dev ## the pictures in README, from a run of the demo shop
+pictures: $(VENV)/.dev ## the picture in README, from a run of the demo shop
 	@$(BIN)/python -m docs.site.pictures
 
 soak: $(VENV)/.dev ## N histories of faults in parallel (a million), until one does not converge

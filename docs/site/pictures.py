@@ -1,6 +1,6 @@
 """The picture in README, as a terminal shows it: ``python -m docs.site.pictures`` runs the demo shop and draws it.
 
-What is drawn is what was printed, colours and all, in 80 columns; nothing is typed in. The files load nothing.
+What is drawn is what was printed, colours and all, in 80 columns; nothing is typed in. The file loads nothing.
 """
 
 from __future__ import annotations
@@ -19,13 +19,9 @@ from rich.text import Text
 
 from revetl.engine.shop import open_shop
 
-PLACE = Path(__file__).parents[1] / "pictures"
+PICTURE = Path(__file__).parents[1] / "pictures" / "plan.svg"
 COLUMNS = 80
-SCENES = {
-    "plan": ["plan", "-s", "mailchimp.customer"],
-    "sync": ["sync"],
-    "why": ["why", "111", "-s", "mailchimp.customer"],
-}
+WORDS = ["plan", "-s", "mailchimp.customer"]
 _THEME = TerminalTheme(
     (24, 27, 33), (222, 226, 230),
     [(24, 27, 33), (240, 113, 120), (145, 203, 125), (235, 191, 105), (110, 170, 235), (200, 150, 235), (95, 200, 205),
@@ -47,20 +43,18 @@ def svg(command: str, printed: str) -> str:
 
 
 def main() -> None:
-    """Build the shop, sync it, let a day pass, and draw what is said of it."""
+    """Build the shop, sync it, let a day pass, and draw what is said of the next."""
     env = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": str(COLUMNS), "TERM": "xterm-256color"}
     env.pop("NO_COLOR", None)
-    PLACE.mkdir(exist_ok=True)
+    PICTURE.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         shop = open_shop(Path(folder) / "shop", env)
         shop.dbt("build")
         _said(Path(shop.root), ["sync", "--quiet"], env)
         shop.next_day()
         shop.dbt("build")
-        for name, words in SCENES.items():
-            drawn = svg(f"revetl {' '.join(words)}", _said(Path(shop.root), words, env))
-            (PLACE / f"{name}.svg").write_text(drawn, encoding="utf-8")
-            print(PLACE / f"{name}.svg", len(drawn))  # noqa: T201
+        drawn = svg(f"revetl {' '.join(WORDS)}", _said(Path(shop.root), WORDS, env))
+    PICTURE.write_text(drawn, encoding="utf-8")
 
 
 def _said(root: Path, words: list[str], env: dict[str, str]) -> str:
