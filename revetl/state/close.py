@@ -14,11 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from revetl.sqltext import quote_text
-from revetl.state import ledger, optouts, refusals
-from revetl.state.doubting import doubt_some
+from revetl.state import ledger, merging, optouts, refusals
 from revetl.state.journal import REPEATED
 from revetl.state.layout import StoredField, StoredSync, load_sync
-from revetl.state.onekey import normalised
 from revetl.state.outbox import leave_running
 from revetl.state.schema import STATE
 from revetl.state.store import Store
@@ -124,7 +122,7 @@ def _heirless(store: Store, sync: StoredSync, name: str) -> None:
         [
             f"CREATE OR REPLACE TEMP TABLE heir AS SELECT i, cohort FROM final WHERE sync = {name} "
             "AND op IN ('identity', 'upsert', 'join') AND status = 'delivered' UNION SELECT s.i, m.cohort "
-            f"FROM ({_standing(sync)}) s "
+            f"FROM ({merging.standing(sync)}) s "
             f"LEFT JOIN (SELECT {sync.key_text()} AS key, cohort FROM {STATE}.members_{sync.id}) m USING (key) "
             f"WHERE s.i IN (SELECT i FROM final WHERE sync = {name} AND local = 'handed_over') "
             f"AND s.key NOT IN (SELECT key FROM final WHERE sync = {name} AND op IN ('identity', 'leave'))",
@@ -140,13 +138,18 @@ def _apply(store: Store, run: str, sync: StoredSync, late_apply: float) -> None:
     name = sync.sync.replace("'", "''")
     done = f"(SELECT * FROM final WHERE sync = '{name}' AND status IN ('delivered', 'local'))"
     ops = frozenset(row[0] for row in store.rows(f"SELECT DISTINCT op FROM {done}"))
+    renamed = "identity" in ops
+    if renamed:
+        merging.find_strangers(store, sync, name)
     _records(store, run, sync, done, ops)
     if not ops.isdisjoint({"join", "part", "leave"}):
         _members(store, run, sync, done)
     _remote(store, name, done)
     _pending(store, run, sync, name, late_apply)
     _follow(store, name)
-    _left_behind(store, sync, name)
+    merging.left_behind(store, sync, name)
+    if renamed:
+        merging.hand_over(store, sync, name)
     refusals.keep(store, run, sync, name)
     store.con.execute(
         f"DELETE FROM {STATE}.after_{sync.id} WHERE seq NOT IN (SELECT seq FROM {STATE}.outbox WHERE run <> '{run}')"
@@ -155,11 +158,6 @@ def _apply(store: Store, run: str, sync: StoredSync, late_apply: float) -> None:
 
 def _keys(sync: StoredSync, text: str) -> str:
     return ", ".join(f"CAST({text}->>'$[{n}]' AS {kind}) AS k{n}" for n, kind in enumerate(sync.keys))
-
-
-def _standing(sync: StoredSync) -> str:
-    """Return a SELECT of who stands where, as state says: key, identity."""
-    return f"SELECT {sync.key_text()} AS key, {normalised(sync.normalise, 'm')} AS i FROM {STATE}.snap_{sync.id}"
 
 
 def _same(sync: StoredSync, left: str, right: str) -> str:
@@ -340,28 +338,3 @@ def _follow(store: Store, name: str) -> None:
         "JOIN r ON r.bi = o.n GROUP BY ALL) q "
         f"WHERE p.sync = '{name}' AND p.key = q.key AND p.op = q.op AND p.cohort IS NOT DISTINCT FROM q.cohort"
     )
-
-
-def _left_behind(store: Store, sync: StoredSync, name: str) -> None:
-    """Doubt who, as state says, stands where another record was renamed away from: they may have been one there.
-
-    What this run wrote to such a key since then is as it should be; the rest is asserted by the next run.
-    """
-    moved = f"SELECT key, bi, ts FROM final WHERE sync = '{name}' AND op = 'identity' AND status = 'delivered'"
-    if not store.one(f"SELECT count(*) FROM ({moved})"):
-        return
-    store.con.execute(
-        f"CREATE OR REPLACE TEMP TABLE left_behind AS SELECT s.key, max(v.ts) AS ts FROM ({moved}) v "
-        f"JOIN ({_standing(sync)}) s ON s.i = v.bi AND s.key <> v.key GROUP BY s.key"
-    )
-    since = store.one("SELECT max(ts) FROM left_behind")
-    if since is None:
-        return
-    settled = f"(SELECT key, op, cohort FROM final WHERE sync = '{name}' AND status = 'delivered' UNION ALL "
-    settled += f"SELECT key, op, cohort FROM {STATE}.pending WHERE sync = '{name}')"
-    records = store.rows(f"SELECT key FROM left_behind ANTI JOIN (FROM {settled} WHERE op = 'upsert') USING (key)")
-    members = store.rows(
-        f"SELECT m.key, m.cohort FROM (SELECT {sync.key_text()} AS key, cohort FROM {STATE}.members_{sync.id}) m "
-        f"SEMI JOIN left_behind USING (key) ANTI JOIN (FROM {settled} WHERE op = 'join') USING (key, cohort)"
-    )
-    doubt_some(store, sync, [key for (key,) in records], [(key, cohort) for key, cohort in members], (), since)

@@ -213,6 +213,6 @@ class Vendor:
             self.tags[new] = tags
             self.links[new], self.ids[new], self.told[new] = links, ident, told
             self.status[new] = self.status.get(old, "subscribed")
-        elif self.names:
+        else:
             answer["created"] = False
         return answer | ({"id": self.ids[new]} if self.names else {})

@@ -106,11 +106,12 @@ class RecordCases(Suite):
         self.delivers(service, [self.renamed(row, f"new@{self.domain}", created=True)])
 
     def test_a_taken_identity_ends_our_record_only(self) -> None:
-        """Our old record goes; a stranger's stays, and so does whoever holds the new identity."""
+        """Our old record goes, and the answer tells it; a stranger's stays, and so does who holds the new identity."""
         self.needs(Op.IDENTITY)
         service = self.service()
         _, (first, second, holder, other) = self.made(service, 4)
-        self.delivers(service, [self.renamed(first, holder.match, created=True)])
+        (ended,) = self.run(service, [self.renamed(first, holder.match, created=True)]).outcomes
+        assert (ended.status, ended.created) == (Status.DELIVERED, False)
         seen = self.run(service, [self.renamed(second, other.match, created=False)])
         assert [(o.status, o.code) for o in seen.outcomes] == [(Status.REJECTED, "IDENTITY_TAKEN")]
         there = self.read(service, first.match, second.match, holder.match, other.match)

@@ -1,0 +1,78 @@
+"""Records that a rename made one of two: what cannot be known of them any more is in doubt: the next run asserts it.
+
+One of the two ends there. State may know the other one, or nothing of it: made by hand, or before state was lost.
+"""
+
+from __future__ import annotations
+
+from revetl.state.doubting import doubt_some
+from revetl.state.journal import REPEATED
+from revetl.state.layout import StoredSync
+from revetl.state.onekey import normalised
+from revetl.state.schema import STATE
+from revetl.state.store import Store
+
+
+def standing(sync: StoredSync) -> str:
+    """Return a SELECT of who stands where, as state says: key, identity."""
+    return f"SELECT {sync.key_text()} AS key, {normalised(sync.normalise, 'm')} AS i FROM {STATE}.snap_{sync.id}"
+
+
+def find_strangers(store: Store, sync: StoredSync, name: str) -> None:
+    """Make ``met``, before the snapshot moves: who was renamed to where a record stood of which state knows nothing.
+
+    Of whom is in doubt already everything is asserted anyway, and whoever stands there may be they themselves.
+    """
+    known = (
+        f"{standing(sync)} UNION ALL SELECT key, unnest(tried).i FROM {STATE}.pending WHERE sync = '{name}' "
+        f"UNION ALL SELECT key, unnest([i, bi]) FROM final WHERE sync = '{name}'"
+    )
+    store.con.execute(
+        "CREATE OR REPLACE TEMP TABLE met AS SELECT f.key, max(f.ts) AS ts, any_value(f.new_id) AS new_id FROM final f "
+        f"WHERE f.sync = '{name}' AND f.op = 'identity' GROUP BY f.key HAVING count(*) = 1 AND bool_and("
+        f"f.status = 'delivered' AND f.new_created IS NOT DISTINCT FROM false AND f.code IS DISTINCT FROM '{REPEATED}' "
+        f"AND f.key NOT IN (SELECT key FROM {STATE}.pending WHERE sync = '{name}' AND op = 'upsert') "
+        f"AND NOT EXISTS (SELECT 1 FROM ({known}) k WHERE k.i = f.i AND k.key <> f.key))"
+    )
+
+
+def hand_over(store: Store, sync: StoredSync, name: str) -> None:
+    """Take the records of ``met`` for what they are now: somebody else's, with none of our values and memberships."""
+    since = store.one("SELECT max(ts) FROM met")
+    if since is None:
+        return
+    store.con.execute(
+        f"UPDATE {STATE}.remote AS r SET remote_id = met.new_id, created = false FROM met "
+        f"WHERE r.sync = '{name}' AND r.key = met.key"
+    )
+    keys = [key for (key,) in store.rows("SELECT key FROM met ORDER BY key")]
+    inside = (
+        f"SELECT m.key, m.cohort FROM (SELECT {sync.key_text()} AS key, cohort FROM {STATE}.members_{sync.id}) m "
+        "SEMI JOIN met USING (key)"
+    )
+    doubt_some(store, sync, keys, store.rows(inside), (), since)
+
+
+def left_behind(store: Store, sync: StoredSync, name: str) -> None:
+    """Doubt who, as state says, stands where another record was renamed away from: they may have been one there.
+
+    What this run wrote to such a key since then is as it should be; the rest is asserted by the next run.
+    """
+    moved = f"SELECT key, bi, ts FROM final WHERE sync = '{name}' AND op = 'identity' AND status = 'delivered'"
+    if not store.one(f"SELECT count(*) FROM ({moved})"):
+        return
+    store.con.execute(
+        f"CREATE OR REPLACE TEMP TABLE left_behind AS SELECT s.key, max(v.ts) AS ts FROM ({moved}) v "
+        f"JOIN ({standing(sync)}) s ON s.i = v.bi AND s.key <> v.key GROUP BY s.key"
+    )
+    since = store.one("SELECT max(ts) FROM left_behind")
+    if since is None:
+        return
+    settled = f"(SELECT key, op, cohort FROM final WHERE sync = '{name}' AND status = 'delivered' UNION ALL "
+    settled += f"SELECT key, op, cohort FROM {STATE}.pending WHERE sync = '{name}')"
+    records = store.rows(f"SELECT key FROM left_behind ANTI JOIN (FROM {settled} WHERE op = 'upsert') USING (key)")
+    members = store.rows(
+        f"SELECT m.key, m.cohort FROM (SELECT {sync.key_text()} AS key, cohort FROM {STATE}.members_{sync.id}) m "
+        f"SEMI JOIN left_behind USING (key) ANTI JOIN (FROM {settled} WHERE op = 'join') USING (key, cohort)"
+    )
+    doubt_some(store, sync, [key for (key,) in records], [(key, cohort) for key, cohort in members], (), since)
