@@ -322,7 +322,6 @@ def details(shape: Shape, stir: Stir) -> Sequence[str]:
 
 def _rivalry(shape: Shape) -> list[str]:
     """Return statements for what the changes need of unchanged records: rivals for an identity, and who holds one."""
-    ks = ", ".join(f"d.{k}" for k in shape.ks)
     identity = shape.normalised("d.m")
     return [
         # identities that two wanted records claim
@@ -331,8 +330,8 @@ def _rivalry(shape: Shape) -> list[str]:
         f"WHERE wanted AND i IS NOT NULL AND (NOT known OR i IS DISTINCT FROM si OR pend)) "
         f"GROUP BY 1 HAVING count(*) > 1",
         # wanted records that hold an identity of who leaves
-        f"CREATE OR REPLACE TEMP TABLE holders_{shape.id} AS SELECT {ks}, {identity} AS i "
-        f"FROM {shape.temp('desired')} d WHERE {identity} IN (SELECT o.i FROM {shape.temp('olds')} o "
+        f"CREATE OR REPLACE TEMP TABLE holders_{shape.id} AS SELECT {shape.key_text('d')} AS key, "
+        f"{identity} AS i FROM {shape.temp('desired')} d WHERE {identity} IN (SELECT o.i FROM {shape.temp('olds')} o "
         f"JOIN {shape.temp('delta')} x ON x.key = o.key WHERE NOT x.wanted)",
     ]
 
@@ -349,8 +348,9 @@ def _memberships(shape: Shape, *, doubt: bool) -> list[str]:
         f"LEFT JOIN ({snapshot(shape)}) s ON {shape.same_key('c', 's')}"
         + (f" LEFT JOIN {shape.temp('everybody')} e ON {shape.same_key('c', 'e')}" if shape.consent else ""),
         # memberships that whoever holds the identity now wants: they are not ended
-        f"CREATE OR REPLACE TEMP TABLE takes_{shape.id} AS SELECT DISTINCT {identity} AS i, v.cohort "
-        f"FROM {shape.temp('desired')} d JOIN {shape.temp('mwish')} v ON {shape.same_key('d', 'v')} "
+        f"CREATE OR REPLACE TEMP TABLE takes_{shape.id} AS SELECT DISTINCT {shape.key_text('d')} AS key, "
+        f"{identity} AS i, v.cohort FROM {shape.temp('desired')} d "
+        f"JOIN {shape.temp('mwish')} v ON {shape.same_key('d', 'v')} "
         f"WHERE {identity} IN (SELECT {shape.normalised('coalesce(w.sm, w.tried[1].m)')} FROM {shape.temp('who')} w "
         "WHERE NOT w.wanted)",
         *strangers.memberships(shape),

@@ -14,7 +14,7 @@ from revetl.diff.shape import Shape
 WHEREABOUTS = {
     "olds": "key VARCHAR, m VARCHAR, i VARCHAR, taken BOOLEAN",
     "collide": "i VARCHAR",
-    "holders": "{keys}, i VARCHAR",
+    "holders": "key VARCHAR, i VARCHAR",
 }
 """Tables that are about records which move; ``{keys}`` stands for the key columns."""
 MEMBERS = {

@@ -22,9 +22,9 @@ def records(shape: Shape) -> list[str]:
         f"CREATE OR REPLACE TEMP TABLE beyond_{shape.id} AS SELECT x.key FROM {shape.temp('delta')} x "
         f"WHERE x.wanted AND (NOT x.known OR x.i IS DISTINCT FROM x.si OR x.pend) "
         f"AND x.i IN (SELECT i FROM {shape.temp('stranger')})",
-        f"INSERT INTO {shape.temp('holders')} BY NAME SELECT s.* FROM {shape.temp('stranger')} s "
-        f"WHERE s.i IN (SELECT o.i FROM {shape.temp('olds')} o JOIN {shape.temp('delta')} x ON x.key = o.key "
-        "WHERE NOT x.wanted)",
+        f"INSERT INTO {shape.temp('holders')} BY NAME SELECT {shape.key_text('s')} AS key, s.i "
+        f"FROM {shape.temp('stranger')} s WHERE s.i IN (SELECT o.i FROM {shape.temp('olds')} o "
+        f"JOIN {shape.temp('delta')} x ON x.key = o.key WHERE NOT x.wanted)",
     ]
 
 
@@ -33,6 +33,6 @@ def memberships(shape: Shape) -> list[str]:
     if not shape.asked or not shape.stored:
         return []
     return [
-        f"INSERT INTO {shape.temp('takes')} BY NAME SELECT DISTINCT s.i, v.cohort FROM {shape.temp('stranger')} s "
-        f"JOIN {shape.table('members')} v ON {shape.same_key('s', 'v')}"
+        f"INSERT INTO {shape.temp('takes')} BY NAME SELECT DISTINCT {shape.key_text('s')} AS key, s.i, v.cohort "
+        f"FROM {shape.temp('stranger')} s JOIN {shape.table('members')} v ON {shape.same_key('s', 'v')}"
     ]

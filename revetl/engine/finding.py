@@ -19,7 +19,15 @@ from revetl.state.schema import STATE
 from revetl.types import Op, SyncPlan
 
 _MAY_STAND = frozenset({"delivered", "unknown", "open"})
-_TRIED = "unnest(list_transform(tried, lambda t: t.i))"  # under which a change in doubt was written
+# Under which identities changes in doubt were written, and which they may have changed; a run that was killed has some.
+_OPEN = f"FROM {STATE}.outbox WHERE local IS NULL"
+_TRIED = (
+    "(SELECT sync, key, op = 'upsert' AS record, unnest(list_transform(tried, lambda t: t.i)) AS i "
+    f"FROM {STATE}.pending UNION ALL SELECT sync, key, op NOT IN ('join', 'part'), i {_OPEN})"
+)
+_NEAR = (
+    f"(SELECT sync, key, unnest(near) AS i FROM {STATE}.pending UNION ALL SELECT sync, key, unnest([i, bi]) {_OPEN})"
+)
 _MAKES = frozenset({Op.UPSERT.value, Op.IDENTITY.value, Op.JOIN.value})
 
 
@@ -27,7 +35,9 @@ _MAKES = frozenset({Op.UPSERT.value, Op.IDENTITY.value, Op.JOIN.value})
 class Whereabouts:
     """One key of one sync. ``sent``: a record of it may stand there, under one of ``identities`` or the remote id.
 
-    ``strange``: those of them that were never its own, and at which somebody else was written, of unknown outcome.
+    ``strange``: those of them at which somebody else may stand, who was written there or away from there, of unknown
+    outcome. ``shared``: not among them, since somebody else stands there, to whose record a lost request may have
+    brought the person.
     """
 
     sync: str
@@ -38,6 +48,7 @@ class Whereabouts:
     hashed: tuple[str, ...] = ()  # as the ledger keeps them, the former ones too
     remote_id: str | None = None
     strange: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
 
     @property
     def own(self) -> tuple[str, ...]:
@@ -69,7 +80,7 @@ def _one(
     guesses = dict.fromkeys((*_in_flows(seen, flows, plan), *person, *_in_model(models, plan, key)))
     known = {g for g in (_normal(kind, text) for text in guesses) if set(seen.identities(g)) & set(hashed)}
     found = list[str]()
-    remote_id, standing, taken, strange = None, False, frozenset[str](), set[str]()
+    remote_id, standing, taken, strange, shared = None, False, frozenset[str](), set[str](), set[str]()
     if stored is not None and seen.view.readable:
         state = key_state(seen.view, stored, key, parts_of(key))
         standing = state.known or bool(state.cohorts or state.doubts)
@@ -77,11 +88,16 @@ def _one(
         found, remote_id = [*own, *near], _remote(seen, sync, key, meant)
         taken = _taken(seen, stored, meant, {*found, *known, *hashed}) | _coming(seen, others, found)
         strange = {n for n in others.intersection(near) - {*own, *known} if not set(seen.identities(n)) & set(hashed)}
+        shared = set(taken.intersection(found))
+        strange = (strange - taken) | (shared & _moving(seen, stored, meant))
+        shared -= strange
     went = any(f.outcome in _MAY_STAND and f.op in _MAKES for f in flows) and not _ended(flows)
-    identities = tuple(sorted({*found, *known} - taken))
+    identities = tuple(sorted(({*found, *known} - taken) | strange))
     sent = standing or remote_id is not None or (went and bool(identities or not taken))
     left = tuple(one for one in hashed if one not in taken)
-    return Whereabouts(sync, key, plan, sent, identities, left, remote_id, tuple(sorted(strange - taken)))
+    return Whereabouts(
+        sync, key, plan, sent, identities, left, remote_id, tuple(sorted(strange)), tuple(sorted(shared))
+    )
 
 
 def _taken(seen: Glimpse, stored: StoredSync, meant: Sequence[str], identities: Collection[str]) -> frozenset[str]:
@@ -99,11 +115,21 @@ def _taken(seen: Glimpse, stored: StoredSync, meant: Sequence[str], identities: 
     return frozenset(str(row[0]) for row in rows)
 
 
+def _moving(seen: Glimpse, stored: StoredSync, meant: Sequence[str]) -> frozenset[str]:
+    """Return identities at which somebody else stands who may have moved away: by a change of unknown outcome."""
+    stands = normalised(stored.normalise, "s.m")
+    rows = seen.view.rows(
+        f"SELECT DISTINCT {stands} FROM {STATE}.snap_{stored.id} s JOIN {_TRIED} t ON t.sync = ? "
+        f"AND t.key = {stored.key_text('s.')} AND t.record AND t.i <> {stands} WHERE t.key NOT IN (SELECT unnest(?))",
+        [stored.sync, list(meant)],
+    )
+    return frozenset(str(row[0]) for row in rows)
+
+
 def _others(seen: Glimpse, sync: str, meant: Sequence[str]) -> frozenset[str]:
     """Return identities at which somebody else was written, of unknown outcome."""
     rows = seen.view.rows(
-        f"SELECT DISTINCT {_TRIED} FROM {STATE}.pending WHERE sync = ? AND op = 'upsert' "
-        "AND key NOT IN (SELECT unnest(?))",
+        f"SELECT DISTINCT i FROM {_TRIED} WHERE sync = ? AND record AND key NOT IN (SELECT unnest(?))",
         [sync, list(meant)],
     )
     return frozenset(str(row[0]) for row in rows if row[0] is not None)
@@ -147,7 +173,7 @@ def _in_state(seen: Glimpse, stored: StoredSync, key: str) -> list[str]:
     """Return the identities of the snapshot, and those under which the person was written, of unknown outcome."""
     rows = seen.view.rows(
         f"SELECT {normalised(stored.normalise, 'm')} FROM {STATE}.snap_{stored.id} WHERE {stored.key_text()} = ? "
-        f"UNION SELECT {_TRIED} FROM {STATE}.pending WHERE sync = ? AND key = ?",
+        f"UNION SELECT i FROM {_TRIED} WHERE sync = ? AND key = ?",
         [key, stored.sync, key],
     )
     return [str(row[0]) for row in rows if row[0] is not None and str(row[0]).strip()]
@@ -155,7 +181,7 @@ def _in_state(seen: Glimpse, stored: StoredSync, key: str) -> list[str]:
 
 def _nearby(seen: Glimpse, sync: str, key: str) -> list[str]:
     """Return the identities that a lost request may have brought the person's record to."""
-    rows = seen.view.rows(f"SELECT unnest(near) FROM {STATE}.pending WHERE sync = ? AND key = ?", [sync, key])
+    rows = seen.view.rows(f"SELECT DISTINCT i FROM {_NEAR} WHERE sync = ? AND key = ?", [sync, key])
     return [str(row[0]) for row in rows if row[0] is not None and str(row[0]).strip()]
 
 

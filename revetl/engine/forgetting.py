@@ -9,7 +9,7 @@ Whatever it dies between, the same command goes on where it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -43,6 +43,10 @@ from revetl.types import JSON, Erased, Person, SyncPlan
 NO_ERASE = "cannot be asked to erase: it must be done there by hand"
 GONE_SYNC = "is configured no more: it must be done there by hand"
 WHO = "was sent the person, but under which identity is not known: ask again with the e-mail address"
+SHARED = (
+    "a lost request may have brought the person to a record of somebody else, which is not erased: forget again once "
+    "`revetl sync` has settled it; else the next sync writes that record anew, and it must be looked at by hand there"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +66,14 @@ class Meant:
 
     asked: str
     found: tuple[Whereabouts, ...]
-    places: tuple[Place, ...]
+    placed: tuple[tuple[Whereabouts, Place], ...]
     stone: Tombstone | None
     notes: tuple[str, ...] = ()
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Return where something of them may stand."""
+        return tuple(place for _, place in self.placed)
 
 
 @dataclass(frozen=True)
@@ -104,7 +113,8 @@ def meant(workspace: Workspace, asked: str, entity: str | None = None) -> Meant:
             "RVT-853", f"nobody is known by {asked[:60]}", kept="nothing was changed",
             hint="write a key of the model, a composite one as a JSON array, or an e-mail address",
         )  # fmt: skip
-    return Meant(asked, known, tuple(_place(workspace, one) for one in known if one.sent), stone, notes)
+    placed = tuple((one, place) for one in known if one.sent for place in _places(workspace, one))
+    return Meant(asked, known, placed, stone, notes)
 
 
 def _same(one: Whereabouts, found: Iterable[Whereabouts]) -> bool:
@@ -118,16 +128,19 @@ def _several(asked: str, entities: Sequence[str]) -> UsageError:
     return UsageError("RVT-854", what, kept="nothing was changed", hint=f"add --entity {entities[0]}")
 
 
-def _place(workspace: Workspace, one: Whereabouts) -> Place:
+def _places(workspace: Workspace, one: Whereabouts) -> Iterator[Place]:
     plan = one.plan
     if plan is None:
-        return Place(one.sync, one.sync, "unconfigured", GONE_SYNC)
+        yield Place(one.sync, one.sync, "unconfigured", GONE_SYNC)
+        return
     destination = workspace.registry[plan.type]
     if destination.erase is None:
-        return Place(one.sync, destination.title, "unsupported", NO_ERASE)
-    if not one.identities:
-        return Place(one.sync, destination.title, "unresolved", WHO)
-    return Place(one.sync, destination.title, "open", destination.erase.what, len(one.identities))
+        yield Place(one.sync, destination.title, "unsupported", NO_ERASE)
+        return
+    if one.identities:
+        yield Place(one.sync, destination.title, "open", destination.erase.what, len(one.identities))
+    if one.shared or not one.identities:
+        yield Place(one.sync, destination.title, *(("shared", SHARED) if one.shared else ("unresolved", WHO)))
 
 
 def forget(
@@ -208,7 +221,7 @@ class _Work:
         made = who.stone.with_more(made) if who.stone else made
         write(store, [*(one for one in settle(store) if one.id != made.id), made])
         store.crash("after_tombstone")
-        add(store, [e for one, p in _placed(who) for e in _erasures(made, one, p)])
+        add(store, [e for one, p in who.placed for e in _erasures(made, one, p)])
         store.crash("after_erasures")
         return made
 
@@ -319,10 +332,6 @@ class _Work:
             "purged": {"state": done.state, "ledger": asdict(done.ledger)}, "ledger_chain": store.chain_end(),
         }  # fmt: skip
         return signed(told, ring.current)
-
-
-def _placed(who: Meant) -> Iterable[tuple[Whereabouts, Place]]:
-    return zip([one for one in who.found if one.sent], who.places, strict=True)
 
 
 def _erasures(stone: Tombstone, one: Whereabouts, place: Place) -> Iterable[Erasure]:

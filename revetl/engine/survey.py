@@ -176,6 +176,9 @@ def judge(
     store, shape = request.store, shaped.shape
     spelt = staging.encodings(plan, shape, destination, remote)
     moves, members = store.rows(stirring.judged(shape))[0]
+    if request.ring:  # to whom nothing is handed over: they never come
+        for table in ("holders", *(["takes"] if members else [])):
+            leave_out(store, plan.entity, shape, request.ring, table)
     store.run_all(changes.statements(plan, shape, moves=moves, members=members))
     gone = leave_out(store, plan.entity, shape, request.ring, "changes") if request.ring else 0
     now = quote_text(request.now.isoformat()) + "::TIMESTAMPTZ"

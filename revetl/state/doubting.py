@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
+from revetl.sqltext import quote_text
 from revetl.state.journal import insert_rows
 from revetl.state.layout import StoredSync, known_syncs
 from revetl.state.onekey import normalised
 from revetl.state.schema import STATE
 from revetl.state.store import Store
+from revetl.types import CONSENT
 
 
 def doubt_all(store: Store) -> list[tuple[str, int, int]]:
@@ -45,6 +47,38 @@ def doubt_some(
     )
     _records(store, sync, mine, "[]::INTEGER[]", "verify", since)
     _members(store, sync, inside, "verify", since)
+
+
+def hand_over(store: Store, sync: StoredSync, keys: Sequence[str]) -> None:
+    """Doubt whoever stands where a change of these keys, of unknown outcome, may have arrived.
+
+    They are asserted in full by the next run, without the memberships of these keys. The caller's transaction commits
+    it.
+    """
+    ours = "key IN (SELECT unnest(?))"
+    stands = f"{{'m': s.m, 'i': {normalised(sync.normalise, 's.m')}}}"
+    store.con.execute(
+        "CREATE OR REPLACE TEMP TABLE heir AS SELECT s.key AS heir, s.place, p.key, p.op, p.cohort, p.touched, p.since "
+        f"FROM (SELECT *, unnest(near) AS n FROM {STATE}.pending WHERE sync = ? AND {ours}) p "
+        f"JOIN (SELECT {sync.key_text('s.')} AS key, {stands} AS place FROM {STATE}.snap_{sync.id} s) s "
+        f"ON s.place.i = p.n AND NOT s.{ours}",
+        [sync.sync, list(keys), list(keys)],
+    )
+    since = store.one("SELECT max(since) FROM heir")
+    if since is None:
+        return
+    told = "coalesce(flatten(list(touched)), []::INTEGER[]) AS touched, [place] AS tried"
+    _mark(
+        store, sync.sync, f"SELECT ? AS sync, heir AS key, 'upsert' AS op, CAST(NULL AS VARCHAR) AS cohort, {told} "
+        "FROM heir WHERE op = 'upsert' GROUP BY heir, place", "forget", since,
+    )  # fmt: skip
+    worn = f"SELECT {sync.key_text()} AS key, cohort FROM {STATE}.members_{sync.id}"
+    _mark(
+        store, sync.sync, f"SELECT ? AS sync, heir AS key, 'join' AS op, cohort, {told} "
+        "FROM (SELECT heir, place, cohort, touched FROM heir WHERE op = 'join' UNION ALL SELECT h.heir, h.place, "
+        f"w.cohort, [] FROM heir h JOIN ({worn}) w USING (key) WHERE h.op = 'upsert') "
+        f"WHERE NOT starts_with(cohort, {quote_text(CONSENT)}) GROUP BY heir, place, cohort", "forget", since,
+    )  # fmt: skip
 
 
 def _records(

@@ -35,14 +35,15 @@ class Erasure:
 
 
 def add(store: Store, wanted: Sequence[Erasure]) -> None:
-    """Note what is to be erased; what is known to be done stays done."""
+    """Note what is to be erased; what is known to be done stays done, and what may be in a record of somebody else."""
+    unknown = "id = ? AND sync = ? AND identity IS NULL AND status <> 'shared'"
     with store.transaction():
         for told in {(one.id, one.sync) for one in wanted}:  # what an earlier question could not tell is told anew
-            store.con.execute(f"DELETE FROM {STATE}.erasures WHERE id = ? AND sync = ? AND identity IS NULL", told)
+            store.con.execute(f"DELETE FROM {STATE}.erasures WHERE {unknown}", told)
         for one in wanted:
             place = [one.id, one.sync, one.identity]
             same = "id = ? AND sync = ? AND identity IS NOT DISTINCT FROM ?"
-            done = f"SELECT count(*) FROM {STATE}.erasures WHERE {same} AND status IN ('erased', 'absent')"
+            done = f"SELECT count(*) FROM {STATE}.erasures WHERE {same} AND status IN ('erased', 'absent', 'shared')"
             if store.one(done, place):
                 continue
             if one.identity is not None:

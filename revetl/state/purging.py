@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 
 from revetl.sqltext import quote_text
+from revetl.state.doubting import hand_over
 from revetl.state.files import sync_directory
 from revetl.state.layout import StoredSync, load_sync
 from revetl.state.rekeying import Span, spans, within
@@ -60,7 +61,10 @@ def doubts_since(store: Store, sync: str, keys: Sequence[str]) -> Sequence[datet
 
 
 def purge(store: Store, keys: Mapping[str, Sequence[str]], identities: Sequence[str], why: str) -> Purged:
-    """Take these keys (by sync) and identities (as the ledger keeps them) out of state and ledger."""
+    """Take these keys (by sync) and identities (as the ledger keeps them) out of state and ledger.
+
+    Whoever stands where a lost request may have brought one of them is asserted by the next run.
+    """
     with store.transaction():
         rows = sum(_of_sync(store, sync, list(some)) for sync, some in sorted(keys.items()))
         _scrub_summaries(store, [key for some in keys.values() for key in some])
@@ -88,7 +92,9 @@ def _theirs(store: Store, keys: Mapping[str, Sequence[str]]) -> tuple[str, list[
 
 
 def _of_sync(store: Store, name: str, keys: list[str]) -> int:
-    rows = 0
+    rows, sync = 0, load_sync(store, name)
+    if sync is not None:
+        hand_over(store, sync, keys)
     for table in _KEYED:
         some = f"FROM {STATE}.{table} WHERE sync = ? AND key IN (SELECT unnest(?))"
         rows += int(store.one(f"SELECT count(*) {some}", [name, keys]))
@@ -96,7 +102,6 @@ def _of_sync(store: Store, name: str, keys: list[str]) -> int:
     store.con.execute(
         f"DELETE FROM {STATE}.waiting_links WHERE target = ? AND awaits IN (SELECT unnest(?))", [name, keys]
     )
-    sync = load_sync(store, name)
     return rows + (_typed(store, sync, keys) if sync is not None else 0)
 
 

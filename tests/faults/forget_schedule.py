@@ -161,10 +161,10 @@ class _Play:
         self.made.door.forgotten |= emails
 
     def _theirs(self, who: Meant) -> tuple[set[str], set[str]]:
-        """Return the keys of who is meant, and the addresses under which they stand or were asked for."""
+        """Return the keys of who is meant, and the addresses under which they alone stand or were asked for."""
         keys = {one.key for one in who.found}
         emails = {email for vendor in self.made.vendors.values() for email in vendor.theirs(keys)}
-        return keys, emails | ({who.asked} if "@" in who.asked else set())
+        return keys, (emails - self.made.others(keys)) | ({who.asked} if "@" in who.asked else set())
 
     def _standing(self, asked: str, who: Meant) -> Mapping[str, set[str]]:
         """Return where records of who is meant stand, by sync; whoever was asked for is among them."""

@@ -183,6 +183,13 @@ class ForgetWorld(World):
             con.execute(f"ATTACH '{self.state / 'state.duckdb'}' AS revetl_state (READ_ONLY)")
             return con.execute(sql).fetchall()
 
+    def others(self, keys: set[str]) -> set[str]:
+        """Return where, as state says, somebody but these keys stands or was written, of unknown outcome."""
+        tables = {row[0] for row in self.ask("SELECT table_name FROM duckdb_tables()")}
+        asked = [f"SELECT '[\"' || k0 || '\"]', m FROM revetl_state.snap_{n}" for n in (1, 2) if f"snap_{n}" in tables]
+        asked += ["SELECT key, unnest(tried).i FROM revetl_state.pending"] if "pending" in tables else []
+        return {email for sql in asked for key, email in self.ask(sql) if key not in keys and email is not None}
+
     def kept(self) -> Iterator[tuple[str, str]]:
         """Yield every row that state and ledger hold, as text, with where it stands; then the bytes of every file."""
         if (self.state / "state.duckdb").exists():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -139,3 +140,57 @@ def test_where_somebody_else_may_stand_is_erased_but_stays_theirs(state: Written
     assert Keyring((KEY,)).digests("a@example.org")[0] in forgotten
     assert Keyring((KEY,)).digests("b@example.org")[0] not in forgotten
     assert ('["c2"]',) in ledger
+
+
+MOVED = (Sent('["c1"]', "identity", "b@example.org", "a@example.org", status="unknown"),)
+OTHER = Sent('["c2"]', m="b@example.org", body={**FULL, "email_address": "b@example.org"}, band="low")
+
+
+def test_somebody_elses_record_is_left_alone_and_said(state: Written, revetl: Revetl) -> None:
+    """A rename in doubt onto their address: not erased, not forgotten, in doubt from now on, and on the receipt."""
+    state.run("r2", OTHER)
+    state.run("r3", *MOVED)
+    seen = revetl("forget", "c1", "--dry-run", "--output", "json")
+    assert [(one["how"], one["identities"]) for one in json.loads(seen.stdout)["places"]] == [
+        ("open", 1), ("shared", 0),
+    ]  # fmt: skip
+    shown = revetl(*ASKED)
+    assert (shown.exit_code, "RVT-857" in shown.stderr) == (2, True), shown.output
+    done = revetl(*ASKED, "--incomplete", "--output", "json")
+    (told,) = json.loads(done.stdout)["forgotten"]
+    assert {place["status"] for place in told["destinations"]} == {"absent", "shared"}
+    assert told["complete"] is False
+    with state.store() as store:
+        assert store.rows("SELECT key, op, near FROM revetl_state.pending") == [('["c2"]', "upsert", ["b@example.org"])]
+    assert Keyring((KEY,)).digests("b@example.org")[0] not in left_behind(state)[0]
+
+
+def test_what_may_be_in_somebody_elses_record_stays_on_the_receipt(state: Written) -> None:
+    """Nothing else here tells of it any more; what an earlier question could not tell is told anew."""
+    first, second = (
+        [Erasure("t1", NOON, MAIL, None, name, None, how) for name, how in told]
+        for told in ([(None, "shared"), (None, "unresolved")], [("a@example.org", "open"), (None, "shared")])
+    )
+    state.change(lambda store: add(store, first))
+    state.change(lambda store: add(store, second))
+    with state.store() as store:
+        assert store.rows("SELECT status FROM revetl_state.erasures ORDER BY 1") == [("open",), ("shared",)]
+
+
+def test_a_run_that_was_killed_is_in_doubt_too(state: Written, revetl: Revetl) -> None:
+    """What it may have sent is known before it is closed."""
+    state.run("r2", OTHER)
+    with state.store() as store:
+        state.stage(store, "r3", [replace(MOVED[0], status=None)])
+    seen = revetl("forget", "c1", "--dry-run", "--output", "json")
+    assert [one["how"] for one in json.loads(seen.stdout)["places"]] == ["open", "shared"]
+
+
+def test_where_somebody_else_may_have_left_is_erased_but_stays_theirs(state: Written, revetl: Revetl) -> None:
+    """Both renames are in doubt: the person may stand where the other one stood, who is not forgotten there."""
+    state.run("r2", OTHER)
+    state.run("r3", Sent('["c2"]', "identity", "d@example.org", "b@example.org", status="unknown"), *MOVED)
+    seen = revetl("forget", "c1", "--dry-run", "--output", "json")
+    assert [(one["how"], one["identities"]) for one in json.loads(seen.stdout)["places"]] == [("open", 3)]
+    revetl(*ASKED)
+    assert Keyring((KEY,)).digests("b@example.org")[0] not in left_behind(state)[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
@@ -193,8 +194,8 @@ def records(picker: Picker, shape: Shape, its: World) -> None:
     moving = its.doubt or any(its.moving(key) or not (wanted and known) for key, wanted, known in its.delta)
     assert picker.tuples("SELECT * FROM olds_1") == ordered(olds if moving else [])
     assert picker.tuples("SELECT * FROM collide_1") == ordered((i,) for i in its.collide)
-    holders = picker.tuples("SELECT * FROM holders_1")
-    assert holders == ordered((*key, i) for key, i in its.holders())
+    holders = [(*json.loads(key), i) for key, i in picker.tuples("SELECT * FROM holders_1")]
+    assert ordered(holders) == ordered((*key, i) for key, i in its.holders())
     if shape.asked:
         assert picker.tuples("SELECT * FROM beyond_1") == ordered((text(key),) for key in its.beyond())
     judged = picker.con.execute(stirring.judged(shape)).fetchall()[0]

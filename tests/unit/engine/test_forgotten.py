@@ -10,6 +10,7 @@ import pytest
 from revetl.engine.forgotten import Hasher
 from revetl.engine.keyring import Keyring
 from revetl.errors import StateError
+from revetl.state.purging import purge
 from revetl.state.tombstones import Tombstone, write
 from revetl.types import OnLeave
 from tests.unit.engine.harness import KEY, NAME, Rig, cohort, plan
@@ -80,6 +81,36 @@ def test_who_comes_to_a_forgotten_address_stays_and_others_wait_for_the_place(tm
     made.people(("a", "y@example.org", "x"), *others)
     assert [name for name in made.run().sent if name.endswith("identity")] == ["a identity", "b identity"]
     assert set(made.vendor.people) == {f"{name}@example.org" for name in "abdy"}
+    assert made.run().changes == []
+
+
+def test_who_leaves_an_address_that_the_model_gives_a_forgotten_person_is_deleted_there(tmp_path: Path) -> None:
+    """Nothing is handed over to who never comes: neither the record nor a membership."""
+    made = rig(tmp_path, stone(keys=HASHER.key("person", '["c"]')))
+    made.plan = replace(made.plan, on_leave=OnLeave.DELETE, on_leave_scope="all")
+    made.run()
+    made.people(("c", "a@example.org", "x"), ("b", "b@example.org", "x"))
+    made.keys("gold", "b", "c")
+    assert made.run().status == {"a part gold": "delivered", "a leave": "delivered"}
+    assert set(made.vendor.people) == {"b@example.org"}
+    assert made.run().changes == []
+
+
+def test_where_a_lost_request_may_have_brought_somebody_all_is_asserted_anew(tmp_path: Path) -> None:
+    """A rename onto another's record may have merged the two: values and memberships of who is purged end there."""
+    made = rig(tmp_path, stone(keys=HASHER.key("person", '["b"]')))
+    made.people(("a", "a@example.org", None), ("c", "c@example.org", "x"))
+    made.keys("gold")
+    made.run()
+    pending = "INSERT INTO revetl_state.pending (sync, key, op, cohort, since, run, touched, tried, near) VALUES "
+    doubt = f"('{NAME}', '[\"b\"]', '%s', %s, TIMESTAMPTZ '2020-01-01 00:00:00+00', 'r', %s, "
+    doubt += "[{'m': 'a@example.org', 'i': 'a@example.org'}], ['a@example.org', 'b@example.org'])"
+    made.con.execute(f"{pending}{doubt % ('upsert', 'NULL', '[0, 1]')}, {doubt % ('join', repr('gold'), '[]')}")
+    made.vendor.people["a@example.org"]["a"], made.vendor.tags["a@example.org"] = "y", {"gold"}
+    purge(made.store(), {NAME: ['["b"]']}, [], "forgotten")
+    assert made.run().status == {"a upsert": "delivered", "a part gold": "delivered"}
+    assert made.vendor.people["a@example.org"] == {"email": "a@example.org"}
+    assert made.vendor.tags["a@example.org"] == set()
     assert made.run().changes == []
 
 
