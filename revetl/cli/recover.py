@@ -23,7 +23,8 @@ def command(call: Call, sandbox: bool) -> int:  # noqa: FBT001 - click gives it 
     for one in found.syncs:
         call.screen.say(f"{one.sync}: {one.records:,} records and {one.members:,} memberships are sent again")
     if found.readopted:
-        call.screen.say(f"ledger files that the state no longer knew are in its chain again: {len(found.readopted)}")
+        told = "ledger files that the state did not know, or not as they are, are in its chain now"
+        call.screen.say(f"{told}: {len(found.readopted)}")
     call.screen.say("next: revetl plan")
     call.screen.document("recover", recovery=found, exit_code=0)
     return 0

@@ -18,7 +18,8 @@ from revetl.errors import StateError
 from revetl.state import ledger
 from revetl.state.approvals import Approvals
 from revetl.state.doubting import doubt_all
-from revetl.state.head import Head
+from revetl.state.files import sha256_of
+from revetl.state.head import GENESIS, Head
 from revetl.state.marks import forget_marks
 from revetl.state.purging import compact, purge
 from revetl.state.rewriting import finish
@@ -45,7 +46,7 @@ class Recovery:
 
     syncs: tuple[Recovered, ...]
     lost: int | None
-    readopted: tuple[str, ...]  # ledger files that the database no longer knew
+    readopted: tuple[str, ...]  # ledger files that the database did not know, or not as they are
     needed: bool  # False: state and head agreed; everything is sent again all the same
 
 
@@ -73,7 +74,7 @@ def recover(workspace: Workspace, *, clock: Clock = utc_now) -> Recovery:
             store.set_meta("seq", str(max(store.last_seq(), head.seq if head else 0, written)))
             store.tick()
         session.close_killed()
-        readopted = () if is_shared(workspace) else _readopt(store)  # an owner has its files with its chain
+        readopted = () if is_shared(workspace) else _readopt(store, head)  # an owner has its files with its chain
         _forget_again(session)
         store.advance_head(head.run if head else "recover")
     return Recovery(tuple(Recovered(*count) for count in counts), lost, readopted, needed)
@@ -116,13 +117,23 @@ def _written(store: Store) -> int:
     return int(store.one("SELECT coalesce(max(seq), 0) FROM read_parquet(?)", [str(store.ledger / "*.parquet")]))
 
 
-def _readopt(store: Store) -> tuple[str, ...]:
-    """Append files of the ledger that the chain does not know: what left is a fact, whatever the database lost."""
+def _readopt(store: Store, head: Head | None) -> tuple[str, ...]:
+    """Append files of the ledger that the chain does not know: what left is a fact, whatever the database lost.
+
+    A chain that has lost its end has also lost that `forget` or `prune` wrote files anew, or took them away, since.
+    """
     if store.ledger is None:
         return ()
-    known = {link.file for link in ledger.links(store)}
-    found = [path for path in ledger.ledger_files(store.ledger) if path.name not in known]
-    for path in found:
+    chain = ledger.links(store)
+    last = {link.file: link.sha256 for link in chain}
+    behind = head is not None and head.chain not in {GENESIS, *(link.hash for link in chain)}
+    digests = {path.name: sha256_of(path) for path in ledger.ledger_files(store.ledger)}
+    found = {name: digest for name, digest in digests.items() if name not in last}
+    if behind:
+        there = {file: digests.get(file, ledger.GONE) for file in last}
+        found |= {file: digest for file, digest in there.items() if digest != last[file]}
+    for file, digest in sorted(found.items()):
+        why = f"recovered; was {last[file]}" if file in last else "recovered"
         with store.transaction():
-            ledger.append(store, path.stem, path.name, "recovered")
-    return tuple(path.name for path in found)
+            ledger.append(store, file.removesuffix(".parquet"), file, why, digest)
+    return tuple(sorted(found))

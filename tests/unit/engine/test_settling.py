@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from shutil import copyfile
 
 import pytest
 
@@ -14,6 +15,8 @@ from revetl.errors import StateError, UsageError
 from revetl.state.approvals import Approvals
 from revetl.state.backlog import verify
 from revetl.state.layout import load_sync
+from revetl.state.ledger import GONE, links
+from revetl.state.rewriting import drop_rows
 from revetl.state.store import Store
 from revetl.state.views import open_view
 from tests.unit.engine.shopping import mapped, plan, shop
@@ -181,6 +184,36 @@ def test_recover_from_an_older_copy(tmp_path: Path) -> None:
         assert store.last_seq() == 5  # recover has a number of its own
     with open_view(state.directory) as view:
         assert verify(view) == (2, ())
+
+
+def test_recover_from_a_copy_of_before_rows_were_taken_out(tmp_path: Path) -> None:
+    """Files that were written anew, or went, since the copy are as they should be; the chain tells it for good."""
+    workspace, state = shop(tmp_path)
+    filled(state)
+    state.run("r2", Sent('["c3"]', m="c@example.org", body=FULL, band="low"))
+    state.run("r3", Sent('["c4"]', m="d@example.org", body=FULL, band="low"))
+    old = (state.directory / "state.duckdb").read_bytes()
+    with state.store() as store:
+        drop_rows(store, "key IN (?, ?)", ['["c1"]', '["c3"]'], "forgotten")
+        store.advance_head("r4")
+    (state.directory / "state.duckdb").write_bytes(old)
+    assert recover(workspace).readopted == ("r1.parquet", "r2.parquet")
+    with open_view(state.directory) as view:
+        assert verify(view) == (5, ())
+        assert [(link.file, link.why[:15], link.sha256 == GONE) for link in links(view)[3:]] == [
+            ("r1.parquet", "recovered; was ", False), ("r2.parquet", "recovered; was ", True),
+        ]  # fmt: skip
+
+
+def test_recover_takes_no_changed_file_for_what_was_written(tmp_path: Path) -> None:
+    """Where the chain has its end, nobody but somebody else can have changed it."""
+    workspace, state = shop(tmp_path)
+    filled(state)
+    state.run("r2", Sent('["c3"]', m="c@example.org", body=FULL, band="low"))
+    copyfile(state.directory / "ledger" / "r2.parquet", state.directory / "ledger" / "r1.parquet")
+    assert recover(workspace).readopted == ()
+    with open_view(state.directory) as view:
+        assert verify(view) == (2, ("r1.parquet was changed after it was written",))
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b'{"run": 1}'])
