@@ -87,6 +87,8 @@ def _one(
         own, near, others = _in_state(seen, stored, key), _nearby(seen, sync, key), _others(seen, sync, meant)
         found, remote_id = [*own, *near], _remote(seen, sync, key, meant)
         taken = _taken(seen, stored, meant, {*found, *known, *hashed}) | _coming(seen, others, found)
+        kept = _kept(seen, flows, meant)
+        taken |= kept.union(n for n in (*found, *known) if kept.intersection(seen.identities(n)))
         strange = {n for n in others.intersection(near) - {*own, *known} if not set(seen.identities(n)) & set(hashed)}
         shared = set(taken.intersection(found))
         strange = (strange - taken) | (shared & _moving(seen, stored, meant))
@@ -113,6 +115,26 @@ def _taken(seen: Glimpse, stored: StoredSync, meant: Sequence[str], identities: 
         [list(meant), sorted(identities)],
     )
     return frozenset(str(row[0]) for row in rows)
+
+
+def _kept(seen: Glimpse, flows: Sequence[Flow], meant: Sequence[str]) -> frozenset[str]:
+    """Return the person's identities, as the ledger keeps them, where somebody else came later and was let go of.
+
+    Their record stayed there, though state knows of it no more.
+    """
+    mine = {i: flow.seq for flow in flows if flow.outcome in _MAY_STAND for i in (flow.identity,) if i}
+    if not mine:
+        return frozenset()
+    met = search_ledger(seen.view, Filters(identities=tuple(mine), syncs=(flows[0].sync,)))
+    keys = tuple(dict.fromkeys(flow.key for flow in met if flow.key not in meant))
+    theirs: dict[str, list[Flow]] = {key: [] for key in keys}
+    for flow in (
+        search_ledger(seen.view, Filters(keys=keys, syncs=(flows[0].sync,), newest_first=False)) if keys else ()
+    ):
+        if flow.outcome == "delivered" and flow.op in {Op.UPSERT, Op.IDENTITY, Op.LEAVE} and flow.key in theirs:
+            theirs[flow.key].append(flow)
+    last = [some[-1] for some in theirs.values() if some and not _ended(some)]
+    return frozenset(flow.identity for flow in last if flow.identity and flow.seq > mine.get(flow.identity, flow.seq))
 
 
 def _moving(seen: Glimpse, stored: StoredSync, meant: Sequence[str]) -> frozenset[str]:

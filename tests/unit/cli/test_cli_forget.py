@@ -121,6 +121,16 @@ def test_who_stands_at_a_former_address_now_is_left_alone(state: Written, revetl
     assert ('["c2"]',) in ledger
 
 
+def test_a_record_that_was_kept_of_somebody_else_is_left_alone(state: Written, revetl: Revetl) -> None:
+    """They came to a former address and left the audience: state knows them no more, and their record stayed there."""
+    state.run("r2", Sent('["c1"]', "leave", local="kept"))
+    state.run("r3", Sent('["c2"]', body=FULL, band="low"))
+    state.run("r4", Sent('["c2"]', "leave", local="kept"))
+    assert json.loads(revetl("forget", "c1", "--dry-run", "--output", "json").stdout)["places"] == []
+    (place,) = json.loads(revetl("forget", "c2", "--dry-run", "--output", "json").stdout)["places"]
+    assert place["sync"] == MAIL
+
+
 def test_where_somebody_else_may_stand_is_erased_but_stays_theirs(state: Written, revetl: Revetl) -> None:
     """Their record is asked to be erased there, too; whoever was written there is neither forgotten nor left out."""
     other = {**FULL, "email_address": "b@example.org"}
