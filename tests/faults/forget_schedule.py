@@ -256,7 +256,8 @@ class _Play:
         made, waiting = self.made, set(frozen)
         doubts = made.ask("SELECT key, unnest(tried).i FROM revetl_state.pending WHERE sync = 'sim.person'")
         places = [(email, key[2:-2]) for email, key in made.vendor.owner.items()]
-        places += [(email, key[2:-2]) for key, email in doubts if email not in made.vendor.owner]
+        # an older state knows nothing of who moved since
+        places += [(email, key[2:-2]) for key, email in doubts if self.older or email not in made.vendor.owner]
         while True:
             held = {(email, key) for email, key in places if key in waiting}
             more = {k for k, row in made.model.items() if any(e == row.email and k != key for e, key in held)} - waiting
