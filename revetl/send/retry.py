@@ -21,7 +21,7 @@ class Policy:
     cap: float = 60.0  # of the backoff
     patience: float = 600.0  # the longest a destination may ask the run to wait
     down: int = 5  # exchanges given up in a row, without one good answer between, after which a destination is down
-    grace: float = 3.0  # for calls in flight when the run is stopped: the close needs its time, too
+    grace: float = 2.5  # for calls in flight when the run is stopped; two seconds remain for the close
     flush: float = 0.05  # the longest an outcome stays unflushed
     keep: float = 1.0  # how often what was used of quotas is made durable: a killed run loses no more than that
     poll: float = 0.2  # how often a stop is looked for
