@@ -161,6 +161,19 @@ def predecessors(shape: Shape, *, moves: bool) -> list[str]:
     ]
 
 
+def behind(shape: Shape) -> str:
+    """Return the statement that says of who waits for a place of a person who is forgotten (``gone``) why they wait."""
+    changes = shape.temp("changes")
+    return (
+        f"WITH RECURSIVE behind AS (SELECT o.i FROM {shape.temp('olds')} o SEMI JOIN {shape.temp('gone')} g "
+        f"ON g.key = o.key WHERE NOT o.taken UNION SELECT c.bi FROM {changes} c JOIN behind b ON b.i = c.i "
+        f"WHERE c.op = 'identity') UPDATE {changes} SET reason = 'somebody who is left out, since a person is "
+        "forgotten, stands where this is to go: give one of them another match value' "
+        f"WHERE code = 'PREDECESSOR' AND key IN (SELECT c.key FROM {changes} c SEMI JOIN behind b ON b.i = c.i "
+        "WHERE c.op IN ('identity', 'upsert'))"
+    )
+
+
 def order(shape: Shape, first: int) -> list[str]:
     """Return statements that number the changes from ``first`` in sending order."""
     changes = shape.temp("changes")

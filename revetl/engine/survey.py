@@ -191,7 +191,7 @@ def judge(
     store.run_all([*verdicts.strangers(shape), *(verdicts.chains(shape) if moves else [])])
     store.run_all(verdicts.frozen(shape, now, retry=request.retry) if refused else [verdicts.none_frozen(shape)])
     store.con.execute(verdicts.busy(shape))
-    store.run_all(verdicts.predecessors(shape, moves=moves))
+    store.run_all([*verdicts.predecessors(shape, moves=moves), *([verdicts.behind(shape)] if gone else [])])
     counts = usual.counted(plan, shape, store)
     held = tuple(_guards(plan, shape, request, counts))
     if any(h.stops for h in held):

@@ -77,6 +77,8 @@ def test_who_comes_to_a_forgotten_address_stays_and_others_wait_for_the_place(tm
     ran = made.run()
     assert ran.sent == []
     assert ran.status == {"b identity": "waiting", "b upsert": "waiting", "c upsert": "waiting"}
+    told = made.rows("SELECT DISTINCT reason FROM final")
+    assert [reason.partition(",")[0] for reason in told] == ["somebody who is left out"]
     assert {email: made.vendor.people[email] for email in stood} == stood
     made.people(("a", "y@example.org", "x"), *others)
     assert [name for name in made.run().sent if name.endswith("identity")] == ["a identity", "b identity"]
