@@ -16,7 +16,7 @@ from revetl.state.flowlog import Filters, Flow, search_ledger
 from revetl.state.layout import StoredSync
 from revetl.state.onekey import key_state, normalised
 from revetl.state.schema import STATE
-from revetl.types import Op, SyncPlan
+from revetl.types import OnLeave, Op, SyncPlan
 
 _MAY_STAND = frozenset({"delivered", "unknown", "open"})
 # Under which identities changes in doubt were written, and which they may have changed; a run that was killed has some.
@@ -28,6 +28,8 @@ _TRIED = (
 _NEAR = (
     f"(SELECT sync, key, unnest(near) AS i FROM {STATE}.pending UNION ALL SELECT sync, key, unnest([i, bi]) {_OPEN})"
 )
+_DONE = frozenset({"delivered", "local"})
+_GOES = frozenset({OnLeave.DELETE, OnLeave.ARCHIVE})
 _MAKES = frozenset({Op.UPSERT.value, Op.IDENTITY.value, Op.JOIN.value})
 
 
@@ -37,7 +39,7 @@ class Whereabouts:
 
     ``strange``: those of them at which somebody else may stand, who was written there or away from there, of unknown
     outcome. ``shared``: not among them, since somebody else stands there, to whose record a lost request may have
-    brought the person.
+    brought the person. ``hidden``: a record stayed at a former identity that nobody can tell any more.
     """
 
     sync: str
@@ -49,6 +51,7 @@ class Whereabouts:
     remote_id: str | None = None
     strange: tuple[str, ...] = ()
     shared: tuple[str, ...] = ()
+    hidden: bool = False
 
     @property
     def own(self) -> tuple[str, ...]:
@@ -95,10 +98,12 @@ def _one(
         shared -= strange
     went = any(f.outcome in _MAY_STAND and f.op in _MAKES for f in flows) and not _ended(flows)
     identities = tuple(sorted(({*found, *known} - taken) | strange))
-    sent = standing or remote_id is not None or (went and bool(identities or not taken))
+    told = {spelt for name in (*identities, *shared) for spelt in seen.identities(name)}
+    hidden = not _stayed(seen, plan, flows, meant) <= {*told, *taken}
+    sent = standing or hidden or remote_id is not None or (went and bool(identities or not taken))
     left = tuple(one for one in hashed if one not in taken)
     return Whereabouts(
-        sync, key, plan, sent, identities, left, remote_id, tuple(sorted(strange)), tuple(sorted(shared))
+        sync, key, plan, sent, identities, left, remote_id, tuple(sorted(strange)), tuple(sorted(shared)), hidden
     )
 
 
@@ -135,6 +140,21 @@ def _kept(seen: Glimpse, flows: Sequence[Flow], meant: Sequence[str]) -> frozens
             theirs[flow.key].append(flow)
     last = [some[-1] for some in theirs.values() if some and not _ended(some)]
     return frozenset(flow.identity for flow in last if flow.identity and flow.seq > mine.get(flow.identity, flow.seq))
+
+
+def _stayed(seen: Glimpse, plan: SyncPlan | None, flows: Sequence[Flow], meant: Sequence[str]) -> set[str]:
+    """Return the identities, as the ledger keeps them, at which a record of the person was left when they left.
+
+    Whoever was written there since has it.
+    """
+    if plan is None or (plan.on_leave in _GOES and plan.on_leave_scope == "all"):
+        return set()
+    last = {i: flow for flow in flows for i in (flow.before_identity, flow.identity) if i and flow.outcome in _DONE}
+    left = {i for i, flow in last.items() if flow.op == Op.LEAVE and (flow.outcome == "local" or flow.values)}
+    wrote = {flow.identity: flow.seq for flow in flows if flow.outcome == "delivered" and flow.op in _MAKES}
+    met = search_ledger(seen.view, Filters(identities=tuple(left), syncs=(plan.name,))) if left else ()
+    others = (flow for flow in met if flow.key not in meant and flow.outcome == "delivered" and flow.op in _MAKES)
+    return left & {*wrote} - {flow.identity for flow in others if flow.seq > wrote.get(flow.identity, flow.seq)}
 
 
 def _moving(seen: Glimpse, stored: StoredSync, meant: Sequence[str]) -> frozenset[str]:

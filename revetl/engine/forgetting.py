@@ -139,8 +139,10 @@ def _places(workspace: Workspace, one: Whereabouts) -> Iterator[Place]:
         return
     if one.identities:
         yield Place(one.sync, destination.title, "open", destination.erase.what, len(one.identities))
-    if one.shared or not one.identities:
-        yield Place(one.sync, destination.title, *(("shared", SHARED) if one.shared else ("unresolved", WHO)))
+    if one.shared:
+        yield Place(one.sync, destination.title, "shared", SHARED)
+    if one.hidden or not (one.identities or one.shared):
+        yield Place(one.sync, destination.title, "unresolved", WHO)
 
 
 def forget(

@@ -43,8 +43,8 @@ def add(store: Store, wanted: Sequence[Erasure]) -> None:
         for one in wanted:
             place = [one.id, one.sync, one.identity]
             same = "id = ? AND sync = ? AND identity IS NOT DISTINCT FROM ?"
-            done = f"SELECT count(*) FROM {STATE}.erasures WHERE {same} AND status IN ('erased', 'absent', 'shared')"
-            if store.one(done, place):
+            done = f"SELECT count(*) FROM {STATE}.erasures WHERE {same} AND status IN ('erased', 'absent', ?)"
+            if store.one(done, [*place, None if one.identity is not None else one.status]):
                 continue
             if one.identity is not None:
                 store.con.execute(f"DELETE FROM {STATE}.erasures WHERE {same}", place)

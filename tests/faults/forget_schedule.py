@@ -194,8 +194,6 @@ class _Play:
         if not done.complete:
             return
         left = [(sync, vendor.theirs(keys)) for sync, vendor in made.vendors.items() if vendor.theirs(keys)]
-        if made.mask.values == "hash":  # who was kept at a former address is known there by a keyed hash alone: open
-            left = [one for one in left if one[0] == "sim.person"]
         if left:
             raise Broken(f"{sorted(keys)} are forgotten completely, but {left[0][0]} still has {sorted(left[0][1])}")
         self._nothing_left("after forgetting", keys)

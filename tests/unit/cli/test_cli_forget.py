@@ -131,6 +131,23 @@ def test_a_record_that_was_kept_of_somebody_else_is_left_alone(state: Written, r
     assert place["sync"] == MAIL
 
 
+@pytest.mark.parametrize("came", [False, True])
+def test_a_record_that_stayed_at_a_former_address_is_said(state: Written, revetl: Revetl, *, came: bool) -> None:
+    """They left the audience and came back under another address: the record tells the first as an HMAC alone.
+
+    Asked by the address it is known; and whoever was written there since has it.
+    """
+    state.run("r2", Sent('["c1"]', "leave", local="kept"))
+    state.run("r3", Sent('["c1"]', m="b@example.org", body={**FULL, "email_address": "b@example.org"}, band="low"))
+    if came:
+        state.run("r4", Sent('["c2"]', body=FULL, band="low"))
+    told = []
+    for asked in ("c1", "a@example.org")[: 1 if came else 2]:
+        seen = json.loads(revetl("forget", asked, "--dry-run", "--output", "json").stdout)
+        told.append([(place["how"], place["identities"]) for place in seen["places"]])
+    assert told == ([[("open", 1)]] if came else [[("open", 1), ("unresolved", 0)], [("open", 2)]])
+
+
 def test_where_somebody_else_may_stand_is_erased_but_stays_theirs(state: Written, revetl: Revetl) -> None:
     """Their record is asked to be erased there, too; whoever was written there is neither forgotten nor left out."""
     other = {**FULL, "email_address": "b@example.org"}
