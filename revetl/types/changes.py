@@ -83,7 +83,7 @@ class Outcome:
     reason: str = ""  # a sentence for people; scrubbed of secrets by the sender
     proof: Proof | None = None
     remote_id: str | None = None
-    created: bool | None = None  # True where the reply says that this call created the record
+    created: bool | None = None  # True: the reply says that this call made it; False: it was there, not by this change
     http_status: int | None = None
     request_id: str | None = None
     repeated: bool = False  # an earlier attempt was lost on its way and may still land
