@@ -53,6 +53,7 @@ class _Play:
     emails: set[str] = field(default_factory=set)  # that must never be sent again
     doubted: set[str] = field(default_factory=set)  # where they may stand, and so may somebody else: it is erased
     shared: set[str] = field(default_factory=set)  # that a row of somebody else had when they were forgotten
+    elsewhere: set[str] = field(default_factory=set)  # keys of whom a sync, configured no more, may have something
     older: bool = False  # whether revetl lost what it once knew, by a state that was lost or put back
 
     def play(self) -> None:
@@ -138,6 +139,7 @@ class _Play:
         """Forget once; return what was done, and whether something is left to do that another try may do."""
         made, passed = self.made, list[str]()
         keys, emails = self._theirs(who)
+        self.elsewhere |= keys - self._known(who, "sum.person")
         if made.ask("SELECT 1 FROM duckdb_tables() WHERE table_name = 'pending'"):
             near = made.ask("SELECT key, unnest(near) FROM revetl_state.pending")
             self.doubted |= {email for key, email in near if key in keys}
@@ -165,8 +167,12 @@ class _Play:
     def _theirs(self, who: Meant) -> tuple[set[str], set[str]]:
         """Return the keys of who is meant, and the addresses under which they alone stand or were asked for."""
         keys = {one.key for one in who.found}
-        emails = {email for vendor in self.made.vendors.values() for email in vendor.theirs(keys)}
+        emails = {e for sync, vendor in self.made.vendors.items() for e in vendor.theirs(self._known(who, sync))}
         return keys, (emails - self.made.others(keys)) | ({who.asked} if "@" in who.asked else set())
+
+    def _known(self, who: Meant, sync: str) -> set[str]:
+        """Return the keys that are meant in a sync: if it is configured no more, those that an address tells."""
+        return {one.key for one in who.found if self.made.second or sync in {"sim.person", one.sync}}
 
     def _standing(self, asked: str, who: Meant) -> Mapping[str, set[str]]:
         """Return where records of who is meant stand, by sync; whoever was asked for is among them."""
@@ -175,7 +181,7 @@ class _Play:
             owner = vendor.owner.get(asked)
             if owner is not None and owner not in keys:
                 raise Broken(f"{asked} is {owner}'s, and forgetting it means {sorted(keys)} alone")
-        return {sync: vendor.theirs(keys) for sync, vendor in made.vendors.items()}
+        return {sync: vendor.theirs(self._known(who, sync)) for sync, vendor in made.vendors.items()}
 
     def _done(self, done: Forgotten, who: Meant, standing: Mapping[str, set[str]]) -> None:
         """Look at a receipt, at who was erased, and at what is left of them."""
@@ -193,14 +199,14 @@ class _Play:
                 raise Broken(f"{wrong[0][0]} was erased, who is {wrong[0][1]} and was not meant")
         if not done.complete:
             return
-        left = [(sync, vendor.theirs(keys)) for sync, vendor in made.vendors.items() if vendor.theirs(keys)]
-        if left:
+        known = {sync: vendor.theirs(self._known(who, sync)) for sync, vendor in made.vendors.items()}
+        if left := [(sync, emails) for sync, emails in known.items() if emails]:
             raise Broken(f"{sorted(keys)} are forgotten completely, but {left[0][0]} still has {sorted(left[0][1])}")
         self._nothing_left("after forgetting", keys)
 
     def _nothing_left(self, when: str, keys: set[str]) -> None:
         """Look whether state or ledger hold a key, an address or a value of theirs."""
-        own = {f"-of-{key[2:-2]}-" for key in keys} | keys
+        own = {word for key in keys - self.elsewhere for word in (f"-of-{key[2:-2]}-", key)}
         emails = self.emails - self.shared  # once that row is gone, free blocks of the state's file still have them
         for place, text in self.made.kept():
             other = KEYED.search(text)
