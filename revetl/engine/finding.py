@@ -63,14 +63,38 @@ def whereabouts(seen: Glimpse, models: Models, search: Search, asked: str) -> tu
     """Return every key of every sync that a key or an identity means, by sync."""
     pairs = [(sync, key) for sync, key in search.pairs(asked) if key is not None]
     person = () if asked.startswith("[") else forms(asked)
-    meant: dict[str, list[str]] = {}
-    for sync, key in pairs:
-        meant.setdefault(sync, []).append(key)
-    found = tuple(_one(seen, models, search, sync, key, person, meant[sync]) for sync, key in pairs)
+    found = _all(seen, models, search, pairs, person)
+    former = _all(seen, models, search, _formerly(search, found), person)
+    if old := [(one.sync, one.key) for one in former if same_person(one, found)]:
+        pairs = sorted([*pairs, *old])
+        found = _all(seen, models, search, pairs, person)
     if all(one.identities or not one.sent for one in found):
         return found
     told = (*person, *dict.fromkeys(name for one in found for name in one.identities))  # of one sync, to know another's
-    return tuple(_one(seen, models, search, sync, key, told, meant[sync]) for sync, key in pairs)
+    return _all(seen, models, search, pairs, told)
+
+
+def _all(
+    seen: Glimpse, models: Models, search: Search, pairs: Sequence[tuple[str, str]], person: Sequence[str]
+) -> tuple[Whereabouts, ...]:
+    meant: dict[str, list[str]] = {}
+    for sync, key in pairs:
+        meant.setdefault(sync, []).append(key)
+    return tuple(_one(seen, models, search, sync, key, person, meant[sync]) for sync, key in pairs)
+
+
+def _formerly(search: Search, found: Sequence[Whereabouts]) -> list[tuple[str, str]]:
+    """Return the same keys in syncs that are configured no more, of which it is not known whose keys they were."""
+    keys = tuple(dict.fromkeys(one.key for one in found if one.plan is not None))
+    old = {(flow.sync, flow.key) for flow in search.flows_of(Filters(keys=keys))}
+    old |= {(sync, key) for sync in search.stored for key in keys if search.fits(sync, key)}
+    return sorted((sync, key) for sync, key in old - {(o.sync, o.key) for o in found} if sync not in search.plans)
+
+
+def same_person(one: Whereabouts, found: Iterable[Whereabouts]) -> bool:
+    """Return whether a key of a sync that is configured no more, of whichever entity, has an address of the person."""
+    theirs = {name for other in found if other.plan is not None for name in (*other.own, *other.hashed)}
+    return not theirs.isdisjoint((*one.identities, *one.hashed))
 
 
 def _one(

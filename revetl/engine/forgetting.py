@@ -17,7 +17,7 @@ from pathlib import Path
 from random import Random
 
 from revetl.engine import remote
-from revetl.engine.finding import Whereabouts, whereabouts
+from revetl.engine.finding import Whereabouts, same_person, whereabouts
 from revetl.engine.forgotten import Hasher, keys_left, stone_of
 from revetl.engine.glimpse import glimpse
 from revetl.engine.lanes import LeasedWire, line_of
@@ -99,7 +99,9 @@ def meant(workspace: Workspace, asked: str, entity: str | None = None) -> Meant:
     with glimpse(workspace) as seen, open_models(workspace, list(plans.values())) as models:
         search = Search(seen, models, plans, stored_syncs(seen), None)
         found = whereabouts(seen, models, search, asked) if plans or search.stored else ()
-        known = found if entity is None else tuple(one for one in found if one.plan is not None or _same(one, found))
+        known = (
+            found if entity is None else tuple(one for one in found if one.plan is not None or same_person(one, found))
+        )
         hasher = Hasher(seen.ring) if seen.ring is not None else None
         notes = tuple(note for note in (seen.view.notice, models.note) if note)
         stones = [one for one in seen.forgotten(workspace.state_dir) if entity in {None, one.entity}]
@@ -115,12 +117,6 @@ def meant(workspace: Workspace, asked: str, entity: str | None = None) -> Meant:
         )  # fmt: skip
     placed = tuple((one, place) for one in known if one.sent for place in _places(workspace, one))
     return Meant(asked, known, placed, stone, notes)
-
-
-def _same(one: Whereabouts, found: Iterable[Whereabouts]) -> bool:
-    """Return whether a key of a sync that is configured no more, of whichever entity, has an address of the person."""
-    theirs = {name for other in found if other.plan is not None for name in (*other.own, *other.hashed)}
-    return not theirs.isdisjoint((*one.identities, *one.hashed))
 
 
 def _several(asked: str, entities: Sequence[str]) -> UsageError:

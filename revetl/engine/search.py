@@ -88,7 +88,7 @@ class Search:
         stored, view = self.stored.get(sync), self.seen.view
         if stored is None:
             return []
-        fitting = [key for key in keys if self._fits(sync, key)]
+        fitting = [key for key in keys if self.fits(sync, key)]
         found = [key for key in fitting if _somewhere(key_state(view, stored, key, parts_of(key)))]
         return [*found, *(key for text in texts for key in keys_of_identity(view, stored, text))]
 
@@ -96,12 +96,12 @@ class Search:
         plan = self.plans.get(sync)
         if plan is None:
             return []
-        found = [key for key in keys if self._fits(sync, key) and (p := self.presence(sync, key)) and p.in_model]
+        found = [key for key in keys if self.fits(sync, key) and (p := self.presence(sync, key)) and p.in_model]
         stored = self.stored.get(sync)
         kind = stored.normalise if stored else "email"
         return [*found, *(key for text in texts for key in self.models.keys_of(plan, text, kind))]
 
-    def _fits(self, sync: str, key: str) -> bool:
+    def fits(self, sync: str, key: str) -> bool:
         """Return whether a key has the types of the sync's key, as far as they are known."""
         stored = self.stored.get(sync)
         if stored is None:

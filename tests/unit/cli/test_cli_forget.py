@@ -82,6 +82,19 @@ def test_what_must_be_done_by_hand(state: Written, revetl: Revetl) -> None:
     assert not untouched(state.directory)
 
 
+@pytest.mark.parametrize(("there", "theirs"), [("New@example.org", [HUB, MAIL]), ("b@example.org", [MAIL])])
+def test_a_former_sync_is_known_by_any_address_of_the_person(
+    state: Written, revetl: Revetl, there: str, theirs: list[str]
+) -> None:
+    """The one that is asked for leads to the key; the same key of another entity stands at none of theirs."""
+    moved = {**FULL, "email_address": "new@example.org"}
+    state.run(
+        "r2", Sent('["c1"]', m="new@example.org", body=moved, status="unknown"), Sent('["c1"]', m=there, sync=HUB)
+    )
+    seen = revetl("forget", "a@example.org", "--dry-run", "--output", "json")
+    assert [one["sync"] for one in json.loads(seen.stdout)["places"]] == theirs, seen.output
+
+
 def test_status_shows_what_is_unfinished(state: Written, revetl: Revetl) -> None:
     """An erasure that failed or was interrupted stands there with how to go on, and without the person."""
     what = (("failed", MAIL), ("open", HUB), ("erased", "braze.customer"))
