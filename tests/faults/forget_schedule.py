@@ -262,6 +262,8 @@ class _Play:
         places = [(email, key[2:-2]) for email, key in made.vendor.owner.items()]
         # an older state knows nothing of who moved since
         places += [(email, key[2:-2]) for key, email in doubts if self.older or email not in made.vendor.owner]
+        if self.older:  # and whoever stood, when it was adopted, where the model has another was taken for that one
+            places += made.ask("SELECT m, k0 FROM revetl_state.snap_1")
         while True:
             held = {(email, key) for email, key in places if key in waiting}
             more = {k for k, row in made.model.items() if any(e == row.email and k != key for e, key in held)} - waiting
