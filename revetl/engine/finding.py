@@ -97,6 +97,26 @@ def same_person(one: Whereabouts, found: Iterable[Whereabouts]) -> bool:
     return not theirs.isdisjoint((*one.identities, *one.hashed))
 
 
+def of_entity(
+    plans: Sequence[SyncPlan], search: Search, found: Sequence[Whereabouts], entity: str
+) -> tuple[tuple[Whereabouts, ...], tuple[Whereabouts, ...]]:
+    """Return which keys are of an entity, and those of syncs configured no more of which that is not known."""
+    mine, others = (
+        {ref.unique_id for plan in plans if (plan.entity == entity) is its for ref in (plan.base, *plan.joined)}
+        for its in (True, False)
+    )
+    known, strays = list[Whereabouts](), list[Whereabouts]()
+    for one in found:
+        stored = search.stored.get(one.sync)
+        models = {field.model for field in stored.fields} if stored is not None else set()
+        old = all(plan.name != one.sync for plan in plans)
+        if one.plan is not None or same_person(one, found) or (old and models & mine):
+            known.append(one)
+        elif old and not models & others:
+            strays.append(one)
+    return tuple(known), tuple(strays)
+
+
 def _one(
     seen: Glimpse, models: Models, search: Search, sync: str, key: str, person: Sequence[str], meant: Sequence[str]
 ) -> Whereabouts:

@@ -17,7 +17,7 @@ from pathlib import Path
 from random import Random
 
 from revetl.engine import remote
-from revetl.engine.finding import Whereabouts, same_person, whereabouts
+from revetl.engine.finding import Whereabouts, of_entity, whereabouts
 from revetl.engine.forgotten import Hasher, keys_left, stone_of
 from revetl.engine.glimpse import glimpse
 from revetl.engine.lanes import LeasedWire, line_of
@@ -42,6 +42,7 @@ from revetl.types import JSON, Erased, Person, SyncPlan
 
 NO_ERASE = "cannot be asked to erase: it must be done there by hand"
 GONE_SYNC = "is configured no more: it must be done there by hand"
+WHOSE = "is configured no more, and whether its key is this person's is not known: it must be looked at by hand there"
 WHO = "was sent the person, but under which identity is not known: ask again with the e-mail address"
 SHARED = (
     "a lost request may have brought the person to a record of somebody else, which is not erased: forget again once "
@@ -99,9 +100,7 @@ def meant(workspace: Workspace, asked: str, entity: str | None = None) -> Meant:
     with glimpse(workspace) as seen, open_models(workspace, list(plans.values())) as models:
         search = Search(seen, models, plans, stored_syncs(seen), None)
         found = whereabouts(seen, models, search, asked) if plans or search.stored else ()
-        known = (
-            found if entity is None else tuple(one for one in found if one.plan is not None or same_person(one, found))
-        )
+        known, strays = (found, ()) if entity is None else of_entity(workspace.resolved.syncs, search, found, entity)
         hasher = Hasher(seen.ring) if seen.ring is not None else None
         notes = tuple(note for note in (seen.view.notice, models.note) if note)
         stones = [one for one in seen.forgotten(workspace.state_dir) if entity in {None, one.entity}]
@@ -115,8 +114,9 @@ def meant(workspace: Workspace, asked: str, entity: str | None = None) -> Meant:
             "RVT-853", f"nobody is known by {asked[:60]}", kept="nothing was changed",
             hint="write a key of the model, a composite one as a JSON array, or an e-mail address",
         )  # fmt: skip
-    placed = tuple((one, place) for one in known if one.sent for place in _places(workspace, one))
-    return Meant(asked, known, placed, stone, notes)
+    placed = [(one, place) for one in known if one.sent for place in _places(workspace, one)]
+    placed += [(one, Place(one.sync, one.sync, "unconfigured", WHOSE)) for one in strays if one.sent]
+    return Meant(asked, known, tuple(placed), stone, notes)
 
 
 def _several(asked: str, entities: Sequence[str]) -> UsageError:

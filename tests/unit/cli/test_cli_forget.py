@@ -95,6 +95,18 @@ def test_a_former_sync_is_known_by_any_address_of_the_person(
     assert [one["sync"] for one in json.loads(seen.stdout)["places"]] == theirs, seen.output
 
 
+def test_a_sync_that_is_configured_no_more_and_shares_no_address(state: Written, revetl: Revetl) -> None:
+    """Of which entity it was, its fields' models tell; where they do not, it is told, and its key is nobody's."""
+    state.run("r2", Sent('["c1"]', m="z@example.org", body={**FULL, "email_address": "z@example.org"}, sync=HUB))
+    asked, told = ("forget", "c1", "--entity", "customer", "--dry-run", "--output", "json"), []
+    for model in ("model.shop.customers", "model.shop.parts"):
+        state.change(lambda store, m=model: store.con.execute("UPDATE revetl_state.fields SET model = ?", [m]))
+        seen = json.loads(revetl(*asked).stdout)
+        told.append([[one["sync"] for one in seen[name]] for name in ("keys", "places")])
+        assert [one["how"] for one in seen["places"] if one["sync"] == HUB] == ["unconfigured"]
+    assert [[sorted(some) for some in both] for both in told] == [[[HUB, MAIL]] * 2, [[MAIL], [HUB, MAIL]]]
+
+
 def test_status_shows_what_is_unfinished(state: Written, revetl: Revetl) -> None:
     """An erasure that failed or was interrupted stands there with how to go on, and without the person."""
     what = (("failed", MAIL), ("open", HUB), ("erased", "braze.customer"))
