@@ -147,13 +147,14 @@ def predecessors(shape: Shape, *, moves: bool) -> list[str]:
         f"ANTI JOIN (SELECT key, bi FROM {changes} WHERE op = 'identity' AND verdict IS NULL) c "
         "ON c.key = o.key AND c.bi = o.i WHERE x.wanted AND NOT o.taken"
     )
+    there = f"SELECT key FROM {shape.temp('delta')} WHERE wanted AND known AND i = si"  # who comes from nowhere
     return [
         own,
         # that one is in the way of who follows, and that one of the next
         f"CREATE OR REPLACE TEMP TABLE stuck_{shape.id} AS WITH RECURSIVE stuck AS (SELECT o.i FROM {staying} UNION "
         f"SELECT c.bi FROM {changes} c JOIN stuck s ON s.i = c.i WHERE c.op = 'identity') SELECT i FROM stuck",
         f"UPDATE {changes} SET {wait} WHERE verdict IS NULL AND op IN ('identity', 'upsert') AND i IN "
-        f"(SELECT i FROM {shape.temp('stuck')})",
+        f"(SELECT i FROM {shape.temp('stuck')}) AND (op = 'identity' OR key NOT IN ({there}))",
         f"UPDATE {changes} SET {wait} WHERE verdict IS NULL AND early IS NOT TRUE AND op = 'join' AND key IN "
         f"(SELECT key FROM {changes} WHERE verdict IS NOT NULL AND op IN ('identity', 'upsert'))",
         # where such a record should be by now, another may stand: it is parted from nothing

@@ -100,7 +100,8 @@ def test_a_sync_that_is_configured_no_more_and_shares_no_address(state: Written,
     state.run("r2", Sent('["c1"]', m="z@example.org", body={**FULL, "email_address": "z@example.org"}, sync=HUB))
     asked, told = ("forget", "c1", "--entity", "customer", "--dry-run", "--output", "json"), []
     for model in ("model.shop.customers", "model.shop.parts"):
-        state.change(lambda store, m=model: store.con.execute("UPDATE revetl_state.fields SET model = ?", [m]))
+        with state.store() as store:
+            store.con.execute("UPDATE revetl_state.fields SET model = ?", [model])
         seen = json.loads(revetl(*asked).stdout)
         told.append([[one["sync"] for one in seen[name]] for name in ("keys", "places")])
         assert [one["how"] for one in seen["places"] if one["sync"] == HUB] == ["unconfigured"]

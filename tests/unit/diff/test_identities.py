@@ -198,3 +198,17 @@ def test_unmatched_is_not_absent() -> None:
     rig.people(("a", mail("1"), "y"))
     assert rig.run().sent == ["a upsert", "a part gold"]
     assert rig.rows("SELECT count(*) FROM revetl_state.unmatched") == [0]
+
+
+def test_who_stands_where_another_cannot_move_out_goes_on() -> None:
+    """As state says, two stand at one address, where there is one record; that one is refused holds nobody up."""
+    rig = Rig(plan())
+    rig.people(("a", "a@example.org", "x"), ("b", "b@example.org", "x"), ("c", "c@example.org", "x"))
+    rig.run()
+    rig.con.execute("UPDATE revetl_state.snap_1 SET m = 'a@example.org', f0 = 'a@example.org' WHERE k0 = 'b'")
+    rig.vendor.refuse = {"z@example.org": "NO"}
+    for value in "yz":
+        rig.people(("a", "z@example.org", "x"), ("b", "a@example.org", value), ("c", "c@example.org", value))
+        ran = rig.run()
+    assert ran.status == {"b upsert": "delivered", "c upsert": "delivered"}
+    assert rig.vendor.people["a@example.org"]["a"] == "z"

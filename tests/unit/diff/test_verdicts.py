@@ -233,7 +233,8 @@ def test_what_depends_on_what_cannot_go_waits(picker: Picker, salt: int, *, move
     every = fill(picker)
     picker.run([f"DELETE FROM changes_1 WHERE hash(key, op, {salt}) % 2 = 0"])
     every = picker.rows("SELECT * FROM changes_1")
-    picker.make("delta_1", KEYS - 5, **keyed(), wanted=yes(80), i=pick(*PLACES, "z"))
+    picker.make("delta_1", KEYS - 5, **keyed(), wanted=yes(80), i=pick(*PLACES, "z"), known=yes(70), si=pick(*PLACES))
+    picker.run(["UPDATE delta_1 SET si = i WHERE hash(key) % 3 = 0"])
     picker.make("olds_1", 6, **keyed(f"hash(n, {salt}) % {KEYS}"), i=pick(*PLACES[:5]), taken=yes(20))
     delta = {x.key: x for x in picker.rows("SELECT * FROM delta_1")}
     olds = picker.rows("SELECT * FROM olds_1")
@@ -253,8 +254,10 @@ def test_what_depends_on_what_cannot_go_waits(picker: Picker, salt: int, *, move
         places = {o.i for o in staying}
         for _ in every:
             places |= {c.bi for c in every if c.op == "identity" and c.i in places}
+        there = {x.key for x in delta.values() if x.wanted and x.known and x.i == x.si}
         for c in every:
-            if said[own(c)][0] is None and c.op in {"identity", "upsert"} and c.i in places:
+            comes = c.op == "identity" or (c.op == "upsert" and c.key not in there)
+            if said[own(c)][0] is None and comes and c.i in places:
                 said[own(c)] = WAIT
         follow("join")
         now = [SimpleNamespace(**vars(c) | {"verdict": said[own(c)][0]}) for c in every]
