@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
 from revetl.contract import Action, Destination
@@ -25,6 +26,11 @@ from revetl.state.layout import StoredSync, load_sync, set_sync
 from revetl.state.marks import save_marks
 from revetl.state.outbox import Outbox
 from revetl.types import JSON, Held, Progress, SyncPlan
+from revetl.warehouse.connection import single_threaded
+
+# Numbers of changes with which statements that stage and record some of them are left to the thread that makes them:
+# each passes over all changes, so of more, other threads take a part; of fewer, it is not worth the setting.
+ALONE = range(1_000, 500_000)
 
 
 @dataclass
@@ -75,10 +81,12 @@ def execute(
         done.sent.append(survey)
     for survey in done.sent:
         on_progress(Progress(survey.plan.name, "send", 0, survey.preview.changes))
-    try:
-        done.reports = sender.deliver(feeds)
-    finally:
-        outbox.rest()
+    changes = sum(survey.preview.changes for survey in done.sent)
+    with single_threaded(session.store.con) if changes in ALONE else nullcontext():
+        try:
+            done.reports = sender.deliver(feeds)
+        finally:
+            outbox.rest()
     return done
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -62,7 +63,27 @@ def lockdown(con: duckdb.DuckDBPyConnection, directories: Sequence[Path] = ()) -
     allowed = ", ".join(quote_text(str(directory.absolute())) for directory in directories)
     con.execute(f"SET allowed_directories = [{allowed}]")
     con.execute("SET enable_external_access = false")
+    with suppress(duckdb.CatalogException):  # older releases do not know it
+        con.execute("SET allowed_configs = ['threads']")  # see single_threaded
     con.execute("SET lock_configuration = true")
+
+
+@contextmanager
+def single_threaded(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Let each statement run in the thread that makes it within the block, where DuckDB has a setting for that.
+
+    Many small statements leave nothing to divide: handing their parts to other threads costs more than the parts do.
+    """
+    before = con.execute("SELECT current_setting('threads')").fetchall()[0][0]
+    try:
+        con.execute("SET threads = 1")
+    except duckdb.InvalidInputException:  # locked with all others
+        yield
+        return
+    try:
+        yield
+    finally:
+        con.execute(f"SET threads = {before}")
 
 
 def first_line(error: duckdb.Error) -> str:

@@ -84,17 +84,20 @@ def test_batches_to_a_fast_endpoint(
 
 @pytest.mark.parametrize("batch", [10, 50])
 def test_against_the_ideal(build: Build, table: Table, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
-    """Sending takes as long as latency and calls in flight make necessary."""
+    """Sending takes as long as latency and calls in flight make necessary; what bare httpx takes is shown beside it."""
     latency, in_flight = 0.1, 16
     with endpoint(latency) as origin:
         shop = build(2_000 * batch, settings=hook(origin, batch), in_flight=in_flight)
         shop.change(1)
-        sent(shop, monkeypatch)
+        _, _, calls = sent(shop, monkeypatch)
         times = arrivals(origin)
+        threads_seconds(origin, calls, in_flight)
+        bare = arrivals(origin)
     ideal = len(times) * latency / in_flight
-    measured = times[-1] - times[0] + latency
     note = f"{len(times)} calls of {batch} rows, {in_flight} in flight, {latency * 1000:.0f} ms"
-    table.add(f"send time / (calls x latency / in flight), {batch} rows a call", measured / ideal, "<=", 1.05, note)
+    promise = f"send time / (calls x latency / in flight), {batch} rows a call"
+    table.add(promise, (times[-1] - times[0] + latency) / ideal, "<=", 1.05, note)
+    table.add(f"bare httpx threads: the same, {batch} rows a call", (bare[-1] - bare[0] + latency) / ideal)
 
 
 def test_allowance(build: Build, table: Table, monkeypatch: pytest.MonkeyPatch) -> None:

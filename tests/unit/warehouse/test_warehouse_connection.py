@@ -9,7 +9,7 @@ import pytest
 
 from revetl.errors import ConfigError
 from revetl.types import Relation
-from revetl.warehouse.connection import connect, lockdown
+from revetl.warehouse.connection import connect, lockdown, single_threaded
 from revetl.warehouse.duck import DuckDBSource
 from revetl.warehouse.profiles import Profile
 
@@ -85,6 +85,7 @@ FORBIDDEN = [
     "SET enable_external_access = true",
     "SET allowed_directories = ['/']",
     "SET python_enable_replacements = true",
+    "SET allowed_configs = ['lock_configuration']",
     "RESET lock_configuration",
     "EXPORT DATABASE '{dir}/dump'",
 ]
@@ -97,6 +98,40 @@ def test_nothing_else(locked: duckdb.DuckDBPyConnection, tmp_path: Path, stateme
     with pytest.raises(duckdb.Error):
         locked.execute(statement.replace("{dir}", str(tmp_path))).fetchall()
     assert {path.name for path in tmp_path.iterdir()} - before <= {"spill"}
+
+
+def threads(con: duckdb.DuckDBPyConnection) -> int:
+    """Return in how many threads a connection works."""
+    return int(con.execute("SELECT current_setting('threads')").fetchall()[0][0])
+
+
+def fail_alone(con: duckdb.DuckDBPyConnection) -> None:
+    """Fail within the block, with the numbers of threads there."""
+    with single_threaded(con):
+        raise ZeroDivisionError(threads(con), threads(con.cursor()))
+
+
+def test_one_thread_for_a_while() -> None:
+    """Locked down, work can be left to the thread that asks for it, also where it fails; then it is as before."""
+    with connect() as con:
+        con.execute("SET threads = 2")
+        lockdown(con)
+        settable = con.execute("SELECT 1 FROM duckdb_settings() WHERE name = 'allowed_configs'").fetchall()
+        alone = 1 if settable else 2
+        with pytest.raises(ZeroDivisionError) as told:
+            fail_alone(con)
+        assert told.value.args == (alone, alone)
+        assert threads(con) == 2
+
+
+def test_as_many_threads_as_before_where_none_can_be_set() -> None:
+    """Where DuckDB locks the number of threads with everything else, work goes on with it."""
+    with connect() as con:
+        before = threads(con)
+        con.execute("SET lock_configuration = true")
+        with single_threaded(con):
+            assert threads(con) == before
+        assert threads(con) == before
 
 
 def test_python_objects_are_no_tables() -> None:
