@@ -6,6 +6,7 @@ target anew. Only the project's file and the warehouse are not there: the models
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -226,8 +227,8 @@ class ForgetWorld(World):
         """Answer a command's call; some are lost, and sometimes the process dies."""
         assert isinstance(call, Http)
         door.vendor.land(self.real())
-        if call.path == "/token":
-            return door.knock("command", call, self.real(), lambda _: True)  # type: ignore[return-value]
+        if call.path == "/token":  # a command has no quota here, and its calls are not counted in one
+            return 0.05, Reply(200, json.dumps({"token": str(door.token)}).encode())
         if dict(call.headers).get("authorization") != f"Bearer {door.token}":
             return 0.05, Reply(401, b"{}")
         dice = self.random.random() if self.faulty else 1.0
