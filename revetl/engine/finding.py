@@ -12,10 +12,12 @@ from revetl.engine.presence import Models
 from revetl.engine.sealing import opened
 from revetl.engine.search import Search
 from revetl.engine.staging import Masking
+from revetl.sqltext import quote_text
 from revetl.state.flowlog import Filters, Flow, search_ledger
 from revetl.state.layout import StoredSync
 from revetl.state.onekey import key_state, normalised
 from revetl.state.schema import STATE
+from revetl.state.tombstones import Tombstone
 from revetl.types import OnLeave, Op, SyncPlan
 
 _MAY_STAND = frozenset({"delivered", "unknown", "open"})
@@ -95,6 +97,29 @@ def same_person(one: Whereabouts, found: Iterable[Whereabouts]) -> bool:
     """Return whether a key of a sync that is configured no more, of whichever entity, has an address of the person."""
     theirs = {name for other in found if other.plan is not None for name in (*other.own, *other.hashed)}
     return not theirs.isdisjoint((*one.identities, *one.hashed))
+
+
+def of_stone(
+    seen: Glimpse, models: Models, search: Search, stone: Tombstone, found: Sequence[Whereabouts]
+) -> tuple[Whereabouts, ...]:
+    """Return what state has of a forgotten person's keys that the question does not lead to.
+
+    A command that died may have left them, and the model may say something else by now.
+    """
+    key = seen.ring.find(stone.key_id) if seen.ring is not None else None
+    if key is None or not seen.view.readable:
+        return ()
+    hashed = Masking("hash", key).hmac(f"{quote_text(stone.entity)} || chr(10) || c.key")
+    keys: set[str] = set()
+    for stored in (s for name, s in search.stored.items() if name in search.plans):
+        rows = seen.view.rows(
+            f"SELECT key FROM (SELECT {stored.key_text()} AS key FROM {STATE}.snap_{stored.id} UNION "
+            f"SELECT key FROM {STATE}.pending WHERE sync = ?) c WHERE {hashed} IN (SELECT unnest(?))",
+            [stored.sync, list(stone.keys)],
+        )
+        keys |= {str(row[0]) for row in rows}
+    more = (whereabouts(seen, models, search, text) for text in sorted(keys - {one.key for one in found}))
+    return tuple(one for some in more for one in some)
 
 
 def of_entity(

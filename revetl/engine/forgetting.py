@@ -17,7 +17,7 @@ from pathlib import Path
 from random import Random
 
 from revetl.engine import remote
-from revetl.engine.finding import Whereabouts, of_entity, whereabouts
+from revetl.engine.finding import Whereabouts, of_entity, of_stone, whereabouts
 from revetl.engine.forgotten import Hasher, keys_left, stone_of
 from revetl.engine.glimpse import glimpse
 from revetl.engine.lanes import LeasedWire, line_of
@@ -104,8 +104,9 @@ def meant(workspace: Workspace, asked: str, entity: str | None = None) -> Meant:
         hasher = Hasher(seen.ring) if seen.ring is not None else None
         notes = tuple(note for note in (seen.view.notice, models.note) if note)
         stones = [one for one in seen.forgotten(workspace.state_dir) if entity in {None, one.entity}]
-    pairs = [(one.plan.entity, one.key) for one in known if one.plan is not None]
-    stone = stone_of(stones, hasher, asked, pairs) if hasher is not None else None
+        pairs = [(one.plan.entity, one.key) for one in known if one.plan is not None]
+        stone = stone_of(stones, hasher, asked, pairs) if hasher is not None else None
+        known = (*known, *(of_stone(seen, models, search, stone, known) if stone is not None else ()))
     entities = sorted({one.plan.entity for one in known if one.plan is not None})
     if len(entities) > 1 and "@" not in asked:
         raise _several(asked, entities)

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from revetl.engine.forgotten import Hasher
 from revetl.engine.keyring import Keyring
 from revetl.state.erasing import Erasure, add
-from revetl.state.tombstones import FILE
+from revetl.state.tombstones import FILE, Tombstone, write
 from tests.unit.cli.shop import Revetl, Shop
 from tests.unit.state.written import HUB, KEY, MAIL, NOON, Sent, Written
 
@@ -106,6 +107,16 @@ def test_a_sync_that_is_configured_no_more_and_shares_no_address(state: Written,
         told.append([[one["sync"] for one in seen[name]] for name in ("keys", "places")])
         assert [one["how"] for one in seen["places"] if one["sync"] == HUB] == ["unconfigured"]
     assert [[sorted(some) for some in both] for both in told] == [[[HUB, MAIL]] * 2, [[MAIL], [HUB, MAIL]]]
+
+
+def test_who_is_forgotten_is_known_by_the_tombstone(state: Written, revetl: Revetl) -> None:
+    """The address that was asked for leads to nobody any more, and the command died: the key is known all the same."""
+    hasher = Hasher(Keyring((KEY,)))
+    keys, names = hasher.key("customer", '["c1"]'), hasher.identity("new@example.org")
+    state.change(lambda store: write(store, [Tombstone("t1", NOON, Keyring((KEY,)).ids[0], "customer", keys, names)]))
+    seen = json.loads(revetl("forget", "new@example.org", "--dry-run", "--output", "json").stdout)
+    assert {one["key"] for one in seen["keys"]} == {'["c1"]'}
+    assert [one["sync"] for one in seen["places"]] == [MAIL]
 
 
 def test_status_shows_what_is_unfinished(state: Written, revetl: Revetl) -> None:
