@@ -106,13 +106,13 @@ def _kept(seen: Glimpse, flows: Sequence[Flow], meant: Sequence[str]) -> frozens
 def stayed(seen: Glimpse, plan: SyncPlan | None, flows: Sequence[Flow], meant: Sequence[str]) -> set[str]:
     """Return the identities, as the ledger keeps them, at which a record of the person was left when they left.
 
-    Whoever was written there since has it.
+    What wrote it may never have been answered. Whoever was written there since has it.
     """
     if plan is None or (plan.on_leave in _GOES and plan.on_leave_scope == "all"):
         return set()
     last = {i: flow for flow in flows for i in (flow.before_identity, flow.identity) if i and flow.outcome in _DONE}
     left = {i for i, flow in last.items() if flow.op == Op.LEAVE and (flow.outcome == "local" or flow.values)}
-    wrote = {flow.identity: flow.seq for flow in flows if flow.outcome == "delivered" and flow.op in MAKES}
+    wrote = {flow.identity: flow.seq for flow in flows if flow.outcome in MAY_STAND and flow.op in MAKES}
     met = search_ledger(seen.view, Filters(identities=tuple(left), syncs=(plan.name,))) if left else ()
     others = (flow for flow in met if flow.key not in meant and flow.outcome == "delivered" and flow.op in MAKES)
     return left & {*wrote} - {flow.identity for flow in others if flow.seq > wrote.get(flow.identity, flow.seq)}
