@@ -141,6 +141,7 @@ def _apply(store: Store, run: str, sync: StoredSync, late_apply: float) -> None:
     renamed = "identity" in ops
     if renamed:
         merging.find_strangers(store, sync, name)
+        merging.find_shared(store, sync, name)
     _records(store, run, sync, done, ops)
     if not ops.isdisjoint({"join", "part", "leave"}):
         _members(store, run, sync, done)
@@ -149,6 +150,7 @@ def _apply(store: Store, run: str, sync: StoredSync, late_apply: float) -> None:
     _follow(store, name)
     merging.left_behind(store, sync, name)
     if renamed:
+        merging.doubt_shared(store, sync, name)
         merging.hand_over(store, sync, name)
     refusals.keep(store, run, sync, name)
     store.con.execute(

@@ -49,6 +49,18 @@ def doubt_some(
     _members(store, sync, inside, "verify", since)
 
 
+def doubt_members(store: Store, sync: StoredSync, members: Sequence[tuple[str, str]], since: datetime) -> None:
+    """Mark these (key, cohort) pending for records that state has, whether it has the membership or not."""
+    store.con.execute("CREATE OR REPLACE TEMP TABLE suspect_in (key VARCHAR, cohort VARCHAR)")
+    insert_rows(store, "temp.main.suspect_in", list(members))
+    place = f"[{{'m': s.m, 'i': {normalised(sync.normalise, 's.m')}}}]"
+    _mark(
+        store, sync.sync,
+        f"SELECT ? AS sync, d.key, 'join' AS op, d.cohort, CAST([] AS INTEGER[]) AS touched, {place} AS tried "
+        f"FROM temp.main.suspect_in d JOIN {STATE}.snap_{sync.id} s ON {sync.key_text('s.')} = d.key", "verify", since,
+    )  # fmt: skip
+
+
 def hand_over(store: Store, sync: StoredSync, keys: Sequence[str]) -> None:
     """Doubt whoever stands where a change of these keys, of unknown outcome, may have arrived.
 

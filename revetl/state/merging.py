@@ -5,12 +5,14 @@ One of the two ends there. State may know the other one, or nothing of it: made 
 
 from __future__ import annotations
 
-from revetl.state.doubting import doubt_some
+from revetl.sqltext import quote_text
+from revetl.state.doubting import doubt_members, doubt_some
 from revetl.state.journal import REPEATED
 from revetl.state.layout import StoredSync
 from revetl.state.onekey import normalised
 from revetl.state.schema import STATE
 from revetl.state.store import Store
+from revetl.types import CONSENT
 
 
 def standing(sync: StoredSync) -> str:
@@ -53,6 +55,57 @@ def hand_over(store: Store, sync: StoredSync, name: str) -> None:
     doubt_some(store, sync, keys, store.rows(inside), (), since)
 
 
+def find_shared(store: Store, sync: StoredSync, name: str) -> None:
+    """Make ``shared``, before the snapshot moves: who was renamed to (``away``: from) where another of ours stands."""
+    moved = f"SELECT key, i, bi, ts FROM final WHERE sync = '{name}' AND op = 'identity' AND status = 'delivered'"
+    both = (
+        f"SELECT v.key, v.ts, s.key AS other, {away} AS away FROM ({moved}) v JOIN ({standing(sync)}) s "
+        f"ON s.i = v.{at} AND s.key <> v.key"
+        for at, away in (("i", "false"), ("bi", "true"))
+    )
+    store.con.execute(f"CREATE OR REPLACE TEMP TABLE shared AS {' UNION '.join(both)}")
+    store.con.execute(
+        f"CREATE OR REPLACE TEMP TABLE taken_along AS SELECT DISTINCT v.key, m.cohort FROM shared v "
+        f"JOIN ({_memberships(sync)}) m ON m.key = v.other WHERE v.away"
+    )
+
+
+def doubt_shared(store: Store, sync: StoredSync, name: str) -> None:
+    """Doubt whoever is in ``shared``, as far as this run did not write them since: they may have been one there.
+
+    The run knew it, and was to assert them; the next one sees two records at two places. Memberships of the other one
+    may have been taken along.
+    """
+    since = store.one("SELECT max(ts) FROM shared")
+    if since is None:
+        return
+    settled = _settled(name)
+    records = store.rows(
+        f"SELECT DISTINCT key FROM shared ANTI JOIN (FROM {settled} WHERE op = 'upsert') USING (key) ORDER BY key"
+    )
+    members = store.rows(
+        f"SELECT DISTINCT key, cohort FROM (FROM taken_along UNION FROM ({_memberships(sync)}) m SEMI JOIN shared "
+        f"USING (key)) ANTI JOIN (FROM {settled} WHERE op IN ('join', 'part')) USING (key, cohort) ORDER BY ALL"
+    )
+    doubt_some(store, sync, [key for (key,) in records], (), (), since)
+    doubt_members(store, sync, members, since)
+
+
+def _memberships(sync: StoredSync) -> str:
+    return (
+        f"SELECT {sync.key_text()} AS key, cohort FROM {STATE}.members_{sync.id} "
+        f"WHERE NOT starts_with(cohort, {quote_text(CONSENT)})"
+    )
+
+
+def _settled(name: str) -> str:
+    """Return SQL of what this run wrote, and of what is in doubt anyway."""
+    return (
+        f"(SELECT key, op, cohort FROM final WHERE sync = '{name}' AND status = 'delivered' UNION ALL "
+        f"SELECT key, op, cohort FROM {STATE}.pending WHERE sync = '{name}')"
+    )
+
+
 def left_behind(store: Store, sync: StoredSync, name: str) -> None:
     """Doubt who, as state says, stands where another record was renamed away from: they may have been one there.
 
@@ -68,8 +121,7 @@ def left_behind(store: Store, sync: StoredSync, name: str) -> None:
     since = store.one("SELECT max(ts) FROM left_behind")
     if since is None:
         return
-    settled = f"(SELECT key, op, cohort FROM final WHERE sync = '{name}' AND status = 'delivered' UNION ALL "
-    settled += f"SELECT key, op, cohort FROM {STATE}.pending WHERE sync = '{name}')"
+    settled = _settled(name)
     records = store.rows(f"SELECT key FROM left_behind ANTI JOIN (FROM {settled} WHERE op = 'upsert') USING (key)")
     members = store.rows(
         f"SELECT m.key, m.cohort FROM (SELECT {sync.key_text()} AS key, cohort FROM {STATE}.members_{sync.id}) m "

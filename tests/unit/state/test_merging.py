@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from revetl.types import CONSENT
 from tests.unit.state.closed import MINUTE, C, S, World, key
 from tests.unit.state.written import NOON
 
@@ -61,11 +62,53 @@ def test_no_stranger_is_met(world: World, changes: tuple[C, ...]) -> None:
     assert world.doubts() == []
 
 
-def test_somebody_of_ours_is_met(world: World) -> None:
-    """The next runs know that from the snapshot, or from what is in doubt."""
+def at_one_place(world: World) -> None:
+    """Let b stand, as state says, where a is to go."""
     world.con.execute("UPDATE revetl_state.snap_1 SET m = 'HELD@x' WHERE k0 = 'b'")
-    world.do(renamed())
-    assert world.doubts() == []
+    world.member("b", "w")
+
+
+@pytest.mark.parametrize("new", [None, ("id-9", False)])
+def test_somebody_of_ours_is_met(world: World, new: tuple[str, bool] | None) -> None:
+    """Whatever the answer says, one of two ended: fields and memberships that the run did not write are in doubt."""
+    at_one_place(world)
+    world.do(renamed(new))
+    there = [{"m": "Held@x", "i": "held@x"}]
+    assert world.doubts("key, op, cohort, since, run, tried") == [
+        (key("a"), "join", "v", NOON + MINUTE, "verify", there),
+        (key("a"), "upsert", None, NOON + MINUTE, "verify", there),
+    ]  # fmt: skip
+
+
+def test_what_is_written_after_a_meeting_is_settled(world: World) -> None:
+    """Both go with the rename; a membership that waits is in doubt, one that was written is not."""
+    at_one_place(world)
+    world.member("a", "u")
+    world.do(
+        renamed(), C("a", m="Held@x"), C("a", "join", "Held@x", cohort="v"),
+        C("a", "join", "Held@x", cohort="u", status="waiting"),
+    )  # fmt: skip
+    assert world.doubts("key, op, cohort") == [(key("a"), "join", "u")]
+
+
+def test_what_is_taken_along_from_a_common_place_is_in_doubt(world: World) -> None:
+    """Memberships of who stays may go with who leaves, and be ended there; an opt-out is nothing that is ended."""
+    at_one_place(world)
+    world.member("b", CONSENT + "news")
+    moved = C("a", "identity", "a2@x", before="held@x")
+    world.con.execute("UPDATE revetl_state.snap_1 SET m = 'held@x' WHERE k0 = 'a'")
+    world.do(moved, C("a", m="a2@x"), C("a", "join", "a2@x", cohort="v"))
+    mine = [row for row in world.doubts("key, op, cohort, tried") if row[0] == key("a")]
+    assert mine == [(key("a"), "join", "w", [{"m": "a2@x", "i": "a2@x"}])]
+
+
+def test_what_was_taken_along_and_ended_is_settled(world: World) -> None:
+    """The run ended it itself."""
+    at_one_place(world)
+    world.con.execute("UPDATE revetl_state.snap_1 SET m = 'held@x' WHERE k0 = 'a'")
+    moved = C("a", "identity", "a2@x", before="held@x")
+    world.do(moved, C("a", m="a2@x"), *(C("a", op, "a2@x", cohort=c) for op, c in (("join", "v"), ("part", "w"))))
+    assert [row for row in world.doubts("key, op, cohort") if row[0] == key("a")] == []
 
 
 def test_somebody_in_doubt_may_be_met(world: World) -> None:
