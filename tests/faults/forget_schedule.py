@@ -261,6 +261,9 @@ class _Play:
         """Return who is left out, and whoever waits for a place of theirs, and for a place of who waits."""
         made, waiting = self.made, set(frozen)
         doubts = made.ask("SELECT key, unnest(tried).i FROM revetl_state.pending WHERE sync = 'sim.person'")
+        if doubts:  # whoever may have been renamed may also stand where they were known to stand
+            known = "FROM revetl_state.pending p JOIN revetl_state.snap_1 s ON p.key = '[\"' || s.k0 || '\"]'"
+            doubts += made.ask(f"SELECT p.key, s.m {known} WHERE p.sync = 'sim.person'")
         places = [(email, key[2:-2]) for email, key in made.vendor.owner.items()]
         # an older state knows nothing of who moved since
         places += [(email, key[2:-2]) for key, email in doubts if self.older or email not in made.vendor.owner]
