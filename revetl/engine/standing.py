@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from revetl.engine.glimpse import Glimpse
@@ -54,7 +54,8 @@ def standing(
     """
     hashed = {i for flow in flows for i in (flow.identity, flow.before_identity) if i}
     own, near = _in_state(seen, stored, key), _nearby(seen, stored.sync, key)
-    found, others, kept = own | near, _others(seen, stored.sync, meant), _kept(seen, flows, meant)
+    found, others = own | near, _others(seen, stored.sync, meant)
+    kept = _kept(seen, flows, meant, found)
     taken = _taken(seen, stored, meant, {*found, *known, *hashed}) | _coming(seen, others, found)
     taken |= kept | {name for name in (*found, *known) if not kept.isdisjoint(seen.identities(name))}
     shared = taken & found
@@ -83,10 +84,11 @@ def _taken(seen: Glimpse, stored: StoredSync, meant: Sequence[str], identities: 
     return frozenset(str(row[0]) for row in rows)
 
 
-def _kept(seen: Glimpse, flows: Sequence[Flow], meant: Sequence[str]) -> frozenset[str]:
+def _kept(seen: Glimpse, flows: Sequence[Flow], meant: Sequence[str], found: Collection[str]) -> frozenset[str]:
     """Return the person's identities, as the ledger keeps them, where somebody else came later and was let go of.
 
-    Their record stayed there, though state knows of it no more.
+    Their record stayed there, though state knows of it no more. If it is not known whether they came, it is theirs
+    where the person is known to have moved away.
     """
     mine = {i: flow.seq for flow in flows if flow.outcome in MAY_STAND for i in (flow.identity,) if i}
     if not mine:
@@ -97,10 +99,25 @@ def _kept(seen: Glimpse, flows: Sequence[Flow], meant: Sequence[str]) -> frozens
     for flow in (
         search_ledger(seen.view, Filters(keys=keys, syncs=(flows[0].sync,), newest_first=False)) if keys else ()
     ):
-        if flow.outcome == "delivered" and flow.op in {Op.UPSERT, Op.IDENTITY, Op.LEAVE} and flow.key in theirs:
+        if flow.outcome in MAY_STAND and flow.op in {Op.UPSERT, Op.IDENTITY, Op.LEAVE} and flow.key in theirs:
             theirs[flow.key].append(flow)
-    last = [some[-1] for some in theirs.values() if some and not ended(some)]
+    free = _moved_from(flows, mine) - {spelt for one in found for spelt in seen.identities(one)}
+    last = [flow for some in theirs.values() for flow in _last(some, free)]
     return frozenset(flow.identity for flow in last if flow.identity and flow.seq > mine.get(flow.identity, flow.seq))
+
+
+def _moved_from(flows: Sequence[Flow], mine: Mapping[str, int]) -> set[str]:
+    """Return the identities of which it is known that the person, who was last written there, moved away."""
+    moves = (flow for flow in flows if flow.outcome == "delivered" and flow.op == Op.IDENTITY)
+    return {i for flow in moves if (i := flow.before_identity) and flow.seq > mine.get(i, flow.seq)}
+
+
+def _last(flows: Sequence[Flow], free: Collection[str]) -> list[Flow]:
+    """Return by which changes a record stands where it does: the last that was acknowledged, or one in doubt since."""
+    sure = [flow for flow in flows if flow.outcome == "delivered"]
+    since = sure[-1].seq if sure else 0
+    doubts = [flow for flow in flows if flow.seq > since and flow.op != Op.LEAVE and flow.identity in free]
+    return [*doubts, *(sure[-1:] if not ended(sure) else ())]
 
 
 def stayed(seen: Glimpse, plan: SyncPlan | None, flows: Sequence[Flow], meant: Sequence[str]) -> set[str]:

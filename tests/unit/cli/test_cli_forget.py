@@ -168,6 +168,27 @@ def test_a_record_that_was_kept_of_somebody_else_is_left_alone(state: Written, r
     assert place["sync"] == MAIL
 
 
+@pytest.mark.parametrize(("further", "erased"), [(False, 1), (True, 2)])
+def test_a_record_that_may_have_been_kept_of_somebody_else_is_left_alone(
+    state: Written, revetl: Revetl, *, further: bool, erased: int
+) -> None:
+    """A lost request brought them to where the person is known to have moved away; they left before it was settled.
+
+    No sync would write them again. Where they are known to have moved on, nobody else has the address.
+    """
+    tells: dict[str, object] = {"email_address": "a@example.org"}  # a record in clear
+    state.run("r2", Sent('["c1"]', "identity", "b@example.org", "a@example.org", body=tells))
+    state.run("r3", Sent('["c2"]', m="c@example.org", body={**FULL, "email_address": "c@example.org"}, band="low"))
+    state.run("r4", Sent('["c2"]', "identity", "a@example.org", "c@example.org", status="unknown"))
+    if further:
+        state.run("r5", Sent('["c2"]', "identity", "d@example.org", "c@example.org"))
+    state.run("r6", Sent('["c2"]', "leave", m="d@example.org" if further else "c@example.org", local="kept"))
+    with state.store() as store:
+        assert store.rows("SELECT key FROM revetl_state.pending") == []
+    (place,) = json.loads(revetl("forget", "c1", "--dry-run", "--output", "json").stdout)["places"]
+    assert place["identities"] == erased
+
+
 @pytest.mark.parametrize("status", ["delivered", "unknown"])
 @pytest.mark.parametrize("came", [False, True])
 def test_a_record_that_stayed_at_a_former_address_is_said(
