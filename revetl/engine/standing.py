@@ -96,9 +96,9 @@ def _kept(seen: Glimpse, flows: Sequence[Flow], meant: Sequence[str], found: Col
     met = search_ledger(seen.view, Filters(identities=tuple(mine), syncs=(flows[0].sync,)))
     keys = tuple(dict.fromkeys(flow.key for flow in met if flow.key not in meant))
     theirs: dict[str, list[Flow]] = {key: [] for key in keys}
-    for flow in (
-        search_ledger(seen.view, Filters(keys=keys, syncs=(flows[0].sync,), newest_first=False)) if keys else ()
-    ):
+    if not keys:
+        return frozenset()
+    for flow in search_ledger(seen.view, Filters(keys=keys, syncs=(flows[0].sync,), newest_first=False)):
         if flow.outcome in MAY_STAND and flow.op in {Op.UPSERT, Op.IDENTITY, Op.LEAVE} and flow.key in theirs:
             theirs[flow.key].append(flow)
     free = _moved_from(flows, mine) - {spelt for one in found for spelt in seen.identities(one)}

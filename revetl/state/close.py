@@ -123,7 +123,7 @@ def _heirless(store: Store, sync: StoredSync, name: str) -> None:
             f"CREATE OR REPLACE TEMP TABLE heir AS SELECT i, cohort FROM final WHERE sync = {name} "
             "AND op IN ('identity', 'upsert', 'join') AND status = 'delivered' UNION SELECT s.i, m.cohort "
             f"FROM ({merging.standing(sync)}) s "
-            f"LEFT JOIN (SELECT {sync.key_text()} AS key, cohort FROM {STATE}.members_{sync.id}) m USING (key) "
+            f"LEFT JOIN ({merging.members(sync)}) m USING (key) "
             f"WHERE s.i IN (SELECT i FROM final WHERE sync = {name} AND local = 'handed_over') "
             f"AND s.key NOT IN (SELECT key FROM final WHERE sync = {name} AND op IN ('identity', 'leave'))",
             f"UPDATE final AS f SET status = 'waiting' WHERE sync = {name} AND local = 'handed_over' "
@@ -148,8 +148,8 @@ def _apply(store: Store, run: str, sync: StoredSync, late_apply: float) -> None:
     _remote(store, name, done)
     _pending(store, run, sync, name, late_apply)
     _follow(store, name)
-    merging.left_behind(store, sync, name)
     if renamed:
+        merging.left_behind(store, sync, name)
         merging.doubt_shared(store, sync, name)
         merging.hand_over(store, sync, name)
     refusals.keep(store, run, sync, name)

@@ -53,10 +53,10 @@ def doubt_members(store: Store, sync: StoredSync, members: Sequence[tuple[str, s
     """Mark these (key, cohort) pending for records that state has, whether it has the membership or not."""
     store.con.execute("CREATE OR REPLACE TEMP TABLE suspect_in (key VARCHAR, cohort VARCHAR)")
     insert_rows(store, "temp.main.suspect_in", list(members))
-    place = f"[{{'m': s.m, 'i': {normalised(sync.normalise, 's.m')}}}]"
     _mark(
         store, sync.sync,
-        f"SELECT ? AS sync, d.key, 'join' AS op, d.cohort, CAST([] AS INTEGER[]) AS touched, {place} AS tried "
+        "SELECT ? AS sync, d.key, 'join' AS op, d.cohort, CAST([] AS INTEGER[]) AS touched, "
+        f"[{_place(sync, 's')}] AS tried "
         f"FROM temp.main.suspect_in d JOIN {STATE}.snap_{sync.id} s ON {sync.key_text('s.')} = d.key", "verify", since,
     )  # fmt: skip
 
@@ -68,11 +68,10 @@ def hand_over(store: Store, sync: StoredSync, keys: Sequence[str]) -> None:
     it.
     """
     ours = "key IN (SELECT unnest(?))"
-    stands = f"{{'m': s.m, 'i': {normalised(sync.normalise, 's.m')}}}"
     store.con.execute(
         "CREATE OR REPLACE TEMP TABLE heir AS SELECT s.key AS heir, s.place, p.key, p.op, p.cohort, p.touched, p.since "
         f"FROM (SELECT *, unnest(near) AS n FROM {STATE}.pending WHERE sync = ? AND {ours}) p "
-        f"JOIN (SELECT {sync.key_text('s.')} AS key, {stands} AS place FROM {STATE}.snap_{sync.id} s) s "
+        f"JOIN (SELECT {sync.key_text('s.')} AS key, {_place(sync, 's')} AS place FROM {STATE}.snap_{sync.id} s) s "
         f"ON s.place.i = p.n AND NOT s.{ours}",
         [sync.sync, list(keys), list(keys)],
     )
@@ -93,6 +92,11 @@ def hand_over(store: Store, sync: StoredSync, keys: Sequence[str]) -> None:
     )  # fmt: skip
 
 
+def _place(sync: StoredSync, alias: str) -> str:
+    """Return SQL of where a row of the snapshot stands: match value, identity."""
+    return f"{{'m': {alias}.m, 'i': {normalised(sync.normalise, f'{alias}.m')}}}"
+
+
 def _records(
     store: Store,
     sync: StoredSync,
@@ -102,11 +106,10 @@ def _records(
     since: datetime | None = None,
 ) -> int:
     touched = touched or f"[{', '.join(str(field.ordinal) for field in sync.fields)}]::INTEGER[]"
-    place = f"{{'m': s.m, 'i': {normalised(sync.normalise, 's.m')}}}"
     return _mark(
         store, sync.sync,
         f"SELECT ? AS sync, {sync.key_text('s.')} AS key, 'upsert' AS op, CAST(NULL AS VARCHAR) AS cohort, "
-        f"{touched} AS touched, [{place}] AS tried FROM {STATE}.snap_{sync.id} s WHERE {where}", run, since,
+        f"{touched} AS touched, [{_place(sync, 's')}] AS tried FROM {STATE}.snap_{sync.id} s WHERE {where}", run, since,
     )  # fmt: skip
 
 
@@ -114,7 +117,7 @@ def _members(
     store: Store, sync: StoredSync, where: str = "true", run: str = "recover", since: datetime | None = None
 ) -> int:
     same = " AND ".join(f"n.k{k} = s.k{k}" for k in range(len(sync.keys)))
-    place = f"CASE WHEN n.m IS NOT NULL THEN [{{'m': n.m, 'i': {normalised(sync.normalise, 'n.m')}}}] ELSE [] END"
+    place = f"CASE WHEN n.m IS NOT NULL THEN [{_place(sync, 'n')}] ELSE [] END"
     return _mark(
         store, sync.sync,
         f"SELECT ? AS sync, {sync.key_text('s.')} AS key, 'join' AS op, s.cohort, CAST([] AS INTEGER[]) AS touched, "

@@ -20,6 +20,11 @@ def standing(sync: StoredSync) -> str:
     return f"SELECT {sync.key_text()} AS key, {normalised(sync.normalise, 'm')} AS i FROM {STATE}.snap_{sync.id}"
 
 
+def members(sync: StoredSync) -> str:
+    """Return a SELECT of who is a member of what, as state says: key, cohort."""
+    return f"SELECT {sync.key_text()} AS key, cohort FROM {STATE}.members_{sync.id}"
+
+
 def find_strangers(store: Store, sync: StoredSync, name: str) -> None:
     """Make ``met``, before the snapshot moves: who was renamed to where a record stood of which state knows nothing.
 
@@ -48,25 +53,21 @@ def hand_over(store: Store, sync: StoredSync, name: str) -> None:
         f"WHERE r.sync = '{name}' AND r.key = met.key"
     )
     keys = [key for (key,) in store.rows("SELECT key FROM met ORDER BY key")]
-    inside = (
-        f"SELECT m.key, m.cohort FROM (SELECT {sync.key_text()} AS key, cohort FROM {STATE}.members_{sync.id}) m "
-        "SEMI JOIN met USING (key)"
-    )
-    doubt_some(store, sync, keys, store.rows(inside), (), since)
+    inside = store.rows(f"FROM ({members(sync)}) SEMI JOIN met USING (key)")
+    doubt_some(store, sync, keys, inside, (), since)
 
 
 def find_shared(store: Store, sync: StoredSync, name: str) -> None:
     """Make ``shared``, before the snapshot moves: who was renamed to (``away``: from) where another of ours stands."""
-    moved = f"SELECT key, i, bi, ts FROM final WHERE sync = '{name}' AND op = 'identity' AND status = 'delivered'"
     both = (
-        f"SELECT v.key, v.ts, s.key AS other, {away} AS away FROM ({moved}) v JOIN ({standing(sync)}) s "
+        f"SELECT v.key, v.ts, s.key AS other, {away} AS away FROM ({_moved(name)}) v JOIN ({standing(sync)}) s "
         f"ON s.i = v.{at} AND s.key <> v.key"
         for at, away in (("i", "false"), ("bi", "true"))
     )
     store.con.execute(f"CREATE OR REPLACE TEMP TABLE shared AS {' UNION '.join(both)}")
     store.con.execute(
         f"CREATE OR REPLACE TEMP TABLE taken_along AS SELECT DISTINCT v.key, m.cohort FROM shared v "
-        f"JOIN ({_memberships(sync)}) m ON m.key = v.other WHERE v.away"
+        f"JOIN ({_endable(sync)}) m ON m.key = v.other WHERE v.away"
     )
 
 
@@ -83,19 +84,21 @@ def doubt_shared(store: Store, sync: StoredSync, name: str) -> None:
     records = store.rows(
         f"SELECT DISTINCT key FROM shared ANTI JOIN (FROM {settled} WHERE op = 'upsert') USING (key) ORDER BY key"
     )
-    members = store.rows(
-        f"SELECT DISTINCT key, cohort FROM (FROM taken_along UNION FROM ({_memberships(sync)}) m SEMI JOIN shared "
+    inside = store.rows(
+        f"SELECT DISTINCT key, cohort FROM (FROM taken_along UNION FROM ({_endable(sync)}) m SEMI JOIN shared "
         f"USING (key)) ANTI JOIN (FROM {settled} WHERE op IN ('join', 'part')) USING (key, cohort) ORDER BY ALL"
     )
     doubt_some(store, sync, [key for (key,) in records], (), (), since)
-    doubt_members(store, sync, members, since)
+    doubt_members(store, sync, inside, since)
 
 
-def _memberships(sync: StoredSync) -> str:
-    return (
-        f"SELECT {sync.key_text()} AS key, cohort FROM {STATE}.members_{sync.id} "
-        f"WHERE NOT starts_with(cohort, {quote_text(CONSENT)})"
-    )
+def _moved(name: str) -> str:
+    return f"SELECT key, i, bi, ts FROM final WHERE sync = '{name}' AND op = 'identity' AND status = 'delivered'"
+
+
+def _endable(sync: StoredSync) -> str:
+    """Return a SELECT of memberships but opt-outs, which are nothing that is ended."""
+    return f"FROM ({members(sync)}) WHERE NOT starts_with(cohort, {quote_text(CONSENT)})"
 
 
 def _settled(name: str) -> str:
@@ -111,11 +114,8 @@ def left_behind(store: Store, sync: StoredSync, name: str) -> None:
 
     What this run wrote to such a key since then is as it should be; the rest is asserted by the next run.
     """
-    moved = f"SELECT key, bi, ts FROM final WHERE sync = '{name}' AND op = 'identity' AND status = 'delivered'"
-    if not store.one(f"SELECT count(*) FROM ({moved})"):
-        return
     store.con.execute(
-        f"CREATE OR REPLACE TEMP TABLE left_behind AS SELECT s.key, max(v.ts) AS ts FROM ({moved}) v "
+        f"CREATE OR REPLACE TEMP TABLE left_behind AS SELECT s.key, max(v.ts) AS ts FROM ({_moved(name)}) v "
         f"JOIN ({standing(sync)}) s ON s.i = v.bi AND s.key <> v.key GROUP BY s.key"
     )
     since = store.one("SELECT max(ts) FROM left_behind")
@@ -123,8 +123,8 @@ def left_behind(store: Store, sync: StoredSync, name: str) -> None:
         return
     settled = _settled(name)
     records = store.rows(f"SELECT key FROM left_behind ANTI JOIN (FROM {settled} WHERE op = 'upsert') USING (key)")
-    members = store.rows(
-        f"SELECT m.key, m.cohort FROM (SELECT {sync.key_text()} AS key, cohort FROM {STATE}.members_{sync.id}) m "
-        f"SEMI JOIN left_behind USING (key) ANTI JOIN (FROM {settled} WHERE op = 'join') USING (key, cohort)"
+    inside = store.rows(
+        f"SELECT key, cohort FROM ({members(sync)}) m SEMI JOIN left_behind USING (key) "
+        f"ANTI JOIN (FROM {settled} WHERE op = 'join') USING (key, cohort)"
     )
-    doubt_some(store, sync, [key for (key,) in records], [(key, cohort) for key, cohort in members], (), since)
+    doubt_some(store, sync, [key for (key,) in records], inside, (), since)
