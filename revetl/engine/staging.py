@@ -219,9 +219,8 @@ def stage_of(
     name, ms = quote_text(plan.name), ", ".join((*shape.ks, *shape.ms))
     values, after = ", ".join((*shape.ks, *shape.fs)), shape.table("after")
     joins = f"; INSERT INTO {after} (seq, {ms}) SELECT seq, {ms} {chunk} AND op = 'join'" if shape.memberships else ""
-    verdicts = _literal(
-        f"INSERT INTO {STATE}.exceptions SELECT {quote_text(run)}, seq, verdict, code, reason, now(), NULL, NULL "
-    )
+    refusal = _literal(f"INSERT INTO {STATE}.exceptions SELECT {quote_text(run)}, seq, verdict, code, reason, ")
+    verdicts = f"{refusal}TIMESTAMPTZ '{{now}}', NULL, NULL {chunk} AND verdict IS NOT NULL"
     return Stage(
         sync=plan.name,
         lo=span[0],
@@ -234,7 +233,7 @@ def stage_of(
         )
         + chunk,
         after=f"INSERT INTO {after} (seq, m, {values}) SELECT seq, after_m, {values} {chunk} AND op = 'upsert'{joins}",
-        verdicts=f"{verdicts}{chunk} AND verdict IS NOT NULL" if refused else None,
+        verdicts=verdicts if refused else None,
     )
 
 

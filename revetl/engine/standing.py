@@ -15,8 +15,10 @@ from revetl.state.schema import STATE
 from revetl.types import OnLeave, Op, SyncPlan
 
 MAY_STAND = frozenset({"delivered", "unknown", "open"})
+_NEVER = ("rejected", "waiting")  # provably not applied
 # Under which identities changes in doubt were written, and which they may have changed; a run that was killed has some.
-_OPEN = f"FROM {STATE}.outbox WHERE local IS NULL"
+_NOT_DONE = f"SELECT 1 FROM {STATE}.exceptions e WHERE e.run = o.run AND e.seq = o.seq AND e.status IN {_NEVER}"
+_OPEN = f"FROM {STATE}.outbox o WHERE local IS NULL AND NOT EXISTS ({_NOT_DONE})"
 _TRIED = (
     "(SELECT sync, key, op = 'upsert' AS record, unnest(list_transform(tried, lambda t: t.i)) AS i "
     f"FROM {STATE}.pending UNION ALL SELECT sync, key, op NOT IN ('join', 'part'), i {_OPEN})"
@@ -88,9 +90,10 @@ def _kept(seen: Glimpse, flows: Sequence[Flow], meant: Sequence[str], found: Col
     """Return the person's identities, as the ledger keeps them, where somebody else came later and was let go of.
 
     Their record stayed there, though state knows of it no more. If it is not known whether they came, it is theirs
-    where the person is known to have moved away.
+    where the person is known to have moved away, or never to have been.
     """
-    mine = {i: flow.seq for flow in flows if flow.outcome in MAY_STAND for i in (flow.identity,) if i}
+    mine = {i: 0 for flow in flows if flow.outcome in _NEVER and (i := flow.identity)}
+    mine |= {i: flow.seq for flow in flows if flow.outcome in MAY_STAND and (i := flow.identity)}
     if not mine:
         return frozenset()
     met = search_ledger(seen.view, Filters(identities=tuple(mine), syncs=(flows[0].sync,)))
@@ -101,7 +104,8 @@ def _kept(seen: Glimpse, flows: Sequence[Flow], meant: Sequence[str], found: Col
     for flow in search_ledger(seen.view, Filters(keys=keys, syncs=(flows[0].sync,), newest_first=False)):
         if flow.outcome in MAY_STAND and flow.op in {Op.UPSERT, Op.IDENTITY, Op.LEAVE} and flow.key in theirs:
             theirs[flow.key].append(flow)
-    free = _moved_from(flows, mine) - {spelt for one in found for spelt in seen.identities(one)}
+    gone = _moved_from(flows, mine) | {i for i, seq in mine.items() if not seq}
+    free = gone - {spelt for one in found for spelt in seen.identities(one)}
     last = [flow for some in theirs.values() for flow in _last(some, free)]
     return frozenset(flow.identity for flow in last if flow.identity and flow.seq > mine.get(flow.identity, flow.seq))
 

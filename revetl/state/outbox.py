@@ -29,7 +29,7 @@ Chunk = tuple[int, Sequence[Change]]  # its last number, and what of it is to be
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """How the changes of one sync get into the outbox; SQL with ``{lo}`` and ``{hi}`` for the chunk's range."""
+    """How the changes of one sync get into the outbox: SQL with ``{lo}``, ``{hi}`` (the chunk) and ``{now}``."""
 
     sync: str
     lo: int
@@ -96,7 +96,7 @@ class Outbox:
         self.store.crash("before_intent")
         with self.store.transaction():
             for statement in filter(None, (stage.outbox, stage.after, stage.verdicts)):
-                self.store.con.execute(statement.format(lo=lo, hi=hi))
+                self.store.con.execute(statement.format(lo=lo, hi=hi, now=self.store.clock().isoformat()))
             self.store.set_meta("seq", str(max(hi, self.store.last_seq())))
         self.store.crash("after_intent")
         self.store.advance_head(self.run)

@@ -101,6 +101,8 @@ class _Play:
             if dice < 0.8 and backup is not None:
                 made.put_back(backup)
             made.recover()
+            rows = [text for _, text in made.kept() if self._another(text)]
+            self.shared |= {email for email in self.emails if any(email in text for text in rows)}
         made.log.append("adopted" if dice < 0.5 else "recovered")
 
     # --- forgetting ---------------------------------------------------------------------------------------------------
@@ -211,13 +213,17 @@ class _Play:
         own = {word for key in keys - self.elsewhere for word in (f"-of-{key[2:-2]}-", key)}
         emails = self.emails - self.shared  # once that row is gone, free blocks of the state's file still have them
         for place, text in self.made.kept():
-            other = KEYED.search(text)
-            if other and f'["{other[1]}"]' not in self.made.gone:
-                self.shared |= {email for email in emails if email in text}  # somebody else's, too
+            if self._another(text):
+                self.shared |= {email for email in emails if email in text}
                 emails -= self.shared
             found = next((word for word in own | emails if word in text), None)
             if found is not None:
                 raise Broken(f"{when}, {found} still stands in {place}: {text[:600] if len(text) < 5000 else ''}")
+
+    def _another(self, text: str) -> bool:
+        """Return whether a row is of somebody who was not forgotten."""
+        key = KEYED.search(text)
+        return key is not None and f'["{key[1]}"]' not in self.made.gone
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
@@ -265,8 +271,11 @@ class _Play:
             known = "FROM revetl_state.pending p JOIN revetl_state.snap_1 s ON p.key = '[\"' || s.k0 || '\"]'"
             doubts += made.ask(f"SELECT p.key, s.m {known} WHERE p.sync = 'sim.person'")
         places = [(email, key[2:-2]) for email, key in made.vendor.owner.items()]
-        # an older state knows nothing of who moved since
-        places += [(email, key[2:-2]) for key, email in doubts if self.older or email not in made.vendor.owner]
+        stands = dict(made.ask("SELECT m, k0 FROM revetl_state.snap_1") if doubts else ())
+        for key, email in doubts:  # of which an older state knows less, and none everybody who stands where they may
+            owner = made.vendor.owner.get(email)
+            if self.older or owner is None or owner != f'["{stands.get(email)}"]':
+                places.append((email, key[2:-2]))
         if self.older:  # and whoever stood, when it was adopted, where the model has another was taken for that one
             places += made.ask("SELECT m, k0 FROM revetl_state.snap_1")
         while True:

@@ -168,6 +168,19 @@ def test_a_record_that_was_kept_of_somebody_else_is_left_alone(state: Written, r
     assert place["sync"] == MAIL
 
 
+@pytest.mark.parametrize("status", ["rejected", "waiting"])
+def test_where_the_person_never_came_a_record_that_was_kept_is_somebody_elses(
+    state: Written, revetl: Revetl, status: str
+) -> None:
+    """They were to be renamed to an address and were not; another came there and left the audience."""
+    other: dict[str, object] = {**FULL, "email_address": "b@example.org"}
+    state.run("r2", Sent('["c1"]', "identity", "b@example.org", "a@example.org", body=other, status=status))
+    state.run("r3", Sent('["c2"]', m="b@example.org", body=other, band="low"))
+    state.run("r4", Sent('["c2"]', "leave", m="b@example.org", local="kept"))
+    (place,) = json.loads(revetl("forget", "c1", "--dry-run", "--output", "json").stdout)["places"]
+    assert place["identities"] == 1
+
+
 @pytest.mark.parametrize(("further", "erased"), [(False, 1), (True, 2)])
 def test_a_record_that_may_have_been_kept_of_somebody_else_is_left_alone(
     state: Written, revetl: Revetl, *, further: bool, erased: int
@@ -275,6 +288,26 @@ def test_a_run_that_was_killed_is_in_doubt_too(state: Written, revetl: Revetl) -
         state.stage(store, "r3", [replace(MOVED[0], status=None)])
     seen = revetl("forget", "c1", "--dry-run", "--output", "json")
     assert [one["how"] for one in json.loads(seen.stdout)["places"]] == ["open", "shared"]
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "told"),
+    [
+        (None, "rejected", [("open", 1), ("shared", 0)]),  # they still stand there
+        ("rejected", None, [("open", 1)]),
+        ("unknown", "unknown", [("open", 2)]),
+    ],
+)
+def test_what_a_killed_run_had_refused_is_in_no_doubt(
+    state: Written, revetl: Revetl, mine: str | None, theirs: str | None, told: list[tuple[str, int]]
+) -> None:
+    """A rename that was refused, before it was sent or by the destination, brought nobody anywhere."""
+    state.run("r2", OTHER)
+    away = Sent('["c2"]', "identity", "d@example.org", "b@example.org", status=theirs)
+    with state.store() as store:
+        state.stage(store, "r3", [away, replace(MOVED[0], status=mine)])
+    seen = revetl("forget", "c1", "--dry-run", "--output", "json")
+    assert [(one["how"], one["identities"]) for one in json.loads(seen.stdout)["places"]] == told
 
 
 def test_where_somebody_else_may_have_left_is_erased_but_stays_theirs(state: Written, revetl: Revetl) -> None:

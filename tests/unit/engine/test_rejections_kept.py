@@ -33,6 +33,18 @@ def test_gap_grows() -> None:
         assert [(did.name, did.cause, did.code) for did in done.changes] == [("a upsert", "retry", "NO")]
 
 
+def test_a_refusal_of_our_own_rests_by_the_same_clock() -> None:
+    """Two people who exchange their addresses are refused before anything is sent, and looked at again in an hour."""
+    rig = Rig()
+    rig.people(("a", A, "x"), ("b", B, "x"))
+    rig.run()
+    rig.people(("a", B, "x"), ("b", A, "x"))
+    assert "IDENTITY_SWAP" in rig.run().status.values()
+    for since, next_at in rig.con.execute("SELECT since, next_at FROM revetl_state.rejected").fetchall():
+        assert abs(since - rig.now()) < timedelta(seconds=10)
+        assert next_at - since == timedelta(hours=1)
+
+
 def test_frozen_is_counted() -> None:
     """A plan says how many changes rest."""
     assert refused().look().previews()[0].frozen == 1
