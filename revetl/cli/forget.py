@@ -55,9 +55,9 @@ def _ask(call: Call, workspace: Workspace, key: str, given: dict[str, Any]) -> i
         UsageError: RVT-857, not everything can be done from here; RVT-804, nobody can be asked.
     """
     from revetl.cli import render_forget
-    from revetl.engine.forgetting import meant
+    from revetl.engine.forgetting import look, meant
 
-    who = meant(workspace, key, given["entity"])
+    who = (meant if given["dry_run"] else look)(workspace, key, given["entity"])
     if given["dry_run"]:
         call.screen.show(*render_forget.preview(who))
         call.screen.document("forget", dry_run=True, exit_code=0, **_meant(who))

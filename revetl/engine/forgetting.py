@@ -37,6 +37,7 @@ from revetl.state.journal import Journal
 from revetl.state.layout import load_sync
 from revetl.state.purging import Purged, busy_keys, compact, doubts_since, purge
 from revetl.state.rewriting import Removed
+from revetl.state.schema import STATE
 from revetl.state.tombstones import Tombstone, settle, write
 from revetl.types import JSON, Erased, Person, SyncPlan
 
@@ -44,6 +45,7 @@ NO_ERASE = "cannot be asked to erase: it must be done there by hand"
 GONE_SYNC = "is configured no more: it must be done there by hand"
 WHOSE = "is configured no more, and whether its key is this person's is not known: it must be looked at by hand there"
 WHO = "was sent the person, but under which identity is not known: ask again with the e-mail address"
+UNSETTLED = "a run is under way or was killed: what it did is settled before anybody is forgotten, and looked at anew"
 SHARED = (
     "a lost request may have brought the person to a record of somebody else, which is not erased: forget again once "
     "`revetl sync` has settled it; else the next sync writes that record anew, and it must be looked at by hand there"
@@ -63,13 +65,17 @@ class Place:
 
 @dataclass(frozen=True)
 class Meant:
-    """Who is meant: keys in each sync, places where something stands, since when they are forgotten (None: not)."""
+    """Who is meant: keys in each sync, places where something stands, since when they are forgotten (None: not).
+
+    ``unsettled``: a run is under way or was killed, and what it did is not settled.
+    """
 
     asked: str
     found: tuple[Whereabouts, ...]
     placed: tuple[tuple[Whereabouts, Place], ...]
     stone: Tombstone | None
     notes: tuple[str, ...] = ()
+    unsettled: bool = False
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -102,7 +108,8 @@ def meant(workspace: Workspace, asked: str, entity: str | None = None) -> Meant:
         found = whereabouts(seen, models, search, asked) if plans or search.stored else ()
         known, strays = (found, ()) if entity is None else of_entity(workspace.resolved.syncs, search, found, entity)
         hasher = Hasher(seen.ring) if seen.ring is not None else None
-        notes = tuple(note for note in (seen.view.notice, models.note) if note)
+        unsettled = seen.view.readable and bool(seen.view.rows(f"SELECT 1 FROM {STATE}.runs WHERE closed_at IS NULL"))
+        notes = tuple(note for note in (seen.view.notice, models.note, UNSETTLED if unsettled else "") if note)
         stones = [one for one in seen.forgotten(workspace.state_dir) if entity in {None, one.entity}]
         pairs = [(one.plan.entity, one.key) for one in known if one.plan is not None]
         stone = stone_of(stones, hasher, asked, pairs) if hasher is not None else None
@@ -117,7 +124,21 @@ def meant(workspace: Workspace, asked: str, entity: str | None = None) -> Meant:
         )  # fmt: skip
     placed = [(one, place) for one in known if one.sent for place in _places(workspace, one)]
     placed += [(one, Place(one.sync, one.sync, "unconfigured", WHOSE)) for one in strays if one.sent]
-    return Meant(asked, known, tuple(placed), stone, notes)
+    return Meant(asked, known, tuple(placed), stone, notes, unsettled)
+
+
+def look(workspace: Workspace, asked: str, entity: str | None = None, *, clock: Clock = utc_now) -> Meant:
+    """Return who is meant, as :func:`meant` does, once what a killed run did is settled.
+
+    Raises:
+        TryLater: RVT-502, a run works on the target.
+    """
+    who = meant(workspace, asked, entity)
+    if not who.unsettled:
+        return who
+    with open_session(workspace, clock=clock, warehouse=False):  # which settles it
+        pass
+    return meant(workspace, asked, entity)
 
 
 def _several(asked: str, entities: Sequence[str]) -> UsageError:

@@ -98,13 +98,14 @@ def keys_left(
 
 
 def _close_leaves(store: Store, shape: Shape, named: Sequence[str]) -> None:
-    """Let records that are gone leave without a call where they stood at an address that is forgotten.
+    """Let records that are gone leave, memberships too, without a call where they stood at a forgotten address.
 
     They were erased there. The change names nobody, and ends what was in doubt about them.
     """
+    changes = shape.temp("changes")
     store.con.execute(
-        f"UPDATE {shape.temp('changes')} AS c SET local = 'forgotten', m = NULL, i = NULL "
-        f"WHERE c.op = 'leave' AND ({' OR '.join(named)})"
+        f"UPDATE {changes} AS c SET local = 'forgotten', m = NULL, i = NULL WHERE c.op IN ('leave', 'part') "
+        f"AND c.key IN (SELECT key FROM {changes} WHERE op = 'leave') AND ({' OR '.join(named)})"
     )
 
 

@@ -245,7 +245,7 @@ class ForgetWorld(World):
         """Return who is meant."""
         with self.typed() as found:
             entity = self.random.choice(["person", None]) if self.second else None  # of which entity an old sync was
-            return forgetting.meant(found, asked, entity)  # is not known, unless an address tells
+            return forgetting.look(found, asked, entity, clock=self.now)  # is not known, unless an address tells
 
     def forgotten(self, who: Meant | None, passed: list[str]) -> Sequence[Forgotten]:
         """Forget them, or go on with what is unfinished; the process may die."""

@@ -310,6 +310,32 @@ def test_what_a_killed_run_had_refused_is_in_no_doubt(
     assert [(one["how"], one["identities"]) for one in json.loads(seen.stdout)["places"]] == told
 
 
+def test_what_a_killed_run_did_is_settled_first(state: Written, revetl: Revetl) -> None:
+    """It brought somebody else to where the person stood: their address is neither erased nor forgotten.
+
+    A preview settles nothing, and says so.
+    """
+    state.run("r2", OTHER)
+    with state.store() as store:
+        moves = [
+            Sent('["c1"]', "identity", "z@example.org", "a@example.org"),
+            Sent('["c2"]', "identity", "a@example.org", "b@example.org"),
+        ]
+        state.stage(store, "r3", moves)
+    seen = revetl("forget", "c1", "--dry-run", "--output", "json")
+    assert any("settled before anybody is forgotten" in note for note in json.loads(seen.stdout)["notes"])
+    with state.store() as store:
+        assert store.rows("SELECT run FROM revetl_state.runs WHERE closed_at IS NULL") == [("r3",)]
+    shown = revetl(*ASKED, "--output", "json")
+    assert json.loads(shown.stdout)["forgotten"], shown.output
+    with state.store() as store:
+        assert store.rows("SELECT m FROM revetl_state.snap_1") == [("a@example.org",)]
+        assert store.one("SELECT count(*) FROM revetl_state.erasures") == 1
+    forgotten, _ = left_behind(state)
+    assert Keyring((KEY,)).digests("z@example.org")[0] in forgotten
+    assert Keyring((KEY,)).digests("a@example.org")[0] not in forgotten
+
+
 def test_where_somebody_else_may_have_left_is_erased_but_stays_theirs(state: Written, revetl: Revetl) -> None:
     """Both renames are in doubt: the person may stand where the other one stood, who is not forgotten there."""
     state.run("r2", OTHER)

@@ -134,3 +134,21 @@ def test_a_doubt_at_a_forgotten_address_ends(tmp_path: Path) -> None:
     assert sorted(did.local or "" for did in ran.changes if did.op == "leave") == ["", "forgotten"]
     assert made.rows("SELECT count(*) FROM revetl_state.pending") == [0]
     assert made.run().changes == []
+
+
+def test_who_is_gone_leaves_a_forgotten_address_with_their_memberships(tmp_path: Path) -> None:
+    """Nobody is called: the place was erased. State has nothing of them any more, and nothing goes later."""
+    made = rig(tmp_path, stone())
+    made.plan = replace(made.plan, on_leave=OnLeave.DELETE, on_leave_scope="all")
+    made.run()
+    write(made.store(), [stone(identities=HASHER.identity("b@example.org"))])
+    made.people(("a", "A@example.org", "x"))
+    made.keys("gold", "a")
+    ran = made.run()
+    assert [did for did in ran.changes if did.body is not None] == []
+    assert sorted((did.name, did.local) for did in ran.changes) == [
+        ("b leave", "forgotten"), ("b part gold", "forgotten"),
+    ]  # fmt: skip
+    assert made.rows("SELECT k0 FROM revetl_state.snap_1") == ["a"]
+    assert made.rows("SELECT k0 FROM revetl_state.members_1") == ["a"]
+    assert made.run().changes == []
