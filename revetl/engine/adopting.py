@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from random import Random
 
 from revetl.contract import Destination
 from revetl.diff.changes import MATCHED
@@ -27,7 +26,7 @@ from revetl.errors import RevetlError, UsageError
 from revetl.send.sender import Sender
 from revetl.send.wire import Wire
 from revetl.state import optouts
-from revetl.state.journal import Journal, insert_rows
+from revetl.state.journal import insert_rows
 from revetl.state.layout import load_sync, set_sync
 from revetl.state.marks import forget_marks
 from revetl.types import JSON, Held, Progress, RemoteRecord, SyncPlan
@@ -74,7 +73,7 @@ def adopt(
         places = stack.enter_context(origins(workspace, wanted))
         line = wire or wire_of(workspace)
         stack.callback(line.close)
-        sender = Sender(line, Journal(session.store, "adopt"), random=Random(new_run(clock())))  # noqa: S311 - jitter
+        sender = stack.enter_context(remote.asking(session.store, line, "adopt", new_run(clock())))
         found = []
         for number, p in enumerate(wanted):
             on_progress(Progress(p.name, "read"))

@@ -14,7 +14,6 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
-from random import Random
 
 from revetl.engine import remote
 from revetl.engine.finding import Whereabouts, of_entity, of_stone, whereabouts
@@ -33,7 +32,6 @@ from revetl.errors import RevetlError, TryLater, UsageError
 from revetl.send.sender import Sender
 from revetl.send.wire import Wire
 from revetl.state.erasing import DONE, LEFT, Erasure, add, blank, erasures, record, settle_erasure
-from revetl.state.journal import Journal
 from revetl.state.layout import load_sync
 from revetl.state.purging import Purged, busy_keys, compact, doubts_since, purge
 from revetl.state.rewriting import Removed
@@ -293,15 +291,14 @@ class _Work:
         self.stack.callback(line.close)
         if self.session.lease is not None:
             line = LeasedWire(line, self.session.lease)
-        jitter = Random(new_run(store.clock()))  # noqa: S311 - no secret
-        sender = Sender(line, Journal(store, "forget"), random=jitter)
-        for plan in wanted:
-            mine = [one for one in todo if one.sync == plan.name]
-            try:
-                self._erase_there(plan, mine, places.get(plan.type) if plan.sandbox else None, sender)
-            except RevetlError as error:  # one destination that is down holds up no other
-                for one in mine:
-                    settle_erasure(store, one, "failed", error.code, error.what)
+        with remote.asking(store, line, "forget", new_run(store.clock())) as sender:
+            for plan in wanted:
+                mine = [one for one in todo if one.sync == plan.name]
+                try:
+                    self._erase_there(plan, mine, places.get(plan.type) if plan.sandbox else None, sender)
+                except RevetlError as error:  # one destination that is down holds up no other
+                    for one in mine:
+                        settle_erasure(store, one, "failed", error.code, error.what)
 
     def _erase_there(self, plan: SyncPlan, todo: Sequence[Erasure], origin: str | None, sender: Sender) -> None:
         workspace, store = self.session.workspace, self.session.store

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
+from random import Random
 
 from revetl.contract import Context, Destination
 from revetl.diff.shape import Shape
@@ -14,12 +16,24 @@ from revetl.engine.lanes import Line
 from revetl.errors import ConfigError, GuardError
 from revetl.mapping.flows import flow_hash
 from revetl.send.sender import Sender
+from revetl.send.wire import Wire
+from revetl.state.journal import Journal
 from revetl.state.layout import StoredSync, load_sync, set_cohort, set_sync
 from revetl.state.schema import STATE
 from revetl.state.store import Store
+from revetl.state.usage import read_usage, write_usage
 from revetl.types import JSON, RemoteField, SyncPlan
 
 DAY = 86_400.0
+
+
+@contextmanager
+def asking(store: Store, wire: Wire, command: str, seed: str) -> Iterator[Sender]:
+    """Yield what a command asks through; its calls count in an account's quotas together with those of runs."""
+    jitter = Random(seed)  # noqa: S311 - no secret
+    sender = Sender(wire, Journal(store, command), random=jitter, usage=read_usage(store))
+    yield sender
+    write_usage(store, sender.usage())
 
 
 def context_of(plan: SyncPlan, line: Line, stored: StoredSync | None, *, create: bool | None = None) -> Context:

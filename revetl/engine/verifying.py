@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from random import Random
 
 from revetl.diff.shape import STATE, Shape
 from revetl.engine import remote
@@ -27,7 +26,6 @@ from revetl.send.wire import Wire
 from revetl.sqltext import quote_text
 from revetl.state import optouts
 from revetl.state.doubting import doubt_some
-from revetl.state.journal import Journal
 from revetl.state.layout import StoredSync, load_sync
 from revetl.types import HIDDEN, JSON, Op, Progress, Proof, RemoteRecord, SyncPlan, Write
 
@@ -115,7 +113,7 @@ def verify(
         line = wire or wire_of(workspace)
         stack.callback(line.close)
         seed = new_run(clock())
-        sender = Sender(line, Journal(session.store, "verify"), random=Random(seed))  # noqa: S311 - jitter
+        sender = stack.enter_context(remote.asking(session.store, line, "verify", seed))
         found = []
         for p in wanted:
             on_progress(Progress(p.name, "read"))

@@ -30,8 +30,8 @@ def spent(used: Used, account: str, limit: Limit, now: float) -> int:
 
 
 def write_usage(store: Store, used: Used) -> None:
-    """Keep what was used; accounts that this run did not touch keep theirs."""
+    """Keep what was used; accounts and limits that this run did not touch keep theirs."""
     known = read_usage(store)
-    merged = {**known, **{account: dict(limits) for account, limits in used.items()}}
+    merged = {**known, **{account: {**known.get(account, {}), **limits} for account, limits in used.items()}}
     if merged != known:
         store.set_meta("usage", json.dumps(merged))

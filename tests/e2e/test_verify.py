@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any
 
+import duckdb
 import orjson
 
+from revetl.engine.adopting import adopt
 from revetl.engine.verifying import Verified, Wish, verify
 from revetl.types import Op
 from tests.e2e.house import CRM, MAIL, House, built, of
@@ -32,6 +36,28 @@ def test_nothing_drifted(house: House) -> None:
     assert found[MAIL].rows == found[MAIL].same == len(house.wanted_members())
     proofs = [one.proof for one in found.values() if one.proof]
     assert proofs == sorted(proofs, key=["accepted", "account", "row"].index)
+
+
+def units(house: House) -> int:
+    """Return what was used of HubSpot's calls of a day, as the next command counts it."""
+    with duckdb.connect() as con:
+        con.execute(f"ATTACH '{house.root / '.revetl' / 'dev' / 'state.duckdb'}' AS s (READ_ONLY)")
+        (text,) = con.execute("SELECT value FROM s.meta WHERE name = 'usage'").fetchone() or ("{}",)
+    return sum(n for limits in json.loads(text).values() for _, n in limits.get("day", ()))
+
+
+def test_what_commands_ask_counts_in_the_quota_of_a_day(house: House) -> None:
+    """Each call to HubSpot of a run and of a command is counted once, by the server's own count."""
+    key, _ = house.reader()
+    asked: list[Callable[[], object]] = [
+        lambda: verify(house.options(), (CRM,)),
+        lambda: adopt(house.options(), (CRM,), keep=False),
+        lambda: house.program("forget", str(key), "--entity", "customer", "--yes"),
+    ]
+    for ask in asked:
+        before, calls = units(house), house.boxes["hubspot"].received
+        ask()
+        assert units(house) - before == house.boxes["hubspot"].received - calls > 0
 
 
 def test_an_edit_there_is_found_and_put_right(house: House) -> None:

@@ -248,7 +248,8 @@ class _Play:
             Hasher(Keyring((KEY,))),
         )
         frozen = {key for key, row in still.items() if hashes.intersection(hasher.identity(row.email or ""))}
-        waiting = self._waiting(frozen)
+        places = self._places()
+        waiting = self._waiting(frozen, places)
         free = {key: row for key, row in still.items() if key not in waiting}
         people, tags = truth(free)
         for email, wanted in people.items():
@@ -259,25 +260,31 @@ class _Play:
                 held, worn = {name: held.get(name) for name in wanted}, worn & tags.get(email, set())
             if held != wanted or worn != tags.get(email, set()):
                 raise Broken(f"{email}: {held} {worn}, not {wanted} {tags.get(email)}; frozen: {sorted(frozen)[:5]}")
-        more = {e for e, key in made.vendor.owner.items() if e not in people and key[2:-2] not in still}
+        left = {email for email, key in places if key in waiting}
+        more = {e for e, key in made.vendor.owner.items() if e not in {*people, *left} and key[2:-2] not in still}
         if more and not self.older:
             raise Broken(f"{sorted(more)[:3]} stand there, whom no model has")
 
-    def _waiting(self, frozen: set[str]) -> set[str]:
-        """Return who is left out, and whoever waits for a place of theirs, and for a place of who waits."""
-        made, waiting = self.made, set(frozen)
+    def _places(self) -> list[tuple[str, str]]:
+        """Return where people stand, and where they may, as state has it: so many pairs of e-mail and key."""
+        made = self.made
         doubts = made.ask("SELECT key, unnest(tried).i FROM revetl_state.pending WHERE sync = 'sim.person'")
         if doubts:  # whoever may have been renamed may also stand where they were known to stand
             known = "FROM revetl_state.pending p JOIN revetl_state.snap_1 s ON p.key = '[\"' || s.k0 || '\"]'"
             doubts += made.ask(f"SELECT p.key, s.m {known} WHERE p.sync = 'sim.person'")
         places = [(email, key[2:-2]) for email, key in made.vendor.owner.items()]
-        stands = dict(made.ask("SELECT m, k0 FROM revetl_state.snap_1") if doubts else ())
+        # state has who stood where others were merged into them, or where an adoption found the model's own address
+        stands = made.ask("SELECT m, k0 FROM revetl_state.snap_1") if doubts or self.older else []
+        places += stands
         for key, email in doubts:  # of which an older state knows less, and none everybody who stands where they may
-            owner = made.vendor.owner.get(email)
-            if self.older or owner is None or owner != f'["{stands.get(email)}"]':
+            owner = made.vendor.owner.get(email, "")
+            if self.older or not owner or (email, owner[2:-2]) not in stands:
                 places.append((email, key[2:-2]))
-        if self.older:  # and whoever stood, when it was adopted, where the model has another was taken for that one
-            places += made.ask("SELECT m, k0 FROM revetl_state.snap_1")
+        return places
+
+    def _waiting(self, frozen: set[str], places: list[tuple[str, str]]) -> set[str]:
+        """Return who is left out, and whoever waits for a place of theirs, and for a place of who waits."""
+        made, waiting = self.made, set(frozen)
         while True:
             held = {(email, key) for email, key in places if key in waiting}
             more = {k for k, row in made.model.items() if any(e == row.email and k != key for e, key in held)} - waiting
