@@ -136,16 +136,17 @@ def _one(
     kind = stored.normalise if stored else "email"
     guesses = dict.fromkeys((*_in_flows(seen, flows, plan), *person, *_in_model(models, plan, key)))
     known = {g for g in (_normal(kind, text) for text in guesses) if set(seen.identities(g)) & set(hashed)}
-    here = Standing()
+    here, left = Standing(), stayed(seen, plan, flows, meant)
     if stored is not None and seen.view.readable:
-        here = standing(seen, stored, key, meant, flows, known)
+        here = standing(seen, stored, key, meant, flows, known, left)
     went = any(f.outcome in MAY_STAND and f.op in MAKES for f in flows) and not ended(flows)
     identities = tuple(sorted(({*here.found, *known} - here.taken) | here.strange))
     told = {spelt for name in (*identities, *here.shared) for spelt in seen.identities(name)}
-    hidden = not stayed(seen, plan, flows, meant) <= {*told, *here.taken}
+    hidden = not left <= {*told, *here.taken}
     sent = here.known or hidden or here.remote_id is not None or (went and bool(identities or not here.taken))
+    theirs = {*here.taken, *(spelt for name in here.strange for spelt in seen.identities(name))}
     return Whereabouts(
-        sync, key, plan, sent, identities, tuple(one for one in hashed if one not in here.taken), here.remote_id,
+        sync, key, plan, sent, identities, tuple(one for one in hashed if one not in theirs), here.remote_id,
         tuple(sorted(here.strange)), tuple(sorted(here.shared)), hidden,
     )  # fmt: skip
 

@@ -35,7 +35,8 @@ MAKES = frozenset({Op.UPSERT.value, Op.IDENTITY.value, Op.JOIN.value})
 class Standing:
     """What state has of a record. ``found``: identities under which it may stand; ``taken``: where somebody else does.
 
-    ``strange`` and ``shared``: those of ``found`` at which somebody else may stand, and does (see `Whereabouts`).
+    ``strange``: those, and former ones at which it was left, at which somebody else may stand; ``shared``: those of
+    ``found`` at which somebody else does (see `Whereabouts`).
     """
 
     known: bool = False
@@ -47,18 +48,25 @@ class Standing:
 
 
 def standing(
-    seen: Glimpse, stored: StoredSync, key: str, meant: Sequence[str], flows: Sequence[Flow], known: Collection[str]
+    seen: Glimpse,
+    stored: StoredSync,
+    key: str,
+    meant: Sequence[str],
+    flows: Sequence[Flow],
+    known: Collection[str],
+    left: Collection[str],
 ) -> Standing:
     """Return where a record stands.
 
     ``meant``: the person's keys, whose records are nobody else's; ``flows``: of this one; ``known``: identities that
-    are the person's.
+    are the person's; ``left``: where it stayed when they left, as the ledger keeps them.
     """
     hashed = {i for flow in flows for i in (flow.identity, flow.before_identity) if i}
     own, near = _in_state(seen, stored, key), _nearby(seen, stored.sync, key)
     found, others = own | near, _others(seen, stored.sync, meant)
     kept = _kept(seen, flows, meant, found)
-    taken = _taken(seen, stored, meant, {*found, *known, *hashed}) | _coming(seen, others, found)
+    behind = frozenset(name for name in others - found if not set(left).isdisjoint(seen.identities(name)))
+    taken = _taken(seen, stored, meant, {*found, *known, *hashed}) | _coming(seen, others - behind, found)
     taken |= kept | {name for name in (*found, *known) if not kept.isdisjoint(seen.identities(name))}
     shared = taken & found
     moving = shared & _moving(seen, stored, meant)
@@ -66,8 +74,8 @@ def standing(
     strange = frozenset(name for name in foreign if hashed.isdisjoint(seen.identities(name)))
     state = key_state(seen.view, stored, key, parts_of(key))
     return Standing(
-        state.known or bool(state.cohorts or state.doubts), found, taken, strange | moving, shared - moving,
-        _remote(seen, stored.sync, key, meant),
+        state.known or bool(state.cohorts or state.doubts), found, taken, strange | moving | (behind - taken),
+        shared - moving, _remote(seen, stored.sync, key, meant),
     )  # fmt: skip
 
 

@@ -146,6 +146,9 @@ class _Play:
         if made.ask("SELECT 1 FROM duckdb_tables() WHERE table_name = 'pending'"):
             near = made.ask("SELECT key, unnest(near) FROM revetl_state.pending")
             self.doubted |= {email for key, email in near if key in keys}
+            others = made.ask("SELECT key, unnest(tried).i FROM revetl_state.pending")
+            strange = {email for one in who.found for email in one.strange}
+            self.doubted |= {email for key, email in others if key not in keys and email in strange}
         try:
             done = tuple(made.forgotten(who, passed))
         except TryLater as later:

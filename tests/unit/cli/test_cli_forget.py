@@ -246,6 +246,23 @@ def test_where_somebody_else_may_stand_is_erased_but_stays_theirs(state: Written
     assert ('["c2"]',) in ledger
 
 
+def test_where_a_record_stayed_and_somebody_else_may_have_come_is_erased_but_stays_theirs(
+    state: Written, revetl: Revetl
+) -> None:
+    """The person left the audience, where a record of theirs stayed, and came back under another address."""
+    then: dict[str, object] = {**FULL, "email_address": "then@example.org"}
+    state.run("r2", Sent('["c1"]', "leave", local="kept"))
+    state.run("r3", Sent('["c1"]', m="then@example.org", body=then, band="low"))
+    state.run("r4", Sent('["c2"]', body=FULL, status="unknown"))
+    revetl(*ASKED)
+    with state.store() as store:
+        assert store.one("SELECT count(*) FROM revetl_state.erasures") == 2
+        assert store.rows("SELECT key FROM revetl_state.pending") == [('["c2"]',)]
+    forgotten, _ = left_behind(state)
+    assert Keyring((KEY,)).digests("then@example.org")[0] in forgotten
+    assert Keyring((KEY,)).digests("a@example.org")[0] not in forgotten
+
+
 MOVED = (Sent('["c1"]', "identity", "b@example.org", "a@example.org", status="unknown"),)
 OTHER = Sent('["c2"]', m="b@example.org", body={**FULL, "email_address": "b@example.org"}, band="low")
 
