@@ -263,7 +263,7 @@ class _Play:
                 held, worn = {name: held.get(name) for name in wanted}, worn & tags.get(email, set())
             if held != wanted or worn != tags.get(email, set()):
                 raise Broken(f"{email}: {held} {worn}, not {wanted} {tags.get(email)}; frozen: {sorted(frozen)[:5]}")
-        left = {email for email, key in places if key in waiting}
+        left = {email for email, key in places if key in waiting} | self.byhand
         more = {e for e, key in made.vendor.owner.items() if e not in {*people, *left} and key[2:-2] not in still}
         if more and not self.older:
             raise Broken(f"{sorted(more)[:3]} stand there, whom no model has")
