@@ -141,10 +141,9 @@ def _one(
         here = standing(seen, stored, key, meant, flows, known, left)
     went = any(f.outcome in MAY_STAND and f.op in MAKES for f in flows) and not ended(flows)
     identities = tuple(sorted(({*here.found, *known} - here.taken) | here.strange))
-    told = {spelt for name in (*identities, *here.shared) for spelt in seen.identities(name)}
-    hidden = not left <= {*told, *here.taken}
+    hidden = not left <= seen.spelt((*identities, *here.shared)) | here.taken
     sent = here.known or hidden or here.remote_id is not None or (went and bool(identities or not here.taken))
-    theirs = {*here.taken, *(spelt for name in here.strange for spelt in seen.identities(name))}
+    theirs = seen.spelt(here.strange) | here.taken
     return Whereabouts(
         sync, key, plan, sent, identities, tuple(one for one in hashed if one not in theirs), here.remote_id,
         tuple(sorted(here.strange)), tuple(sorted(here.shared)), hidden,

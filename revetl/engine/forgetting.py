@@ -33,9 +33,9 @@ from revetl.send.sender import Sender
 from revetl.send.wire import Wire
 from revetl.state.erasing import DONE, LEFT, Erasure, add, blank, erasures, record, settle_erasure
 from revetl.state.layout import load_sync
+from revetl.state.outbox import open_runs
 from revetl.state.purging import Purged, busy_keys, compact, doubts_since, purge
 from revetl.state.rewriting import Removed
-from revetl.state.schema import STATE
 from revetl.state.tombstones import Tombstone, settle, write
 from revetl.types import JSON, Erased, Person, SyncPlan
 
@@ -106,7 +106,7 @@ def meant(workspace: Workspace, asked: str, entity: str | None = None) -> Meant:
         found = whereabouts(seen, models, search, asked) if plans or search.stored else ()
         known, strays = (found, ()) if entity is None else of_entity(workspace.resolved.syncs, search, found, entity)
         hasher = Hasher(seen.ring) if seen.ring is not None else None
-        unsettled = seen.view.readable and bool(seen.view.rows(f"SELECT 1 FROM {STATE}.runs WHERE closed_at IS NULL"))
+        unsettled = seen.view.readable and bool(open_runs(seen.view))
         notes = tuple(note for note in (seen.view.notice, models.note, UNSETTLED if unsettled else "") if note)
         stones = [one for one in seen.forgotten(workspace.state_dir) if entity in {None, one.entity}]
         pairs = [(one.plan.entity, one.key) for one in known if one.plan is not None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,10 @@ class Glimpse:
         forms = dict.fromkeys((text.strip().lower(), text.lower(), text))
         hashed = [digest for form in forms for digest in (self.ring.digests(form) if self.ring else ())]
         return (*(forms if self.clear else ()), *hashed)
+
+    def spelt(self, names: Iterable[str]) -> set[str]:
+        """Return what the ledger would hold for any of these identities."""
+        return {one for name in names for one in self.identities(name)}
 
 
 @contextmanager

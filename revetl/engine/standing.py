@@ -113,7 +113,7 @@ def _kept(seen: Glimpse, flows: Sequence[Flow], meant: Sequence[str], found: Col
         if flow.outcome in MAY_STAND and flow.op in {Op.UPSERT, Op.IDENTITY, Op.LEAVE} and flow.key in theirs:
             theirs[flow.key].append(flow)
     gone = _moved_from(flows, mine) | {i for i, seq in mine.items() if not seq}
-    free = gone - {spelt for one in found for spelt in seen.identities(one)}
+    free = gone - seen.spelt(found)
     last = [flow for some in theirs.values() for flow in _last(some, free)]
     return frozenset(flow.identity for flow in last if flow.identity and flow.seq > mine.get(flow.identity, flow.seq))
 
@@ -169,7 +169,8 @@ def _others(seen: Glimpse, sync: str, meant: Sequence[str]) -> frozenset[str]:
 
 def _coming(seen: Glimpse, others: Collection[str], found: Collection[str]) -> frozenset[str]:
     """Return identities, in both ways, of such others, which the person left."""
-    return frozenset(spelt for one in {*others} - {*found} for spelt in (one, *seen.identities(one)))
+    left = {*others} - {*found}
+    return frozenset(left | seen.spelt(left))
 
 
 def ended(flows: Sequence[Flow]) -> bool:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from revetl.state.journal import insert_rows
+from revetl.state.reading import Reads
 from revetl.state.schema import STATE
 from revetl.state.store import Store
 from revetl.types import EMPTY, Cause, Change, Link, Op
@@ -94,9 +95,10 @@ class Outbox:
             chunks = WINDOW if number else FIRST
             self.store.con.execute(stage.ready.format(lo=lo, hi=lo + chunks * self.chunk - 1))
         self.store.crash("before_intent")
+        now = self.store.clock().isoformat()
         with self.store.transaction():
             for statement in filter(None, (stage.outbox, stage.after, stage.verdicts)):
-                self.store.con.execute(statement.format(lo=lo, hi=hi, now=self.store.clock().isoformat()))
+                self.store.con.execute(statement.format(lo=lo, hi=hi, now=now))
             self.store.set_meta("seq", str(max(hi, self.store.last_seq())))
         self.store.crash("after_intent")
         self.store.advance_head(self.run)
@@ -151,9 +153,9 @@ def _links(text: str) -> Mapping[str, Link]:
     }
 
 
-def open_runs(store: Store) -> Sequence[str]:
+def open_runs(state: Reads) -> Sequence[str]:
     """Return runs that never closed, oldest first."""
-    return [row[0] for row in store.rows(f"SELECT run FROM {STATE}.runs WHERE closed_at IS NULL ORDER BY started_at")]
+    return [row[0] for row in state.rows(f"SELECT run FROM {STATE}.runs WHERE closed_at IS NULL ORDER BY started_at")]
 
 
 def begin_run(store: Store, run: str, facts: Mapping[str, str | None]) -> None:
