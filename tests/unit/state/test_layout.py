@@ -220,13 +220,17 @@ def test_the_oldest_habits_go(store: Store) -> None:
 
 
 def test_quotas_are_kept_by_account(store: Store) -> None:
-    """What a run used replaces what its accounts had used; the others keep theirs; nothing new writes nothing."""
+    """What a run used of a limit replaces what was used of it; other limits and accounts keep theirs."""
     assert read_usage(store) == {}
     write_usage(store, {})
     assert store.rows(f"SELECT 1 FROM {STATE}.meta WHERE name = 'usage'") == []
     write_usage(store, {"a": {"day": ((1.5, 2), (2.0, 3))}, "b": {"day": ((1.0, 1),)}})
     write_usage(store, {"a": {"hour": ((3.0, 4),)}})
-    assert read_usage(store) == {"a": {"hour": ((3.0, 4),)}, "b": {"day": ((1.0, 1),)}}
+    write_usage(store, {"b": {"day": ((5.0, 6),)}})
+    assert read_usage(store) == {
+        "a": {"day": ((1.5, 2), (2.0, 3)), "hour": ((3.0, 4),)},
+        "b": {"day": ((5.0, 6),)},
+    }
 
 
 def test_what_still_counts_of_a_quota() -> None:

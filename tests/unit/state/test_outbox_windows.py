@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import given
@@ -14,6 +15,7 @@ from revetl.state.outbox import Outbox, Stage
 class Told:
     """A store that keeps the ranges it was told to make ready and to stage."""
 
+    clock = staticmethod(lambda: datetime(2026, 1, 1, tzinfo=UTC))
     crash = staticmethod(lambda _: None)
     set_meta = staticmethod(lambda *_: None)
     advance_head = staticmethod(lambda _: None)
