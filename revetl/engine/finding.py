@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from revetl.engine.forgotten import forms
 from revetl.engine.glimpse import Glimpse
@@ -12,7 +12,7 @@ from revetl.engine.presence import Models
 from revetl.engine.sealing import opened
 from revetl.engine.search import Search
 from revetl.engine.staging import Masking
-from revetl.engine.standing import MAKES, MAY_STAND, Standing, ended, standing, stayed
+from revetl.engine.standing import MAKES, MAY_STAND, Standing, ended, others_at, standing, stayed
 from revetl.sqltext import quote_text
 from revetl.state.flowlog import Filters, Flow, search_ledger
 from revetl.state.schema import STATE
@@ -26,7 +26,8 @@ class Whereabouts:
 
     ``strange``: those of them at which somebody else may stand, who was written there or away from there, of unknown
     outcome. ``shared``: not among them, since somebody else stands there, to whose record a lost request may have
-    brought the person. ``hidden``: a record stayed at a former identity that nobody can tell any more.
+    brought the person. ``hidden``: a record stayed at a former identity that nobody can tell any more. ``passed``:
+    those of ``identities`` that are somebody else's by now in some sync of the entity: they are no more the person's.
     """
 
     sync: str
@@ -39,11 +40,12 @@ class Whereabouts:
     strange: tuple[str, ...] = ()
     shared: tuple[str, ...] = ()
     hidden: bool = False
+    passed: tuple[str, ...] = ()
 
     @property
     def own(self) -> tuple[str, ...]:
         """Return the identities that are the person's."""
-        return tuple(one for one in self.identities if one not in self.strange)
+        return tuple(one for one in self.identities if one not in {*self.strange, *self.passed})
 
 
 def whereabouts(seen: Glimpse, models: Models, search: Search, asked: str) -> tuple[Whereabouts, ...]:
@@ -76,6 +78,22 @@ def _formerly(search: Search, found: Sequence[Whereabouts]) -> list[tuple[str, s
     old = {(flow.sync, flow.key) for flow in search.flows_of(Filters(keys=keys))}
     old |= {(sync, key) for sync in search.stored for key in keys if search.fits(sync, key)}
     return sorted((sync, key) for sync, key in old - {(o.sync, o.key) for o in found} if sync not in search.plans)
+
+
+def set_apart(seen: Glimpse, search: Search, found: Sequence[Whereabouts]) -> tuple[Whereabouts, ...]:
+    """Return them, with those of their identities that are by now somebody else's in any sync of their entities."""
+    entities = {one.plan.entity for one in found if one.plan is not None}
+    keys = list(dict.fromkeys(one.key for one in found))
+    names = {name for one in found for name in (*one.identities, *one.hashed)}
+    syncs = (s for name, s in search.stored.items() if name in search.plans and search.plans[name].entity in entities)
+    passed = {name for stored in syncs if seen.view.readable for name in others_at(seen, stored, keys, names)}
+    return tuple(
+        replace(
+            one, passed=tuple(name for name in one.identities if name in passed),
+            hashed=tuple(name for name in one.hashed if name not in passed),
+        )
+        for one in found
+    )  # fmt: skip
 
 
 def same_person(one: Whereabouts, found: Iterable[Whereabouts]) -> bool:

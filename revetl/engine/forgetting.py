@@ -16,7 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from revetl.engine import remote
-from revetl.engine.finding import Whereabouts, of_entity, of_stone, whereabouts
+from revetl.engine.finding import Whereabouts, of_entity, of_stone, set_apart, whereabouts
 from revetl.engine.forgotten import Hasher, keys_left, stone_of
 from revetl.engine.glimpse import glimpse
 from revetl.engine.lanes import LeasedWire, line_of
@@ -112,6 +112,7 @@ def meant(workspace: Workspace, asked: str, entity: str | None = None) -> Meant:
         pairs = [(one.plan.entity, one.key) for one in known if one.plan is not None]
         stone = stone_of(stones, hasher, asked, pairs) if hasher is not None else None
         known = (*known, *(of_stone(seen, models, search, stone, known) if stone is not None else ()))
+        known = set_apart(seen, search, known)
     entities = sorted({one.plan.entity for one in known if one.plan is not None})
     if len(entities) > 1 and "@" not in asked:
         raise _several(asked, entities)

@@ -13,7 +13,7 @@ from revetl.engine.forgotten import Hasher
 from revetl.engine.keyring import Keyring
 from revetl.state.erasing import Erasure, add
 from revetl.state.tombstones import FILE, Tombstone, write
-from tests.unit.cli.shop import Revetl, Shop
+from tests.unit.cli.shop import YML, Revetl, Shop, column, customers, subscribers
 from tests.unit.state.written import HUB, KEY, MAIL, NOON, Sent, Written
 
 FULL: dict[str, object] = {"email_address": "a@example.org", "LTV_BAND": "low"}
@@ -261,6 +261,42 @@ def test_where_a_record_stayed_and_somebody_else_may_have_come_is_erased_but_sta
     forgotten, _ = left_behind(state)
     assert Keyring((KEY,)).digests("then@example.org")[0] in forgotten
     assert Keyring((KEY,)).digests("a@example.org")[0] not in forgotten
+
+
+TWO = (
+    YML
+    + """
+  hubspot:
+    type: hubspot
+    targets: {dev: sandbox}
+    syncs:
+      customer: {entity: customer, match: {email: email}, allow_pii: [email]}
+"""
+)
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["may stand", "stands"])
+def test_an_address_that_is_somebody_elses_in_another_sync_stays_theirs(
+    state: Written, shop: Shop, revetl: Revetl, *, known: bool
+) -> None:
+    """One sync lags behind: the person is erased there, and whoever has their former address is not forgotten."""
+    shop.yml(TWO)
+    email = column("email", pii="email", to={"mailchimp": "email_address", "hubspot": "email"})
+    people = customers()
+    people["columns"]["email"] = email
+    shop.manifest(people, subscribers())
+    new: dict[str, object] = {**FULL, "email_address": "new@example.org"}
+    moved = Sent('["c1"]', m="new@example.org", body=new, band="low", sync=HUB)
+    state.run("r2", moved, Sent('["c2"]', body=FULL, sync=HUB, status="delivered" if known else "unknown"))
+    revetl(*ASKED)
+    with state.store() as store:
+        erased = store.rows("SELECT sync, status <> 'open' FROM revetl_state.erasures ORDER BY sync")
+        assert erased == [(HUB, True), (MAIL, True)]
+    forgotten, ledger = left_behind(state)
+    assert Keyring((KEY,)).digests("new@example.org")[0] in forgotten
+    assert Keyring((KEY,)).digests("a@example.org")[0] not in forgotten
+    assert ('["c2"]',) in ledger
+    assert ('["c1"]',) not in ledger
 
 
 MOVED = (Sent('["c1"]', "identity", "b@example.org", "a@example.org", status="unknown"),)
