@@ -236,13 +236,21 @@ def _members(store: Store, run: str, sync: StoredSync, done: str) -> None:
 
 
 def _remote(store: Store, name: str, done: str) -> None:
-    """Remember ids, and whether revetl created the record: once true it stays so until the record is gone."""
+    """Remember ids, and whether revetl created the record: once true it stays so until the record is gone.
+
+    It is gone, too, where the answer to a plain upsert names another record that was there before.
+    """
+    other = (  # if no rename may have brought ours there
+        "any_value(r.remote_id) <> arg_max(d.new_id, d.seq) AND bool_and(d.op = 'upsert' AND d.new_created = false) "
+        f"AND d.key NOT IN (SELECT key FROM {STATE}.pending WHERE sync = '{name}')"
+    )
     store.run_all(
         [
             "CREATE OR REPLACE TEMP TABLE ids AS SELECT sync, key, remote_id, created FROM (SELECT d.sync, d.key, "
             "any_value(r.remote_id) AS known_id, any_value(r.created) AS known, "
             "coalesce(arg_max(d.new_id, d.seq), any_value(r.remote_id)) AS remote_id, "
-            "coalesce(bool_or(r.created), false) OR coalesce(bool_or(d.new_created), false) AS created "
+            f"CASE WHEN {other} THEN false "
+            "ELSE coalesce(bool_or(r.created), false) OR coalesce(bool_or(d.new_created), false) END AS created "
             f"FROM {done} d LEFT JOIN {STATE}.remote r ON r.sync = d.sync AND r.key = d.key "
             "WHERE d.op IN ('upsert', 'identity', 'join') AND d.status = 'delivered' "
             "GROUP BY d.sync, d.key HAVING bool_or(d.op = 'upsert') OR max(d.new_id) IS NOT NULL) "
