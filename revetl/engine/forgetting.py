@@ -44,6 +44,10 @@ GONE_SYNC = "is configured no more: it must be done there by hand"
 WHOSE = "is configured no more, and whether its key is this person's is not known: it must be looked at by hand there"
 WHO = "was sent the person, but under which identity is not known: ask again with the e-mail address"
 UNSETTLED = "a run is under way or was killed: what it did is settled before anybody is forgotten, and looked at anew"
+PASSED = (
+    "an address that one sync still has as theirs is by now somebody else's in another: it is erased where it is "
+    "theirs, and not forgotten; if both are one person, forget the other key, too"
+)
 SHARED = (
     "a lost request may have brought the person to a record of somebody else, which is not erased: forget again once "
     "`revetl sync` has settled it; else the next sync writes that record anew, and it must be looked at by hand there"
@@ -107,12 +111,13 @@ def meant(workspace: Workspace, asked: str, entity: str | None = None) -> Meant:
         known, strays = (found, ()) if entity is None else of_entity(workspace.resolved.syncs, search, found, entity)
         hasher = Hasher(seen.ring) if seen.ring is not None else None
         unsettled = seen.view.readable and bool(open_runs(seen.view))
-        notes = tuple(note for note in (seen.view.notice, models.note, UNSETTLED if unsettled else "") if note)
         stones = [one for one in seen.forgotten(workspace.state_dir) if entity in {None, one.entity}]
         pairs = [(one.plan.entity, one.key) for one in known if one.plan is not None]
         stone = stone_of(stones, hasher, asked, pairs) if hasher is not None else None
         known = (*known, *(of_stone(seen, models, search, stone, known) if stone is not None else ()))
         known = set_apart(seen, search, known)
+        passed = PASSED if any(one.passed for one in known) else ""
+        notes = tuple(note for note in (seen.view.notice, models.note, UNSETTLED if unsettled else "", passed) if note)
     entities = sorted({one.plan.entity for one in known if one.plan is not None})
     if len(entities) > 1 and "@" not in asked:
         raise _several(asked, entities)
