@@ -201,7 +201,9 @@ def forget(
                 kept="nothing was changed", hint="run the same command again in a quarter of an hour",
             )  # fmt: skip
         stone = work.bury(who)
-        return (work.finish(stone.id, keys, stone.identities, who),)
+        left, names = work.left(stone.id) if who.stone else ({}, stone.identities)
+        keys = {sync: sorted({*keys.get(sync, ()), *left.get(sync, ())}) for sync in (keys | left)}
+        return (work.finish(stone.id, keys, names, who),)
 
 
 def _on_the_way(session: Session, keys: Mapping[str, Sequence[str]]) -> bool:
@@ -359,7 +361,7 @@ class _Work:
 
 def _erasures(stone: Tombstone, one: Whereabouts, place: Place) -> Iterable[Erasure]:
     if place.how != "open":
-        yield Erasure(stone.id, stone.at, one.sync, None, None, None, place.how, "", place.what)
+        yield Erasure(stone.id, stone.at, one.sync, one.key, None, None, place.how, "", place.what)
         return
     for number, identity in enumerate(one.identities):
         yield Erasure(stone.id, stone.at, one.sync, one.key, identity, one.remote_id if number == 0 else None)

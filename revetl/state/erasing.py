@@ -35,16 +35,24 @@ class Erasure:
 
 
 def add(store: Store, wanted: Sequence[Erasure]) -> None:
-    """Note what is to be erased; what is known to be done stays done, and what may be in a record of somebody else."""
-    unknown = "id = ? AND sync = ? AND identity IS NULL AND status <> 'shared'"
+    """Note what is to be erased; what is known to be done stays done, and what may be in a record of somebody else.
+
+    What an earlier question could not tell is told anew of the keys that this one leads to. A command that died may
+    have taken others out of the ledger: what it could not tell of them, nobody can any more.
+    """
+    unknown = "id = ? AND sync = ? AND identity IS NULL"
+    anew = f"{unknown} AND status <> 'shared' AND (key = ? OR (key IS NULL AND status <> 'unresolved'))"
     with store.transaction():
-        for told in {(one.id, one.sync) for one in wanted}:  # what an earlier question could not tell is told anew
-            store.con.execute(f"DELETE FROM {STATE}.erasures WHERE {unknown}", told)
+        for told in {(one.id, one.sync, one.key) for one in wanted}:
+            store.con.execute(f"DELETE FROM {STATE}.erasures WHERE {anew}", told)
         for one in wanted:
-            place = [one.id, one.sync, one.identity]
-            same = "id = ? AND sync = ? AND identity IS NOT DISTINCT FROM ?"
-            done = f"SELECT count(*) FROM {STATE}.erasures WHERE {same} AND status IN ('erased', 'absent', ?)"
-            if store.one(done, [*place, None if one.identity is not None else one.status]):
+            if one.identity is None:
+                place, same, done = [one.id, one.sync, one.key], f"{unknown} AND (key = ? OR key IS NULL)", [one.status]
+            else:
+                place, same = [one.id, one.sync, one.identity], "id = ? AND sync = ? AND identity = ?"
+                done = ["erased", "absent"]
+            known = f"SELECT count(*) FROM {STATE}.erasures WHERE {same} AND status IN (SELECT unnest(?))"
+            if store.one(known, [*place, done]):
                 continue
             if one.identity is not None:
                 store.con.execute(f"DELETE FROM {STATE}.erasures WHERE {same}", place)

@@ -119,6 +119,20 @@ def test_who_is_forgotten_is_known_by_the_tombstone(state: Written, revetl: Reve
     assert [one["sync"] for one in seen["places"]] == [MAIL]
 
 
+def test_what_a_command_that_died_left_in_the_ledger_goes_too(state: Written, revetl: Revetl) -> None:
+    """It had purged the state, and some files: the address leads to another of the person's keys alone."""
+    hasher, there = Hasher(Keyring((KEY,))), "new@example.org"
+    state.run("r2", Sent('["c2"]', m=there, body={**FULL, "email_address": there}))
+    keys = (*hasher.key("customer", '["c1"]'), *hasher.key("customer", '["c2"]'))
+    stone = Tombstone("t1", NOON, Keyring((KEY,)).ids[0], "customer", keys, hasher.identity(there))
+    with state.store() as store:
+        write(store, [stone])
+        store.con.execute(f"DELETE FROM revetl_state.snap_{state.ids[MAIL]} WHERE k0 = 'c1'")
+        store.con.execute("DELETE FROM revetl_state.remote WHERE key = '[\"c1\"]'")
+    revetl("forget", there, "--yes")
+    assert left_behind(state)[1] == [('["forgotten t1"]',)]  # what became of the erasure
+
+
 def test_status_shows_what_is_unfinished(state: Written, revetl: Revetl) -> None:
     """An erasure that failed or was interrupted stands there with how to go on, and without the person."""
     what = (("failed", MAIL), ("open", HUB), ("erased", "braze.customer"))
@@ -326,7 +340,7 @@ def test_somebody_elses_record_is_left_alone_and_said(state: Written, revetl: Re
 def test_what_may_be_in_somebody_elses_record_stays_on_the_receipt(state: Written) -> None:
     """Nothing else here tells of it any more; what an earlier question could not tell is told anew."""
     first, second = (
-        [Erasure("t1", NOON, MAIL, None, name, None, how) for name, how in told]
+        [Erasure("t1", NOON, MAIL, '["c1"]', name, None, how) for name, how in told]
         for told in ([(None, "shared"), (None, "unresolved")], [("a@example.org", "open"), (None, "shared")])
     )
     state.change(lambda store: add(store, first))

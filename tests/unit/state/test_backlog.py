@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -290,6 +291,23 @@ def test_what_is_done_stays_done(seen: Seen) -> None:
     settle_erasure(seen.store, one(identity=None), "erased", "C", "why")
     add(seen.store, [one(identity=None)])
     assert len(erasures(seen.store)) == 4
+
+
+def test_what_could_not_be_told_of_another_key_stays(seen: Seen) -> None:
+    """It is told anew of the same key; once the key is taken out it stays, unless it depends on the project."""
+    unknown, gone = one(identity=None, status="unresolved"), one(identity=None, status="unconfigured")
+    add(seen.store, [unknown, replace(unknown, key="j"), gone, unknown])
+    told = sorted((e.key, e.status) for e in erasures(seen.store))
+    assert told == [("j", "unresolved"), ("k", "unconfigured"), ("k", "unresolved")]
+    add(seen.store, [one()])
+    assert [(e.key, e.status) for e in erasures(seen.store)] == [("k", "open"), ("j", "unresolved")]
+    add(seen.store, [replace(gone, key="j")])
+    blank(seen.store)
+    assert [(e.key, e.status) for e in erasures(seen.store)] == [("k", "open"), (None, "unconfigured")]
+    add(seen.store, [unknown])
+    blank(seen.store)
+    add(seen.store, [one(), unknown])
+    assert [(e.key, e.status) for e in erasures(seen.store)] == [("k", "open"), (None, "unresolved")]
 
 
 def test_an_erasure_is_settled_by_itself(seen: Seen) -> None:
