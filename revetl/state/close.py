@@ -241,8 +241,8 @@ def _remote(store: Store, name: str, done: str) -> None:
     It is gone, too, where the answer to a plain upsert names another record that was there before.
     """
     other = (  # if no rename may have brought ours there
-        "any_value(r.remote_id) <> arg_max(d.new_id, d.seq) AND bool_and(d.op = 'upsert' AND d.new_created = false) "
-        f"AND d.key NOT IN (SELECT key FROM {STATE}.pending WHERE sync = '{name}')"
+        "any_value(r.remote_id) <> arg_max(d.new_id, d.seq) AND bool_or(d.op = 'upsert' AND d.new_created = false) "
+        f"AND bool_and(d.op <> 'identity') AND d.key NOT IN (SELECT key FROM {STATE}.pending WHERE sync = '{name}')"
     )
     store.run_all(
         [

@@ -240,7 +240,7 @@ def test_another_record_that_was_there_before_is_not_ours(world: World) -> None:
     world.add("pending", sync=S, key=key("b"), op="upsert", since=NOON, touched=[], tried=[], near=["b@x"])
     world.add("pending", sync=T, key=key("a"), op="upsert", since=NOON, touched=[], tried=[], near=["a@x"])
     world.do(
-        C("a", m="a@x", new=("a2", False)), C("b", m="b@x", new=("b2", False)),
+        C("a", m="a@x", new=("a2", False)), C("a", "join", "a@x", cohort="v"), C("b", m="b@x", new=("b2", False)),
         C("c", "identity", "c2@x", before="c@x"), C("c", m="c2@x", new=("c2", False)),
         C("d", m="d@x", new=("d2", None)), C("e", m="e@x", new=("e2", True)), C("f", m="f@x", new=("f1", False)),
         C("g", "join", "g@x", cohort="v", new=("g2", False)),
