@@ -86,7 +86,7 @@ def set_apart(seen: Glimpse, search: Search, found: Sequence[Whereabouts]) -> tu
     keys = list(dict.fromkeys(one.key for one in found))
     names = {name for one in found for name in (*one.identities, *one.hashed)}
     syncs = (s for name, s in search.stored.items() if name in search.plans and search.plans[name].entity in entities)
-    passed = {name for stored in syncs if seen.view.readable for name in others_at(seen, stored, keys, names)}
+    passed = {name for stored in syncs for name in others_at(seen, stored, keys, names)}
     return tuple(
         replace(
             one, passed=tuple(name for name in one.identities if name in passed),

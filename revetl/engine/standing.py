@@ -81,10 +81,8 @@ def standing(
 
 def others_at(seen: Glimpse, stored: StoredSync, meant: Sequence[str], identities: Collection[str]) -> frozenset[str]:
     """Return those identities, in clear and as the ledger keeps them, where somebody else stands or was written."""
-    written = {name: {name, *seen.identities(name)} for name in _others(seen, stored.sync, meant)}
-    return _taken(seen, stored, meant, identities).union(
-        *(spelt for spelt in written.values() if not spelt.isdisjoint(identities))
-    )
+    written = ({name, *seen.identities(name)} for name in _others(seen, stored.sync, meant))
+    return _taken(seen, stored, meant, identities).union(*(one for one in written if not one.isdisjoint(identities)))
 
 
 def _taken(seen: Glimpse, stored: StoredSync, meant: Sequence[str], identities: Collection[str]) -> frozenset[str]:
