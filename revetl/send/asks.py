@@ -44,6 +44,9 @@ class Ask:
     def called(self) -> None:
         """Let it leave: there is no sync to count it for."""
 
+    def uncalled(self) -> None:
+        """Let it wait: there is no sync that counted it."""
+
     def lost(self) -> None:
         """Go on: there are no changes to doubt."""
 

@@ -46,6 +46,10 @@ class BatchEnding:
         """Count a call of the sync."""
         self._tally.calls += 1
 
+    def uncalled(self) -> None:
+        """Count one call less: it did not leave."""
+        self._tally.calls -= 1
+
     def lost(self) -> None:
         """Remember that an attempt may still land: what is delivered from now on is not beyond doubt."""
         self._lost = True

@@ -33,6 +33,9 @@ class Ending(Protocol):
     def called(self) -> None:
         """Count a call that leaves."""
 
+    def uncalled(self) -> None:
+        """Count a call that was held back as none."""
+
     def lost(self) -> None:
         """Learn that an attempt was lost which may still land, after the repeat that now follows."""
 

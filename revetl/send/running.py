@@ -24,6 +24,7 @@ class Running:
         self.accounts: dict[str, Account] = {}
         self.offset = offset
         self.halted: Trouble | None = None
+        self.stops = 0  # of lanes, and of all
         self._intake = intake
         self._timers: list[tuple[float, int, LaneState, Flight | Exchange]] = []
         self._numbers = 0
@@ -150,6 +151,7 @@ class Running:
                 self._quiet(state, trouble)
 
     def _quiet(self, state: LaneState, trouble: Trouble) -> None:
+        self.stops += 1
         for exchange in list(state.open.values()):
             if exchange.waits:
                 self.abandon(state, exchange, trouble)

@@ -13,27 +13,29 @@ from revetl.send.lanes import Account, LaneState
 from revetl.send.origin import NotAllowed
 from revetl.send.ports import Lane, Trouble
 from revetl.send.running import Running
-from revetl.send.wire import Completion
+from revetl.send.wire import HELD, Completion
 from revetl.types import Effect
 
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """A call that leaves now, dressed and addressed."""
+    """A call that leaves, dressed and addressed: now, or once fewer than ``behind`` are under way."""
 
     ticket: int
     lane: Lane
     call: Call
+    behind: int | None = None
 
 
 class Scheduler:
     """Owns what is in flight. ``now`` is monotonic seconds everywhere."""
 
-    def __init__(self, running: Running, landing: Landing, clerk: Clerk) -> None:
-        """Step the exchanges of ``running``."""
+    def __init__(self, running: Running, landing: Landing, clerk: Clerk, *, queues: bool = False) -> None:
+        """Step the exchanges of ``running``; the wire ``queues`` what is called before its turn."""
         self._running = running
         self._landing = landing
         self._clerk = clerk
+        self._queues = queues
         self._out: dict[int, tuple[LaneState, Flight]] = {}
 
     @property
@@ -67,8 +69,13 @@ class Scheduler:
 
         Return them to be landed in this order: first what is no plain answer, for it may stop or slow the account.
         """
-        found = [(self._out.pop(completion.ticket, None), completion) for completion in completions]
-        arrivals = [self._arrive(*out, completion, now) for out, completion in found if out is not None]
+        arrivals = []
+        for completion in completions:
+            out = self._out.pop(completion.ticket, None)
+            if out is not None and completion.failure is HELD:
+                self._take_back(*out)
+            elif out is not None:
+                arrivals.append(self._arrive(*out, completion, now))
         return sorted(arrivals, key=lambda arrival: arrival.plain)
 
     def land(self, arrival: Arrival, now: float) -> None:
@@ -90,9 +97,35 @@ class Scheduler:
         self._clerk.call(state.lane, flight.call, status, completion.seconds)
         return self._landing.arrive(state, flight, completion, now)
 
+    def _take_back(self, state: LaneState, flight: Flight) -> None:
+        """Let a call leave at its turn that was queued and never begun."""
+        account, exchange = state.account, flight.exchange
+        account.in_flight -= 1
+        exchange.in_flight -= 1
+        account.limiter.refund(flight.cost)
+        state.calls -= 1
+        exchange.ending.uncalled()
+        stop = exchange.closing or self._running.halted or state.stopped
+        if stop is not None:
+            self._running.abandon(state, exchange, stop)
+        else:
+            state.requeue(flight)
+
     def _due(self, account: Account, now: float) -> Iterator[Departure]:
         account.wake = None
-        while account.in_flight < account.adapt.window:
+        yield from self._leaving(account, now)
+        if account.in_flight >= account.adapt.window:
+            account.adapt.filled()
+
+    def _ahead(self, account: Account, now: float) -> int:
+        """Return how many calls are queued behind those in flight: none where what a reply says may hold them up."""
+        if not self._queues or account.limiter.limits or account.limiter.paused(now):
+            return 0
+        return account.adapt.window
+
+    def _leaving(self, account: Account, now: float) -> Iterator[Departure]:
+        most = account.adapt.window
+        while account.in_flight < most + self._ahead(account, now):
             found = self._next(account, now)
             if found is None:
                 return
@@ -103,10 +136,12 @@ class Scheduler:
             if at is None or at > now:
                 account.wake = at
                 return
-            departure = self._launch(state, flight, now)
+            behind = None if account.in_flight < most else most
+            if behind is not None and flight.call.effect is Effect.ONCE:
+                return  # it counts as begun, for good, from here on
+            departure = self._launch(state, flight, now, behind)
             if departure is not None:
                 yield departure
-        account.adapt.filled()
 
     def _spent(self, account: Account, flight: Flight, now: float) -> bool:
         """Stop the account where a quota has no room for the call."""
@@ -141,7 +176,7 @@ class Scheduler:
             else:
                 self._running.renew(state, now)
 
-    def _launch(self, state: LaneState, flight: Flight, now: float) -> Departure | None:
+    def _launch(self, state: LaneState, flight: Flight, now: float, behind: int | None) -> Departure | None:
         state.pop()
         try:
             call = state.dress(flight)
@@ -160,4 +195,4 @@ class Scheduler:
         if flight.call.effect is Effect.ONCE:
             flight.exchange.ending.before_once()
         self._out[ticket] = state, flight
-        return Departure(ticket, state.lane, call)
+        return Departure(ticket, state.lane, call, behind)

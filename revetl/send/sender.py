@@ -65,8 +65,10 @@ class Sender:
         order = Order()
         self._clerk = Clerk(journal, order, crash, on_event, policy.flush)
         self._running = Running(Intake(order, self._clerk), self._offset)
-        self._scheduler = Scheduler(self._running, Landing(self._running, policy, random, deadline), self._clerk)
+        landing = Landing(self._running, policy, random, deadline)
+        self._scheduler = Scheduler(self._running, landing, self._clerk, queues=wire.queues)
         self._cut_at: float | None = None
+        self._stops = 0  # after which nothing is queued any more that was before
         self._kept = wire.monotonic()  # when what was used of quotas was last made durable
 
     def deliver(self, feeds: Sequence[Feed]) -> Mapping[str, LaneReport]:
@@ -120,8 +122,10 @@ class Sender:
             self._keep_usage(self._turn())
             if done():
                 return
-            found = self._collect()
-            for arrival in self._scheduler.arrive(found, self._turn()):
+            found = self._scheduler.arrive(self._collect(), self._turn())
+            if found and not found[0].plain:
+                self._hold()  # of what went wrong the wire sees the status alone
+            for arrival in found:
                 self._crash("after_reply")
                 if arrival.plain:
                     self._depart()  # what is ready leaves before the reply is read
@@ -130,10 +134,20 @@ class Sender:
     def _depart(self) -> None:
         now = self._turn()
         self._check_stop(now)
+        if self._stops < self._running.stops:
+            self._stops = self._running.stops
+            self._hold()
         for departure in self._scheduler.due(now):
             self._crash("before_call")
-            self._wire.submit(departure.ticket, departure.lane, departure.call)
+            if departure.behind is None:
+                self._wire.submit(departure.ticket, departure.lane, departure.call)
+            else:
+                self._wire.queue(departure.ticket, departure.lane, departure.call, departure.behind)
             self._crash("after_call")
+
+    def _hold(self) -> None:
+        """Let nothing leave that is queued."""
+        self._scheduler.arrive(self._wire.recall(), self._turn())
 
     def _collect(self) -> list[Completion]:
         """Return completions; while there are none, make the calls that will follow them."""

@@ -25,6 +25,10 @@ class Failure:
     fatal: bool = False  # no call of this lane would fare better
 
 
+HELD = Failure("", "it was held back", sent=False)
+"""What becomes of a call that was queued and not begun: nothing, and nothing is wrong with it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Completion:
     """What became of the call submitted under ``ticket``: exactly one of ``reply`` and ``failure`` is set."""
@@ -38,8 +42,20 @@ class Completion:
 class Wire(Protocol):
     """Performs calls, many at once. Only one thread submits and collects."""
 
+    queues: bool
+    """Whether it takes calls before their turn."""
+
     def submit(self, ticket: int, lane: Lane, call: Call) -> None:
         """Start ``call``, which carries its credentials and its full origin and path."""
+
+    def queue(self, ticket: int, lane: Lane, call: Call, most: int) -> None:
+        """Start ``call`` as soon as one of its account comes back well and no more than ``most`` were under way.
+
+        If another comes back first that is no success, all that are queued for the account are ``HELD``.
+        """
+
+    def recall(self) -> list[Completion]:
+        """Return all that are queued as ``HELD``: none of them will be started."""
 
     def collect(self, timeout: float | None) -> list[Completion]:
         """Return what has completed, waiting up to ``timeout`` seconds (None: as long as it takes) for the first."""
@@ -57,6 +73,8 @@ class Wire(Protocol):
 class Before(Wire):
     """A wire before another one: a call goes on to that, or is answered here."""
 
+    queues = False  # each call is looked at in its turn
+
     def __init__(self, wire: Wire) -> None:
         """Stand before ``wire``."""
         self._wire = wire
@@ -65,6 +83,14 @@ class Before(Wire):
     def submit(self, ticket: int, lane: Lane, call: Call) -> None:
         """Let a call go on."""
         self._wire.submit(ticket, lane, call)
+
+    def queue(self, ticket: int, lane: Lane, call: Call, most: int) -> None:  # noqa: ARG002
+        """Let a call go on at once."""
+        self.submit(ticket, lane, call)
+
+    def recall(self) -> list[Completion]:
+        """Return nothing: nothing is queued."""
+        return []
 
     def collect(self, timeout: float | None) -> list[Completion]:
         """Return what was answered here, else what the other wire returns."""

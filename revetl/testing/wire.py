@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import heapq
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import replace
 
 from revetl.contract import Call, Reply
 from revetl.send.ports import Lane
-from revetl.send.wire import Completion, Failure
+from revetl.send.wire import HELD, Completion, Failure
 from revetl.testing.clock import FakeClock
 
 Result = Reply | Failure
@@ -19,11 +20,16 @@ Handler = Callable[[Lane, Call, float], tuple[float, Result | Callable[[], Resul
 class VirtualWire:
     """Asks ``handler`` at departure and delivers in the order of virtual time, then of departure."""
 
-    def __init__(self, clock: FakeClock, handler: Handler) -> None:
+    def __init__(self, clock: FakeClock, handler: Handler, *, queues: bool = False) -> None:
         """Move ``clock`` forth while waiting."""
+        self.queues = queues
         self._clock = clock
         self._handler = handler
         self._queue: list[tuple[float, int, int, float, Result | Callable[[], Result]]] = []
+        self._flying: dict[int, Lane] = {}
+        self._waiting: defaultdict[str, deque[tuple[int, Lane, Call]]] = defaultdict(deque)
+        self._most: dict[str, int] = {}
+        self._held: list[Completion] = []
         self._count = 0
         self.in_flight = 0
         self.peak = 0  # most calls in flight at once
@@ -31,11 +37,25 @@ class VirtualWire:
     def submit(self, ticket: int, lane: Lane, call: Call) -> None:
         """Let ``handler`` decide when the answer comes and what it is."""
         self._count += 1
+        self._flying[ticket] = lane
         latency, result = self._handler(lane, call, self._clock.now())
         at = self._clock.monotonic() + latency
         heapq.heappush(self._queue, (at, self._count, ticket, latency, result))
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)
+
+    def queue(self, ticket: int, lane: Lane, call: Call, most: int) -> None:
+        """Keep a call until one of its account comes back, or may be under way with the others."""
+        self._most[lane.account] = most
+        self._waiting[lane.account].append((ticket, lane, call))
+        self._fill(lane.account, most)
+
+    def recall(self) -> list[Completion]:
+        """Take back what is queued."""
+        for account in self._waiting:
+            self._hold(account)
+        held, self._held = self._held, []
+        return held
 
     def collect(self, timeout: float | None) -> list[Completion]:
         """Pass time until the next answer, or by ``timeout``; return all answers of that moment."""
@@ -49,7 +69,8 @@ class VirtualWire:
         found = []
         while self._queue and self._queue[0][0] <= self._clock.monotonic():
             found.append(self._complete(*heapq.heappop(self._queue)[2:]))
-        return found
+        held, self._held = self._held, []
+        return found + held
 
     def now(self) -> float:
         """Return the clock's UTC epoch seconds."""
@@ -62,16 +83,34 @@ class VirtualWire:
     def close(self) -> None:
         """Forget what is in flight."""
         self._queue.clear()
+        self._waiting.clear()
         self.in_flight = 0
 
     def under_way(self) -> list[Callable[[], Result]]:
         """Return what would have found out the answers that never came: the process ended first."""
         return [result for *_, result in sorted(self._queue, key=lambda one: one[:2]) if callable(result)]
 
+    def _hold(self, account: str) -> None:
+        self._held += [Completion(ticket, failure=HELD) for ticket, _, _ in self._waiting[account]]
+        self._waiting[account].clear()
+
+    def _follow(self, account: str, result: Result) -> None:
+        """Let the next call go that is queued, or none of them."""
+        if isinstance(result, Reply) and result.ok:
+            self._fill(account, self._most.get(account, 0))
+        else:
+            self._hold(account)
+
+    def _fill(self, account: str, most: int) -> None:
+        while self._waiting[account] and sum(lane.account == account for lane in self._flying.values()) < most:
+            self.submit(*self._waiting[account].popleft())
+
     def _complete(self, ticket: int, latency: float, result: Result | Callable[[], Result]) -> Completion:
         self.in_flight -= 1
+        account = self._flying.pop(ticket).account
         if callable(result):
             result = result()
+        self._follow(account, result)
         if isinstance(result, Reply):
             return Completion(ticket, reply=replace(result, at=self._clock.now()), seconds=latency)
         return Completion(ticket, failure=result, seconds=latency)

@@ -30,6 +30,7 @@ class InstantWire:
 
     now = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)
+    queues = False
 
     def __init__(self) -> None:
         """Start without calls."""
@@ -40,6 +41,14 @@ class InstantWire:
         """Answer."""
         self.calls += 1
         self._done.append(Completion(ticket, reply=Reply(200, b"{}", {}, time.time()), seconds=0.001))
+
+    def queue(self, ticket: int, lane: Lane, call: Call, most: int) -> None:
+        """Answer."""
+        self.submit(ticket, lane, call)
+
+    def recall(self) -> list[Completion]:
+        """Return nothing: all is answered."""
+        return []
 
     def collect(self, timeout: float | None) -> list[Completion]:
         """Return the answers."""
@@ -58,12 +67,18 @@ class Recording:
         self.calls: list[Call] = []
         self._wire = ThreadWire()
         self.now, self.monotonic = self._wire.now, self._wire.monotonic
+        self.queues, self.recall = self._wire.queues, self._wire.recall
         self.collect, self.close = self._wire.collect, self._wire.close
 
     def submit(self, ticket: int, lane: Lane, call: Call) -> None:
         """Keep the call and let it leave."""
         self.calls.append(call)
         self._wire.submit(ticket, lane, call)
+
+    def queue(self, ticket: int, lane: Lane, call: Call, most: int) -> None:
+        """Keep the call and let it leave when it can."""
+        self.calls.append(call)
+        self._wire.queue(ticket, lane, call, most)
 
     def requests(self) -> list[Http]:
         """Return the calls that carry records."""

@@ -74,7 +74,8 @@ class Door:
         Raises:
             Broken: more came in a second, or in a day, than is allowed.
         """
-        self._within(self.arrivals, WINDOW, 1.0)
+        if not self.weather.free:
+            self._within(self.arrivals, WINDOW, 1.0)
         if self.weather.quota is not None:
             self._within([at for at in self.day if at > self.day[-1] - 2 * DAY], self.weather.quota, DAY)
         most = max((count for (of, _), count in self.tries.items() if of == run), default=0)

@@ -34,6 +34,7 @@ class Weather:
     quota: int | None = None  # calls in a day
     deadline: float | None = None  # seconds from the start
     stop_after: int = 0  # how often the run may ask before it is told to stop; 0: it never is
+    free: bool = False  # nobody tells limits: calls are queued before their turn
     at_once: int = 4  # calls in flight
     chunk: int = 4  # changes that are committed at a time
     batch: int = 3  # changes of a call
@@ -101,6 +102,8 @@ def _dressed(_settings: object, token: Token | None, call: Http) -> Http:
 def destination(plain: Destination, weather: Weather) -> Destination:
     """Return a destination with this weather's limits, whose tokens expire."""
     limits = [Limit("all", WINDOW, 1.0), Limit("at once", weather.at_once, kind="concurrency")]
+    if weather.free:
+        limits = []
     if weather.quota is not None:
         limits.append(Limit("day", weather.quota, DAY, kind="quota"))
     actions = {op: Action(act, max_records=weather.batch) for op in Op}

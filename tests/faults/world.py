@@ -37,6 +37,7 @@ from tests.faults.vendor import SIM, WHOLE, Settings, Vendor
 from tests.faults.weather import Crash, FullStore, Weather
 
 START = 1_750_000_000.0
+FREE = 0.25  # of runs
 
 
 class World:
@@ -212,6 +213,7 @@ class World:
             return Weather(at_once=32, chunk=600, batch=6) if crowd else Weather()
         made = weathers.drawn(self.random, len(self.points), crowd=crowd, jumps=self.jumps)
         made.quota = self.quota
+        made.free = self.quota is None and Random(f"free {self.seed} {self.run_number}").random() < FREE
         made.down |= self.seed % 16 == 6 and self.run_number == 1
         made.empty |= self.seed % 16 == 8 and self.run_number == 2
         return made
@@ -225,7 +227,7 @@ class World:
             door.begin(weather)
         if weather.empty:
             self._write(people=False)
-        wire = VirtualWire(self.clock, lambda lane, call, _now: self._knock(run, lane, call))
+        wire = VirtualWire(self.clock, lambda lane, call, _now: self._knock(run, lane, call), queues=weather.free)
         try:
             counts = self._run(run, weather, wire)
         except (Crash, duckdb.IOException) as end:
@@ -240,6 +242,8 @@ class World:
             self.mend()
         for door in self.doors.values():
             door.end(run)
+        if wire.peak > weather.at_once * len(self.doors):
+            raise Broken(f"{wire.peak} calls were under way at once, {weather.at_once} may be")
         return counts
 
     def _run(self, run: str, weather: Weather, wire: VirtualWire) -> Mapping[str, int]:

@@ -30,6 +30,8 @@ Answer = Callable[[Http], Reply]
 class ScriptedWire:
     """A wire whose every call is answered by a function at once; its clock stands still."""
 
+    queues = False
+
     def __init__(self, answer: Answer) -> None:
         """Take the function."""
         self.answer = answer
@@ -42,6 +44,15 @@ class ScriptedWire:
         assert isinstance(call, Http)
         self.calls.append(f"{call.method} {call.path}")
         self.done.append(Completion(ticket, self.answer(call)))
+
+    def queue(self, ticket: int, lane: Lane, call: Call, most: int) -> None:
+        """Answer the call."""
+        del most
+        self.submit(ticket, lane, call)
+
+    def recall(self) -> list[Completion]:
+        """Return nothing: all was answered."""
+        return []
 
     def collect(self, timeout: float | None) -> list[Completion]:
         """Return the answers there are."""

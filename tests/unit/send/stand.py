@@ -215,7 +215,7 @@ class Bench:
 OK = Reply(200, b"{}", {"content-type": "application/json", "x-request-id": "r-1"})
 
 
-def build(answer: Any = OK, *, latency: float = 0.05, seed: int = 1, **options: Any) -> Bench:
+def build(answer: Any = OK, *, latency: float = 0.05, seed: int = 1, queues: bool = False, **options: Any) -> Bench:
     """Return a bench around an answer, a function that answers, or a list of answers whose last one stays."""
     clock, journal, seen = FakeClock(), Memory(), []
     queue = list(answer) if isinstance(answer, list) else None
@@ -229,7 +229,7 @@ def build(answer: Any = OK, *, latency: float = 0.05, seed: int = 1, **options: 
             return latency, queue.pop(0) if len(queue) > 1 else queue[0]
         return latency, answer
 
-    wire = VirtualWire(clock, handle)
+    wire = VirtualWire(clock, handle, queues=queues)
     if "deadline" in options:
         options["deadline"] += clock.monotonic()
     sender = Sender(wire, journal, random=Random(seed), **{"policy": Policy(), **options})
