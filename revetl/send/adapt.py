@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-START = 8  # a round more of doubling is 1 % of a sync of ten seconds at 100 ms a call
+START = 16  # half as many cost 1 % of a sync of ten seconds at 100 ms a call; who takes fewer at once declares it
 RAMP = 2.0  # growth of a round while ramping up
 PROBE = 1.25  # growth when probing from a plateau
 GAIN = 0.3  # share of the growth that must show in the throughput for it to count as rising
