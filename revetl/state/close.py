@@ -266,6 +266,8 @@ def _remote(store: Store, name: str, done: str) -> None:
 # Of a change ``f``, what it is in doubt about; of a doubt ``p`` and changes ``q``, that they are about the same.
 _KIND = "CASE WHEN f.op IN ('join', 'part') THEN 'join' ELSE 'upsert' END"
 _SAME = "p.sync = q.sync AND p.key = q.key AND p.op = q.kind AND p.cohort IS NOT DISTINCT FROM q.cohort"
+# Nothing is ever said against a no: one that arrives late, after another that was acknowledged, changes nothing.
+_NO = "coalesce(starts_with({0}.cohort, " + quote_text(CONSENT) + "), false)"
 _ENDED = "arg_max(f.op IN ('leave', 'part'), f.seq) AS ended"
 
 
@@ -281,7 +283,8 @@ def _answered(store: Store, name: str, late_apply: float) -> None:
     store.run_all(
         [
             f"DELETE FROM {STATE}.pending AS p USING ({clean}) q WHERE {_SAME} "
-            f"AND q.started_at >= p.since + INTERVAL ({late_apply}) SECONDS AND NOT EXISTS (SELECT 1 FROM final f "
+            f"AND ({_NO.format('p')} OR q.started_at >= p.since + INTERVAL ({late_apply}) SECONDS) "
+            "AND NOT EXISTS (SELECT 1 FROM final f "
             f"WHERE f.sync = '{name}' AND f.status NOT IN ('delivered', 'local') "
             "AND (list_contains(p.near, f.i) OR list_contains(p.near, f.bi)))",
             f"UPDATE {STATE}.pending AS p SET ended = q.ended FROM (SELECT f.sync, f.key, {_KIND} AS kind, f.cohort, "
@@ -304,7 +307,8 @@ def _pending(store: Store, run: str, sync: StoredSync, name: str, late_apply: fl
         if f.link is not None
     )
     _answered(store, name, late_apply)
-    doubtful = f"f.sync = '{name}' AND (f.status = 'unknown' OR f.code = '{REPEATED}')"
+    repeated = f"f.code = '{REPEATED}' AND NOT {_NO.format('f')}"
+    doubtful = f"f.sync = '{name}' AND (f.status = 'unknown' OR ({repeated}))"
     if not store.one(f"SELECT count(*) FROM final f WHERE {doubtful}"):
         return
     store.run_all(
