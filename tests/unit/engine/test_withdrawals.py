@@ -128,6 +128,21 @@ def test_a_no_does_not_wait_for_data() -> None:
     assert made.run().status["a upsert"] == "MATCH_COLLISION"
 
 
+def test_a_no_that_was_lost_rests_once_it_is_acknowledged() -> None:
+    """Nothing is said against a no, so a late one changes nothing: its record is left at once, and then all is quiet."""
+    made = rig(("a", A, "x", True), ("b", B, "x", True), on_leave=OnLeave.DELETE, on_leave_scope="all")
+    made.vendor.lose = {f"join {A}"}
+    made.people(("a", A, "x", False), ("b", B, "x", True), columns=WIDE)
+    made.run()
+    made.vendor.lose = set()
+    made.people(("b", B, "x", True), columns=WIDE)
+    made.later(seconds=60)
+    assert made.run().sent == [f"a join {NO}", "a leave"]
+    made.later(days=8)
+    assert made.run().sent == []
+    assert made.run().changes == []
+
+
 def test_a_lost_no_is_repeated() -> None:
     """A withdrawal of unknown outcome is sent again, even when the person has left the model meanwhile."""
     made = rig(("a", A, "x", True), ("b", B, "x", True))
@@ -138,9 +153,7 @@ def test_a_lost_no_is_repeated() -> None:
     made.people(("b", B, "x", True), columns=WIDE)
     assert f"a join {NO}" in made.run().sent
     made.later(hours=1)
-    assert f"a join {NO}" in made.run().sent
-    made.later(hours=1)
-    made.run()
+    assert made.run().sent == []
     assert made.run().changes == []
 
 

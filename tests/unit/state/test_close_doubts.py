@@ -120,6 +120,17 @@ def test_an_answer_is_not_clean_beside_one_that_is_not(world: World, more: C) ->
     assert (key("b"), "join", "v") not in world.doubts()
 
 
+def test_a_no_rests_with_its_first_answer(world: World) -> None:
+    """However soon it comes and whatever was lost before it; one that is lost or refused leaves the doubt."""
+    said = "consent:unsubscribe"
+    world.do(C("a", "join", "a@x", cohort=said, status="unknown"), C("b", "join", "b@x", cohort=said, code="REPEATED"))
+    assert world.doubts() == [(key("a"), "join", said)]
+    world.do(C("a", "join", "a@x", cohort=said, status="rejected"))
+    assert world.doubts() == [(key("a"), "join", said)]
+    world.do(C("a", "join", "a@x", cohort=said, code="REPEATED"))
+    assert world.doubts() == []
+
+
 def test_a_name_alone_is_no_answer(world: World) -> None:
     """An identity that moved says nothing of the fields."""
     doubted(world)
