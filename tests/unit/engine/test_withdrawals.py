@@ -129,7 +129,7 @@ def test_a_no_does_not_wait_for_data() -> None:
 
 
 def test_a_no_that_was_lost_rests_once_it_is_acknowledged() -> None:
-    """Nothing is said against a no, so a late one changes nothing: it is acknowledged, its record is left, all is quiet."""
+    """Nothing is said against a no, so a late one changes nothing: its record is left at once and all is quiet."""
     made = rig(("a", A, "x", True), ("b", B, "x", True), on_leave=OnLeave.DELETE, on_leave_scope="all")
     made.vendor.lose = {f"join {A}"}
     made.people(("a", A, "x", False), ("b", B, "x", True), columns=WIDE)
