@@ -117,15 +117,13 @@ class Scheduler:
         if account.in_flight >= account.adapt.window:
             account.adapt.filled()
 
-    def _ahead(self, account: Account, now: float) -> int:
-        """Return how many calls are queued behind those in flight: none where what a reply says may hold them up."""
-        if not self._queues or account.limiter.limits or account.limiter.paused(now):
-            return 0
-        return account.adapt.window
+    def _ahead(self, account: Account) -> int:
+        """Return how many calls are queued behind those in flight: none where what a reply says counts in a limit."""
+        return account.adapt.window if self._queues and not account.limiter.limits else 0
 
     def _leaving(self, account: Account, now: float) -> Iterator[Departure]:
         most = account.adapt.window
-        while account.in_flight < most + self._ahead(account, now):
+        while account.in_flight < most + self._ahead(account):
             found = self._next(account, now)
             if found is None:
                 return

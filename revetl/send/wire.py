@@ -49,9 +49,9 @@ class Wire(Protocol):
         """Start ``call``, which carries its credentials and its full origin and path."""
 
     def queue(self, ticket: int, lane: Lane, call: Call, most: int) -> None:
-        """Start ``call`` as soon as one of its account comes back well and no more than ``most`` were under way.
+        """Start ``call`` as soon as fewer than ``most`` of its account are under way, after those queued before it.
 
-        If another comes back first that is no success, all that are queued for the account are ``HELD``.
+        If one comes back meanwhile that is no success, all that are queued for the account are ``HELD``.
         """
 
     def recall(self) -> list[Completion]:
