@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from revetl.contract import Call, Http, PutFile, Reply
@@ -21,6 +22,7 @@ from revetl.send.wire import HELD, Completion, Failure
 _Task = tuple[int, Lane, Call]
 _Result = Reply | Failure
 _Next = Callable[["_Worker", Lane, _Result], tuple[_Task | None, Sequence[int]]]
+_Done = queue.SimpleQueue[tuple[Lane, Completion]]
 
 
 @dataclass(slots=True)
@@ -29,6 +31,7 @@ class _Account:
 
     under_way: int = 0
     most: int = 0
+    unseen: int = 0  # results that are no success, and that nobody has collected
     queued: deque[_Task] = field(default_factory=deque)
 
     def hold(self) -> Sequence[int]:
@@ -51,7 +54,7 @@ class ThreadWire:
         """Trust and leave as ``network`` says, or trust what ``context`` does; never what the environment says."""
         self._context = context or network.trust()
         self._network = network
-        self._done: queue.SimpleQueue[Completion] = queue.SimpleQueue()
+        self._done: _Done = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._idle: list[_Worker] = []
         self._workers: list[_Worker] = []
@@ -67,6 +70,9 @@ class ThreadWire:
         with self._lock:
             account = self._account(lane)
             account.most = most
+            if account.unseen:
+                self._done.put((lane, Completion(ticket, failure=HELD)))
+                return
             account.queued.append((ticket, lane, call))
             while account.queued and account.under_way < most:
                 self._start(account, account.queued.popleft())
@@ -82,11 +88,14 @@ class ThreadWire:
             found = [self._done.get(timeout=timeout)]
         except queue.Empty:
             return []
-        while True:
-            try:
+        with suppress(queue.Empty):
+            while True:
                 found.append(self._done.get_nowait())
-            except queue.Empty:
-                return found
+        for lane, completion in found:
+            if not _well(completion.reply) and completion.failure is not HELD:
+                with self._lock:
+                    self._account(lane).unseen -= 1
+        return [completion for _, completion in found]
 
     def now(self) -> float:
         """Return UTC epoch seconds."""
@@ -119,8 +128,11 @@ class ThreadWire:
     def _next(self, worker: _Worker, lane: Lane, result: _Result) -> tuple[_Task | None, Sequence[int]]:
         """Return what a thread does after a call, and the tickets of those that are held because of its result."""
         with self._lock:
-            account = self._accounts[lane.account]
-            held = () if isinstance(result, Reply) and result.ok else account.hold()
+            account = self._account(lane)
+            held: Sequence[int] = ()
+            if not _well(result):
+                account.unseen += 1
+                held = account.hold()
             if account.queued and account.under_way <= account.most:
                 return account.queued.popleft(), held
             account.under_way -= 1
@@ -128,10 +140,12 @@ class ThreadWire:
             return None, held
 
 
+def _well(result: _Result | None) -> bool:
+    return isinstance(result, Reply) and result.ok
+
+
 class _Worker(threading.Thread):
-    def __init__(
-        self, context: ssl.SSLContext, network: Network, done: queue.SimpleQueue[Completion], then: _Next
-    ) -> None:
+    def __init__(self, context: ssl.SSLContext, network: Network, done: _Done, then: _Next) -> None:
         super().__init__(name="revetl-send", daemon=True)
         self.inbox: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._done = done
@@ -155,11 +169,11 @@ class _Worker(threading.Thread):
         seconds = time.monotonic() - began
         following, held = self._then(self, lane, result)
         if isinstance(result, Reply):
-            self._done.put(Completion(ticket, reply=result, seconds=seconds))
+            self._done.put((lane, Completion(ticket, reply=result, seconds=seconds)))
         else:
-            self._done.put(Completion(ticket, failure=result, seconds=seconds))
+            self._done.put((lane, Completion(ticket, failure=result, seconds=seconds)))
         for other in held:
-            self._done.put(Completion(other, failure=HELD))
+            self._done.put((lane, Completion(other, failure=HELD)))
         return following
 
     def _perform(self, lane: Lane, call: Call) -> _Result:

@@ -149,6 +149,24 @@ def test_after_a_refusal_nothing_follows(status: int) -> None:
         assert collected(wire, 1)[4].reply is not None
 
 
+def test_until_a_refusal_is_seen_nothing_is_begun() -> None:
+    """Who queues does not know yet that one came back refused: what is queued comes back, too."""
+    with at_desk(c1=401) as (desk, wire, call):
+        wire.submit(*call(1))
+        desk.seen(1)
+        desk.answers.release()
+        until = time.monotonic() + 20
+        while wire._accounts["shop"].under_way and time.monotonic() < until:
+            time.sleep(0.01)
+        wire.queue(*call(2), most=2)
+        found = collected(wire, 2)
+        assert (found[2].failure is HELD, desk.paths) == (True, ["/c1"])
+        wire.queue(*call(3), most=2)
+        desk.seen(1)
+        desk.answers.release()
+        assert collected(wire, 1)[3].reply is not None
+
+
 def test_a_failure_holds_the_queue() -> None:
     """A connection that breaks is no success either."""
     with at_desk() as (desk, wire, call):
