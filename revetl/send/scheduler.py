@@ -123,7 +123,8 @@ class Scheduler:
 
     def _leaving(self, account: Account, now: float) -> Iterator[Departure]:
         most = account.adapt.window
-        while account.in_flight < most + self._ahead(account):
+        room = most + self._ahead(account)
+        while account.in_flight < room:
             found = self._next(account, now)
             if found is None:
                 return

@@ -17,7 +17,7 @@ from revetl.send.http import HttpCarrier
 from revetl.send.network import DIRECT, Network
 from revetl.send.ports import Lane
 from revetl.send.sql import SqlCarrier
-from revetl.send.wire import HELD, Completion, Failure
+from revetl.send.wire import HELD, Completion, Failure, is_success
 
 _Task = tuple[int, Lane, Call]
 _Result = Reply | Failure
@@ -92,7 +92,7 @@ class ThreadWire:
             while True:
                 found.append(self._done.get_nowait())
         for lane, completion in found:
-            if not _well(completion.reply) and completion.failure is not HELD:
+            if not is_success(completion.reply) and completion.failure is not HELD:
                 with self._lock:
                     self._account(lane).unseen -= 1
         return [completion for _, completion in found]
@@ -130,7 +130,7 @@ class ThreadWire:
         with self._lock:
             account = self._account(lane)
             held: Sequence[int] = ()
-            if not _well(result):
+            if not is_success(result):
                 account.unseen += 1
                 held = account.hold()
             if account.queued and account.under_way <= account.most:
@@ -138,10 +138,6 @@ class ThreadWire:
             account.under_way -= 1
             self._idle.append(worker)  # before the completion is seen: who submits next finds this thread idle
             return None, held
-
-
-def _well(result: _Result | None) -> bool:
-    return isinstance(result, Reply) and result.ok
 
 
 class _Worker(threading.Thread):

@@ -29,6 +29,11 @@ HELD = Failure("", "it was held back", sent=False)
 """What becomes of a call that was queued and not begun: nothing, and nothing is wrong with it."""
 
 
+def is_success(result: Reply | Failure | None) -> bool:
+    """Return whether what is queued may follow a call with this result."""
+    return isinstance(result, Reply) and result.ok
+
+
 @dataclass(frozen=True, slots=True)
 class Completion:
     """What became of the call submitted under ``ticket``: exactly one of ``reply`` and ``failure`` is set."""
@@ -42,8 +47,8 @@ class Completion:
 class Wire(Protocol):
     """Performs calls, many at once. Only one thread submits and collects."""
 
-    queues: bool
-    """Whether it takes calls before their turn."""
+    queues: bool = False
+    """Whether it takes calls before their turn; one that does not has no use for :meth:`queue` and :meth:`recall`."""
 
     def submit(self, ticket: int, lane: Lane, call: Call) -> None:
         """Start ``call``, which carries its credentials and its full origin and path."""
@@ -53,9 +58,12 @@ class Wire(Protocol):
 
         If one comes back meanwhile that is no success, all that are queued for the account are ``HELD``.
         """
+        del most
+        self.submit(ticket, lane, call)
 
     def recall(self) -> list[Completion]:
         """Return all that are queued as ``HELD``: none of them will be started."""
+        return []
 
     def collect(self, timeout: float | None) -> list[Completion]:
         """Return what has completed, waiting up to ``timeout`` seconds (None: as long as it takes) for the first."""
@@ -73,8 +81,6 @@ class Wire(Protocol):
 class Before(Wire):
     """A wire before another one: a call goes on to that, or is answered here."""
 
-    queues = False  # each call is looked at in its turn
-
     def __init__(self, wire: Wire) -> None:
         """Stand before ``wire``."""
         self._wire = wire
@@ -83,14 +89,6 @@ class Before(Wire):
     def submit(self, ticket: int, lane: Lane, call: Call) -> None:
         """Let a call go on."""
         self._wire.submit(ticket, lane, call)
-
-    def queue(self, ticket: int, lane: Lane, call: Call, most: int) -> None:  # noqa: ARG002
-        """Let a call go on at once."""
-        self.submit(ticket, lane, call)
-
-    def recall(self) -> list[Completion]:
-        """Return nothing: nothing is queued."""
-        return []
 
     def collect(self, timeout: float | None) -> list[Completion]:
         """Return what was answered here, else what the other wire returns."""

@@ -230,7 +230,7 @@ def _members(store: Store, run: str, sync: StoredSync, done: str) -> None:
             f"FROM {moved} d {carried} "
             "WHERE op = 'join'",
             f"DELETE FROM {members} AS s USING (SELECT {_keys(sync, 'key')} FROM {done} WHERE op = 'leave') d "
-            f"WHERE {_same(sync, 's', 'd')} AND NOT starts_with(s.cohort, '{CONSENT}')",  # a no outlasts the record
+            f"WHERE {_same(sync, 's', 'd')} AND NOT {_NO.format('s')}",  # a no outlasts the record
         ]
     )
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from revetl.contract import Call, Reply
 from revetl.send.ports import Lane
-from revetl.send.wire import HELD, Completion, Failure
+from revetl.send.wire import HELD, Completion, Failure, is_success
 from revetl.testing.clock import FakeClock
 
 Result = Reply | Failure
@@ -31,17 +31,20 @@ class VirtualWire:
         self._most: dict[str, int] = {}
         self._held: list[Completion] = []
         self._count = 0
-        self.in_flight = 0
         self.peak = 0  # most calls in flight at once
+
+    @property
+    def in_flight(self) -> int:
+        """Return the number of calls under way."""
+        return len(self._flying)
 
     def submit(self, ticket: int, lane: Lane, call: Call) -> None:
         """Let ``handler`` decide when the answer comes and what it is."""
         self._count += 1
-        self._flying[ticket] = lane
         latency, result = self._handler(lane, call, self._clock.now())
         at = self._clock.monotonic() + latency
         heapq.heappush(self._queue, (at, self._count, ticket, latency, result))
-        self.in_flight += 1
+        self._flying[ticket] = lane
         self.peak = max(self.peak, self.in_flight)
 
     def queue(self, ticket: int, lane: Lane, call: Call, most: int) -> None:
@@ -83,8 +86,8 @@ class VirtualWire:
     def close(self) -> None:
         """Forget what is in flight."""
         self._queue.clear()
+        self._flying.clear()
         self._waiting.clear()
-        self.in_flight = 0
 
     def under_way(self) -> list[Callable[[], Result]]:
         """Return what would have found out the answers that never came: the process ended first."""
@@ -96,7 +99,7 @@ class VirtualWire:
 
     def _follow(self, account: str, result: Result) -> None:
         """Let the next call go that is queued, or none of them."""
-        if isinstance(result, Reply) and result.ok:
+        if is_success(result):
             self._fill(account, self._most.get(account, 0))
         else:
             self._hold(account)
@@ -106,7 +109,6 @@ class VirtualWire:
             self.submit(*self._waiting[account].popleft())
 
     def _complete(self, ticket: int, latency: float, result: Result | Callable[[], Result]) -> Completion:
-        self.in_flight -= 1
         account = self._flying.pop(ticket).account
         if callable(result):
             result = result()

@@ -17,7 +17,7 @@ from revetl.engine import execute
 from revetl.engine.workspace import Options
 from revetl.send.ports import Lane
 from revetl.send.threads import ThreadWire
-from revetl.send.wire import Completion
+from revetl.send.wire import Completion, Wire
 from revetl.state.outbox import Outbox
 from revetl.types import RunResult, SyncResult
 from tests.bench.shop import Shop, scan
@@ -25,12 +25,11 @@ from tests.bench.shop import Shop, scan
 REPEATS = 5
 
 
-class InstantWire:
+class InstantWire(Wire):
     """Answers every call with ``{}`` at once: what remains is our own work."""
 
     now = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)
-    queues = False
 
     def __init__(self) -> None:
         """Start without calls."""
@@ -41,14 +40,6 @@ class InstantWire:
         """Answer."""
         self.calls += 1
         self._done.append(Completion(ticket, reply=Reply(200, b"{}", {}, time.time()), seconds=0.001))
-
-    def queue(self, ticket: int, lane: Lane, call: Call, most: int) -> None:
-        """Answer."""
-        self.submit(ticket, lane, call)
-
-    def recall(self) -> list[Completion]:
-        """Return nothing: all is answered."""
-        return []
 
     def collect(self, timeout: float | None) -> list[Completion]:
         """Return the answers."""

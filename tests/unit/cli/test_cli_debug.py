@@ -19,7 +19,7 @@ from revetl.engine.fieldmaking import create_fields
 from revetl.engine.workspace import Options, load
 from revetl.sandbox import make
 from revetl.send.ports import Lane
-from revetl.send.wire import Completion
+from revetl.send.wire import Completion, Wire
 from revetl.types import RemoteField
 from tests.unit.cli.shop import Revetl, Shop
 
@@ -27,10 +27,8 @@ KEY = "0123456789abcdef0123456789abcdef-us1"
 Answer = Callable[[Http], Reply]
 
 
-class ScriptedWire:
+class ScriptedWire(Wire):
     """A wire whose every call is answered by a function at once; its clock stands still."""
-
-    queues = False
 
     def __init__(self, answer: Answer) -> None:
         """Take the function."""
@@ -44,15 +42,6 @@ class ScriptedWire:
         assert isinstance(call, Http)
         self.calls.append(f"{call.method} {call.path}")
         self.done.append(Completion(ticket, self.answer(call)))
-
-    def queue(self, ticket: int, lane: Lane, call: Call, most: int) -> None:
-        """Answer the call."""
-        del most
-        self.submit(ticket, lane, call)
-
-    def recall(self) -> list[Completion]:
-        """Return nothing: all was answered."""
-        return []
 
     def collect(self, timeout: float | None) -> list[Completion]:
         """Return the answers there are."""
