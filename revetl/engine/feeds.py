@@ -12,13 +12,15 @@ from revetl.engine.implied import Implied
 from revetl.engine.lanes import Line
 from revetl.send.ports import Lane, Work
 from revetl.state.journal import Journal
-from revetl.state.outbox import Outbox, Stage, learnt_ids
+from revetl.state.outbox import Learnt, Outbox, Stage, learnt_ids
 from revetl.types import JSON, Batch, Change, Cohort, Count, Op, SyncPlan
 
 _NONE: frozenset[Op] = frozenset()
 _MADE = frozenset({Op.IDENTITY, Op.UPSERT})
 # operation → those of the same key before it that may have brought an id which it needs
 FORERUNNERS = {Op.UPSERT: frozenset({Op.IDENTITY}), Op.JOIN: _MADE, Op.PART: _MADE, Op.LEAVE: _MADE}
+AHEAD = 10_000
+"""Changes whose keys' ids are looked up at once, when no more come in: each look reads all keys that the run sends."""
 
 
 def batch_of(plan: SyncPlan, changes: Sequence[Change], settings: object, prepared: Mapping[str, JSON]) -> Batch:
@@ -70,6 +72,8 @@ class SyncFeed:
         self._after = after
         self._upsert = upsert
         self._implied = implied or Implied()
+        self._news = 0  # outcomes that brought ids, when ids were looked up last
+        self._ids: Mapping[str, Learnt | None] = {}
 
     @property
     def sync(self) -> str:
@@ -135,14 +139,27 @@ class SyncFeed:
             return work
         if not self._journal.brought_ids(batch.sync):
             return work
-        self._journal.flush()
+        self._look_up(batch)
         self._implied.learn(self._journal.store, self._journal.run, batch)
-        keys = [change.key for change in batch.changes]
-        ids = learnt_ids(self._journal.store, self._journal.run, batch.sync, keys)
-        changes = [_learnt(change, *ids[change.key]) if change.key in ids else change for change in batch.changes]
+        changes = [_learnt(change, self._ids[change.key]) for change in batch.changes]
         return replace(work, batch=replace(batch, changes=changes))
 
+    def _look_up(self, batch: Batch) -> None:
+        """Make the ids of the batch's keys be at hand; of those behind it, too, once no more ids come in."""
+        seqs = [change.seq for change in batch.changes]
+        news, lo, hi = self._journal.brought_ids(batch.sync), min(seqs), max(seqs)
+        if news == self._news:
+            if all(change.key in self._ids for change in batch.changes):
+                return
+            hi = max(hi, lo + AHEAD - 1)
+        self._journal.flush()
+        self._news = news
+        self._ids = learnt_ids(self._journal.store, self._journal.run, batch.sync, lo, hi)
 
-def _learnt(change: Change, remote_id: str | None, created: bool | None) -> Change:  # noqa: FBT001
+
+def _learnt(change: Change, brought: Learnt | None) -> Change:
+    if brought is None:
+        return change
+    remote_id, created = brought
     own = change.created if created is None else created
     return replace(change, remote_id=remote_id or change.remote_id, created=own)

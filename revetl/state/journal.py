@@ -13,7 +13,7 @@ import orjson
 from revetl.state.schema import STATE
 from revetl.state.store import Store
 from revetl.state.usage import Used, write_usage
-from revetl.types import HIDDEN, Batch, Outcome, Status
+from revetl.types import HIDDEN, Batch, Op, Outcome, Status
 
 # The code of a delivery before which an attempt was lost: that attempt may still land, over later deliveries.
 REPEATED = "REPEATED"
@@ -37,7 +37,7 @@ class Journal:
         self.run = run
         self.tallies: dict[str, Tally] = {}
         self._open: list[Outcome] = []
-        self._brought: set[str] = set()
+        self._brought = Counter[str]()
         self.calls = 0
 
     def tally(self, sync: str) -> Tally:
@@ -60,14 +60,12 @@ class Journal:
     def settle(self, outcomes: Sequence[Outcome]) -> None:
         """Take outcomes; they are durable after the next ``flush``."""
         self._open.extend(outcomes)
-        for outcome in outcomes:
-            if outcome.remote_id is not None or outcome.created is not None:
-                self._brought.add(outcome.change.sync)
-                break  # all are of one sync
+        if outcomes:  # all are of one sync
+            self._brought[outcomes[0].change.sync] += sum(map(_is_news, outcomes))
 
-    def brought_ids(self, sync: str) -> bool:
-        """Return whether any outcome of this run named a record's id there."""
-        return sync in self._brought
+    def brought_ids(self, sync: str) -> int:
+        """Return how many outcomes of this run told of a record what later changes must know."""
+        return self._brought[sync]
 
     def used(self, usage: Used, /) -> None:
         """Keep what was used of quotas so far: a run that is killed has used it all the same."""
@@ -143,6 +141,13 @@ def ranges_of(outcomes: Iterable[Outcome]) -> list[tuple[int, int, Outcome]]:
                 continue
         found.append((seq, seq, outcome))
     return found
+
+
+def _is_news(outcome: Outcome) -> bool:
+    """Return whether the id of a record, or who made it, was learnt; after a rename the same id is news, too."""
+    change = outcome.change
+    known = (None, None) if change.op is Op.IDENTITY else (change.remote_id, change.created)
+    return outcome.remote_id not in {None, known[0]} or outcome.created not in {None, known[1]}
 
 
 def _code(outcome: Outcome) -> str:

@@ -42,6 +42,10 @@ class Stage:
     verdicts: str | None = None  # INSERT INTO exceptions: what is refused before it is sent, if anything is
 
 
+Learnt = tuple[str | None, bool | None]
+"""What an outcome told of a record: its id there, and whether revetl made it."""
+
+
 class Outbox:
     """The changes of one run. ``stage`` commits a chunk of intents; ``read`` gives them out in order."""
 
@@ -171,15 +175,16 @@ def note_models(store: Store, run: str, models: Sequence[Sequence[str | None]]) 
     insert_rows(store, f"{STATE}.run_models", [(run, *row) for row in models])
 
 
-def learnt_ids(store: Store, run: str, sync: str, keys: Sequence[str]) -> Mapping[str, tuple[str | None, bool | None]]:
-    """Return key → (remote id, created) as far as earlier outcomes of this run brought them."""
+def learnt_ids(store: Store, run: str, sync: str, lo: int, hi: int) -> Mapping[str, Learnt | None]:
+    """Return key → what earlier outcomes of this run brought, of all keys that have changes from ``lo`` to ``hi``."""
     rows = store.rows(
-        f"SELECT o.key, n.remote_id, n.created FROM {STATE}.remote_new n JOIN {STATE}.outbox o "
-        "ON o.run = n.run AND o.seq = n.seq WHERE n.run = ? AND o.sync = ? AND o.key IN (SELECT unnest(?)) "
-        "ORDER BY n.seq",
-        [run, sync, list(keys)],
+        "SELECT c.key, n.remote_id, n.created, n.seq IS NOT NULL FROM "
+        f"(SELECT DISTINCT key FROM {STATE}.outbox WHERE run = $1 AND sync = $2 AND seq BETWEEN $3 AND $4) c "
+        f"LEFT JOIN (SELECT o.key, n.* FROM {STATE}.remote_new n JOIN {STATE}.outbox o ON o.run = n.run "
+        "AND o.seq = n.seq WHERE n.run = $1 AND o.sync = $2) n USING (key) ORDER BY n.seq",
+        [run, sync, lo, hi],
     )
-    return {key: (remote_id, created) for key, remote_id, created in rows}
+    return {key: (remote_id, created) if brought else None for key, remote_id, created, brought in rows}
 
 
 def moved_in_place(store: Store, run: str, sync: str, keys: Sequence[str]) -> list[str]:

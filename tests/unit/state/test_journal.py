@@ -101,12 +101,31 @@ def test_a_reason_does_not_repeat_the_person(state: State) -> None:
     assert reasons == ["••• (•••) was •••, not other@x", "plain", "abc"]
 
 
-@pytest.mark.parametrize(("more", "brought"), [({}, False), ({"remote_id": "1"}, True), ({"created": False}, True)])
-def test_whether_ids_came(state: State, more: dict[str, Any], *, brought: bool) -> None:
-    """An id, or word of who made it, at any of the outcomes of a sync."""
+@pytest.mark.parametrize(
+    ("known", "more", "brought"),
+    [
+        ({}, {}, 0),
+        ({}, {"remote_id": "1"}, 1),
+        ({}, {"created": False}, 1),
+        ({"remote_id": "1"}, {"remote_id": "1"}, 0),
+        ({"remote_id": "1"}, {"remote_id": "2"}, 1),
+        ({"remote_id": "1"}, {}, 0),
+        ({"created": True}, {"created": True}, 0),
+        ({"created": True}, {"created": False}, 1),
+        ({"created": True}, {}, 0),
+        ({"op": Op.IDENTITY, "remote_id": "1"}, {"remote_id": "1"}, 1),
+        ({"op": Op.IDENTITY, "created": False}, {"created": False}, 1),
+        ({"op": Op.IDENTITY}, {}, 0),
+    ],
+)
+def test_whether_ids_came(state: State, known: dict[str, Any], more: dict[str, Any], brought: int) -> None:
+    """An id, or word of who made it, that the change did not know or that stands after a rename."""
     journal = Journal(state, "r1")
-    journal.settle([outcome(1), outcome(2, **more), outcome(3)])
-    assert journal.brought_ids(MAIL) is brought
+    journal.settle([])
+    journal.settle([outcome(1), Outcome.delivered(change(2, **known), **more), outcome(3)])
+    assert journal.brought_ids(MAIL) == brought
+    journal.settle([outcome(4, remote_id="4")])
+    assert journal.brought_ids(MAIL) == brought + 1
     assert not journal.brought_ids("other")
 
 

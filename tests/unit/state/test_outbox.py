@@ -182,19 +182,25 @@ def test_staged_changes_are_counted_by_sync(state: State) -> None:
 
 
 def test_ids_that_this_run_learnt(state: State) -> None:
-    """The last one of each key that is asked for, of this run and sync."""
+    """The last of each key that has changes there, of this run and sync; none where there is none."""
     for seq, key, more in (
         (1, "a", {}),
         (2, "a", {}),
         (3, "b", {}),
         (4, "c", {"sync": "other"}),
         (5, "d", {"run": "r2"}),
+        (6, "e", {}),
+        (7, "a", {}),
+        (8, "b", {}),
     ):
         state.put(seq, key, **more)
-        state.add("remote_new", more.get("run", "r1"), seq, f"id-{seq}", seq == 2)
+        if seq < 6:
+            state.add("remote_new", more.get("run", "r1"), seq, f"id-{seq}", seq == 2)
     state.add("remote_new", "r2", 3, "of another run", True)
-    assert learnt_ids(state, "r1", MAIL, ["a", "c", "d"]) == {"a": ("id-2", True)}
-    assert learnt_ids(state, "r1", MAIL, ["b"]) == {"b": ("id-3", False)}
+    assert learnt_ids(state, "r1", MAIL, 4, 7) == {"a": ("id-2", True), "e": None}
+    assert learnt_ids(state, "r1", MAIL, 8, 8) == {"b": ("id-3", False)}
+    state.con.execute(f"DELETE FROM {STATE}.remote_new WHERE seq = 2")
+    assert learnt_ids(state, "r1", MAIL, 7, 8) == {"a": ("id-1", False), "b": ("id-3", False)}
 
 
 def test_who_moved_in_place(state: State) -> None:
