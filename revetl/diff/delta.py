@@ -284,7 +284,9 @@ def differences(shape: Shape, desired_sql: str, members_sql: str, everybody_sql:
     return [
         f"CREATE OR REPLACE TEMP VIEW desired_{shape.id} AS {desired_sql}",
         *([f"CREATE OR REPLACE TEMP VIEW everybody_{shape.id} AS {everybody_sql}"] if everybody_sql else []),
-        f"CREATE OR REPLACE TEMP VIEW mwish_{shape.id} AS {members_sql}",
+        # who may be in doubt is asked for the wishes half a dozen times
+        *([f"CREATE OR REPLACE TEMP TABLE mwished_{shape.id} AS {members_sql}"] if doubt else []),
+        f"CREATE OR REPLACE TEMP VIEW mwish_{shape.id} AS {f'FROM mwished_{shape.id}' if doubt else members_sql}",
         *(pending(shape) if doubt else stirring.empty(shape, stirring.DOUBTS)),
         *changed(shape, doubt=doubt),
         member_changes(shape),
