@@ -68,10 +68,7 @@ def write_file(store: Store, run: str, identity: Callable[[str], str] = str, sea
     )
     directory = store.ledger
     if directory is None:
-        exists = store.one("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'ledger_rows'")
-        store.con.execute(
-            f"INSERT INTO {STATE}.ledger_rows {select}" if exists else f"CREATE TABLE {STATE}.ledger_rows AS {select}"
-        )
+        store.con.execute(f"INSERT INTO {STATE}.ledger_rows {select}")
         return f"{run}.memory"
     return put_file(store, directory, run, select)
 

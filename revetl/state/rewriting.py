@@ -147,8 +147,6 @@ def _rewrite(store: Store, path: Path, where: str, parameters: Sequence[object],
 
 
 def _drop_in_memory(store: Store, where: str, parameters: Sequence[object]) -> Removed:
-    if not store.one("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'ledger_rows'"):
-        return Removed()
     rows = store.one(f"SELECT count(*) FROM {STATE}.ledger_rows WHERE {where}", parameters)
     store.con.execute(f"DELETE FROM {STATE}.ledger_rows WHERE {where}", parameters)
     return Removed(int(rows), int(bool(rows)))

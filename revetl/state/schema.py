@@ -109,6 +109,14 @@ MIGRATIONS: dict[str, list[str]] = {
 }
 
 
+# The ledger of a state in memory, which has no files.
+LEDGER_ROWS = (
+    f"CREATE TABLE IF NOT EXISTS {STATE}.ledger_rows (run VARCHAR, seq BIGINT, time TIMESTAMPTZ, sync VARCHAR, "
+    "key VARCHAR, op VARCHAR, cause VARCHAR, cohort VARCHAR, identity VARCHAR, before_identity VARCHAR, "
+    '"values" VARCHAR, outcome VARCHAR, code VARCHAR, reason VARCHAR, http_status INTEGER, request_id VARCHAR)'
+)
+
+
 def migrate(execute: Callable[[str], object], done: frozenset[str]) -> list[str]:
     """Run what is not done yet and return its names; ``execute`` runs one statement."""
     new = [name for name in MIGRATIONS if name not in done]

@@ -21,7 +21,7 @@ from revetl.state.files import private_directory
 from revetl.state.head import GENESIS, Head, read_head, write_head
 from revetl.state.places import Place
 from revetl.state.reading import sizing
-from revetl.state.schema import MIGRATIONS, STATE, migrate
+from revetl.state.schema import LEDGER_ROWS, MIGRATIONS, STATE, migrate
 from revetl.state.witness import Witness
 
 # Files of this storage version are opened by DuckDB 1.4 and by every later release up to 2.x.
@@ -168,6 +168,8 @@ class Store:
                 hint="upgrade revetl to at least that release",
             )
         migrate(self.con.execute, done)
+        if self.directory is None:
+            self.con.execute(LEDGER_ROWS)
 
     def check_head(self) -> None:
         """Compare the database with its head records.

@@ -49,7 +49,7 @@ class Graveyard:
         write(store, [*settle(store), stone])
         gone = "key IN (SELECT unnest(?)) OR identity IN (SELECT unnest(?)) OR before_identity IN (SELECT unnest(?))"
         known = [*names, *hidden]
-        if store.one("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'ledger_rows'"):
+        if store.directory is None:
             lost = store.rows(f"SELECT run, seq FROM {STATE}.ledger_rows WHERE {gone}", [keys, known, known])
             self.rows.update((run, seq) for run, seq in lost)
             purge(store, {sync: keys}, known, "forgotten")
@@ -65,11 +65,11 @@ class Graveyard:
     def _keys(self, store: Store, sync: str, key: bytes, email: str, model: Model) -> list[str]:
         """Return the keys of everybody who has to do with an address, sorted."""
         found = {f'["{k}"]' for k, row in model.items() if row.email == email}
-        if store.rows("SELECT 1 FROM duckdb_tables() WHERE table_name = 'snap_1'"):
+        if store.one(f"SELECT count(*) FROM {STATE}.syncs WHERE id = 1"):
             found |= {f'["{row[0]}"]' for row in store.rows(f"SELECT k0 FROM {STATE}.snap_1 WHERE m = ?", [email])}
         doubts = f"SELECT key FROM {STATE}.pending WHERE sync = ? AND list_contains(near, ?)"
         found |= {row[0] for row in store.rows(doubts, [sync, email])}
-        if store.one("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'ledger_rows'"):
+        if store.directory is None:
             names = [email, *Hasher(Keyring((key,))).identity(email)]
             asked = f"SELECT DISTINCT key FROM {STATE}.ledger_rows WHERE identity IN (SELECT unnest(?))"
             found |= {row[0] for row in store.rows(asked, [names])}
