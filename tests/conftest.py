@@ -31,6 +31,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(TrustReport(Path(path)))
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let workers begin with the warehouses: what asks one server is one worker's, who would go on alone at the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: ROOT / "tests" / "warehouse" not in item.path.parents)
+
+
 @pytest.fixture
 def shared_path() -> Callable[[str], Path]:
     """Return the finder of shared test data; it skips the test where the data are not at hand."""

@@ -22,6 +22,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.e2e import warm
+
 SKIPPED = "*Not run by the tests:"
 _FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"(?:#|--) ([\w.-]+(?:/[\w.-]+)*\.\w+)\n")
@@ -109,7 +111,7 @@ def nothing_to_build(env: Mapping[str, str], place: Path) -> dict[str, str]:
     place.mkdir()
     (place / "dbt").write_text('#!/bin/sh\n[ "$1" = build ]\n', encoding="utf-8")
     (place / "dbt").chmod(0o755)
-    path = os.pathsep.join((str(place), str(Path(sys.executable).parent), env["PATH"]))
+    path = os.pathsep.join((str(place), str(warm.folder()), str(Path(sys.executable).parent), env["PATH"]))
     return {**env, "COLUMNS": "100", "NO_COLOR": "1", "PATH": path, "REVETL_DEMO_DB": "shop.duckdb"}
 
 

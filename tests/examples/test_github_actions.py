@@ -6,7 +6,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 import yaml
 
 from revetl.types import EMPTY
+from tests.e2e import warm
 from tests.e2e.conftest import LEFT_BY_RUNS
 from tests.e2e.house import TACIT, environment
 from tests.shared import ROOT
@@ -74,16 +74,13 @@ def env(tmp_path: Path, once: Callable[..., Path]) -> dict[str, str]:
     """Return a runner's environment: revetl and dbt at hand, pip installs nothing."""
     tools, kept = tmp_path / "bin", once("parsed", Path.mkdir)
     tools.mkdir()
-    (tools / "dbt").write_text(DBT.format(dbt=Path(sys.executable).parent / "dbt", kept=kept), encoding="utf-8")
+    (tools / "dbt").write_text(DBT.format(dbt=shutil.which("dbt", path=warm.path()), kept=kept), encoding="utf-8")
     (tools / "pip").write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
-    words = f'#!/bin/sh\nexec "{sys.executable}" -c "from revetl.cli import main; main()" "$@"\n'
-    (tools / "revetl").write_text(words, encoding="utf-8")
     (tools / "gh").write_text(GH, encoding="utf-8")
     for tool in tools.iterdir():
         tool.chmod(0o755)
     base = environment(GITHUB_ACTIONS="true", PYTHONPATH=str(ROOT), **TACIT)
-    path = f"{tools}:{Path(sys.executable).parent}:{base['PATH']}"
-    return base | {"PATH": path, "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
+    return base | {"PATH": f"{tools}:{warm.path()}", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
 
 
 def steps(job: str) -> list[dict[str, Any]]:

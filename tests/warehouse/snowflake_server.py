@@ -1,6 +1,6 @@
 """A local server that speaks Snowflake's protocol (fakesnow), for the real connector and dbt-snowflake.
 
-It needs another version of the connector than ours, so it lives in an environment of its own, made once with pip below
+It needs another version of the connector than ours, so it lives in an environment of its own, made once below
 ``.test-envs`` (``REVETL_TEST_ENVS`` names another place). That environment has dbt-snowflake too.
 """
 
@@ -71,10 +71,17 @@ def environment() -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.exists() or done.read_text() != "\n".join(PACKAGES):
             subprocess.run([sys.executable, "-m", "venv", "--clear", str(place)], check=True)
-            pip = [str(python), "-m", "pip", "install", "--quiet", "-c", str(ROOT / "constraints.txt")]
-            subprocess.run([*pip, *PACKAGES], check=True, capture_output=True)
+            _install(python, "-c", str(ROOT / "constraints.txt"), *PACKAGES)
             done.write_text("\n".join(PACKAGES))
     return python
+
+
+def _install(python: Path, *words: str) -> None:
+    """Install by uv, where it is at hand and finds all; else by pip."""
+    uv = Path(sys.executable).parent / "uv"
+    fast = [str(uv), "pip", "install", "--quiet", "--python", str(python), *words]
+    if not uv.exists() or subprocess.run(fast, check=False, capture_output=True).returncode:
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *words], check=True, capture_output=True)
 
 
 @contextmanager
