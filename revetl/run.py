@@ -18,7 +18,7 @@ from typing import Any
 from revetl.diff.shape import Shape
 from revetl.engine import execute as executing
 from revetl.engine import remote, results
-from revetl.engine.adopting import adopt
+from revetl.engine.adopting import Adopted, adopt
 from revetl.engine.ages import lags
 from revetl.engine.alerting import tell
 from revetl.engine.approving import strange
@@ -95,7 +95,7 @@ def plan(project: Asked = "", *, on_event: Watch = _quiet, clock: Clock = utc_no
         previews = timed(workspace, found.previews(), read_usage(session.store), clock().timestamp())
         problems = (*workspace.resolved.problems, *orphaned(workspace, session.store))
     if not options.offline:
-        previews = tuple(_met(workspace, preview, on_event, clock, wire) for preview in previews)
+        previews = _met(workspace, previews, on_event, clock, wire)
     return Plan(workspace.target, plans, previews, problems, options)
 
 
@@ -112,20 +112,32 @@ def _questions(workspace: Workspace, stack: ExitStack, wire: Wire | None) -> Ask
     return ask
 
 
-def _met(workspace: Workspace, preview: SyncPreview, on_event: Watch, clock: Clock, wire: Wire | None) -> SyncPreview:
-    """Return a first sync's preview with what it would meet there: create, same, overwrite; nothing is written."""
-    name = preview.sync
-    reads = {p.name: workspace.registry[p.type].read_back for p in workspace.resolved.syncs}
-    if not preview.first or not preview.changes or reads[name] is None:
-        return preview
-    if preview.rows > READ_BACK_ROWS:
-        return replace(
-            preview, notes=(*preview.notes, f"{preview.rows} rows: compare with `revetl adopt --dry-run {name}`")
-        )
-    found = adopt(workspace.options, (name,), on_progress=on_event, clock=clock, wire=wire, keep=False)[0]
-    if found.error:
-        return replace(preview, notes=(*preview.notes, f"it could not be read back: {found.error}"))
-    return replace(preview, remote={"create": found.missing, "same": found.same, "overwrite": found.differing})
+def _met(
+    workspace: Workspace, previews: Sequence[SyncPreview], on_event: Watch, clock: Clock, wire: Wire | None
+) -> tuple[SyncPreview, ...]:
+    """Return previews, of first syncs with what they would meet there: create, same, overwrite; nothing is written."""
+    reads = {p.name for p in workspace.resolved.syncs if workspace.registry[p.type].read_back is not None}
+    first = {preview.sync: preview.rows for preview in previews if preview.first and preview.changes}
+    names = tuple(name for name, rows in first.items() if name in reads and rows <= READ_BACK_ROWS)
+    found: Mapping[str, Adopted] = {}
+    if names:
+        compared = adopt(workspace.options, names, on_progress=on_event, clock=clock, wire=wire, keep=False)
+        found = {one.sync: one for one in compared}
+
+    def told(preview: SyncPreview) -> SyncPreview:
+        name = preview.sync
+        if name not in first or name not in reads:
+            return preview
+        if name not in found:
+            note = f"{preview.rows} rows: compare with `revetl adopt --dry-run {name}`"
+        elif found[name].error:
+            note = f"it could not be read back: {found[name].error}"
+        else:
+            one = found[name]
+            return replace(preview, remote={"create": one.missing, "same": one.same, "overwrite": one.differing})
+        return replace(preview, notes=(*preview.notes, note))
+
+    return tuple(told(preview) for preview in previews)
 
 
 def sync(
