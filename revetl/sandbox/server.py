@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import uvicorn
@@ -17,6 +18,7 @@ from revetl.sandbox.core import Sandbox
 
 START_SECONDS = 10.0
 STOP_SECONDS = 10.0
+TICK = 0.1  # seconds: on_tick counts ten to a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +36,32 @@ class Server:
 
 
 class _Uvicorn(uvicorn.Server):
-    """uvicorn that says when it listens."""
+    """uvicorn that says when it listens, and ends as soon as it is told to."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._told = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         self.ready.set()
+
+    async def main_loop(self) -> None:
+        ticks = 0
+        while not await self.on_tick(ticks):
+            ticks += 1
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._told.wait(), TICK)
+
+    def stop(self) -> None:
+        """End; from another thread."""
+        self.should_exit = True
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it has ended by itself
+                self._loop.call_soon_threadsafe(self._told.set)
 
 
 @contextmanager
@@ -61,7 +80,7 @@ def serve(sandboxes: Iterable[Sandbox], host: str = "127.0.0.1", port: int = 0) 
                 raise UsageError("RVT-682", "The stand-ins' server did not start.", hint="try again, or another --port")
             yield Server(host, listener.getsockname()[1], boxes)
         finally:
-            server.should_exit = True
+            server.stop()
             thread.join(STOP_SECONDS)
 
 
