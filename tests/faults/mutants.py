@@ -178,11 +178,11 @@ class Mutant:
 
 
 MUTANTS: Mapping[Plant, Mutant] = {
-    snapshot_at_the_end: Mutant("I1", 4),
+    snapshot_at_the_end: Mutant("I1", 9),
     no_intents: Mutant("I2"),
     cleared_too_early: Mutant("I1"),
     partial_fields: Mutant("I2"),
-    archives_the_heir: Mutant("I4", 1),
+    archives_the_heir: Mutant("I4", 24),
     sent_before_committed: Mutant("I3"),
     slots_free_at_once: Mutant("I5"),
     personal_values_in_clear: Mutant("I6", 1),
@@ -192,6 +192,6 @@ MUTANTS: Mapping[Plant, Mutant] = {
     broken_chain: Mutant("I10"),
     repeats_for_ever: Mutant("I11", 6),
     counts_the_lost: Mutant("I12"),
-    never_rests: Mutant("I16"),
+    never_rests: Mutant("I16", 3),
     overtakes: Mutant("order"),
 }
