@@ -98,7 +98,6 @@ def test_postgres_finds_what_a_whole_read_finds(postgres: postgres_server.Server
     """Over any history, a run whose diff is made in Postgres does what one does that reads all, from anywhere."""
     with TemporaryDirectory() as place:
         much = Rig(rich())
-        much.con.execute("PRAGMA disable_optimizer")
         little = InPostgres(rich(), Path(place), postgres)
         with closing(little), closing(little.con_there):
             same(little, much, held_anywhere(history))

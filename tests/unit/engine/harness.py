@@ -43,9 +43,9 @@ from revetl.types import (
     Relation,
     SyncPlan,
 )  # fmt: skip
-from revetl.warehouse.connection import connect
 from revetl.warehouse.dbt_project import DbtProject
 from revetl.warehouse.source import Table, Tables
+from tests.faults.parsed import opened
 from tests.faults.vendor import SIM, Settings, Vendor
 
 NAME = "sim.person"
@@ -212,8 +212,7 @@ class Rig:
         self.mask = Masking(values, KEY)
         self.number = 0
         self.points: list[str] = []
-        self.con = connect()
-        self.con.execute("SET threads = 1")
+        self.con = opened(planned=False)
 
     @property
     def plans(self) -> tuple[SyncPlan, ...]:
@@ -315,8 +314,7 @@ class Rig:
         made = self.con.execute("SELECT table_name, sql FROM duckdb_tables() WHERE database_name = 'memory'").fetchall()
         models = [(name, sql, self.con.execute(f"FROM memory.main.{name}").fetchall()) for name, sql in made]
         self.con.close()
-        self.con = connect()
-        self.con.execute("SET threads = 1")
+        self.con = opened(planned=False)
         for name, sql, rows in models:
             self.con.execute(sql)
             for row in rows:

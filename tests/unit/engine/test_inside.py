@@ -242,7 +242,6 @@ def test_named_keys_do_what_they_do_beside_the_whole_state(history: History, key
     """Over any history, a run of named keys does the same whether it fetched all of state or what concerns them."""
     with TemporaryDirectory() as place:
         much = Rig(rich())
-        much.con.execute("PRAGMA disable_optimizer")
         same(Together(rich(), Path(place)), much, history, keys)
 
 
@@ -256,5 +255,4 @@ def test_each_run_does_what_a_whole_one_does(history: History) -> None:
     """Over any history, with odd values, refusals and lost answers: the same changes, held rows, calls, and state."""
     with TemporaryDirectory() as place:
         much = Rig(rich())
-        much.con.execute("PRAGMA disable_optimizer")  # tiny tables: planning well costs more than it brings
         same(Together(rich(), Path(place)), much, history)

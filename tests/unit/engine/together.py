@@ -23,6 +23,7 @@ from revetl.types import Relation, SyncPlan
 from revetl.warehouse.connection import connect
 from revetl.warehouse.landing import Described, Kind, LandedSource, selected
 from tests.faults.duck_owner import CrashingOwner, Duck
+from tests.faults.parsed import opened
 from tests.unit.engine.harness import Rig
 
 Batches = AbstractContextManager[pa.RecordBatchReader]
@@ -117,8 +118,7 @@ class Together(Rig):
     def store(self, crash: Callable[[str], None] = lambda _: None) -> Store:
         """Open the state on a new machine."""
         self.con.close()
-        self.con = connect()
-        self.con.execute("SET threads = 1; PRAGMA disable_optimizer")
+        self.con = opened(planned=False)
         self.close()
         owner = self.held = self.owner()
         self.expire()
