@@ -34,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let workers begin with the warehouses: what asks one server is one worker's, who would go on alone at the end."""
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: ROOT / "tests" / "warehouse" not in item.path.parents)
+        items.sort(key=lambda item: not item.nodeid.startswith("tests/warehouse/"))
 
 
 @pytest.fixture
