@@ -112,7 +112,7 @@ class Search:
 
     def _spread(self, hits: Mapping[tuple[str, str], None], syncs: Sequence[str]) -> list[tuple[str, str | None]]:
         """Return the hits, and the same keys in the other syncs of the same entity: one person side by side."""
-        entities = {(plan.entity, key) for sync, key in hits if (plan := self.plans.get(sync))}
+        entities = {(entity, key) for sync, key in hits if (entity := self._entity(sync))}
         more = {
             (sync, key): None
             for sync in syncs
@@ -120,6 +120,15 @@ class Search:
             if sync in self.plans and self.plans[sync].entity == entity
         }
         return [(sync, key) for sync, key in sorted({**hits, **more})]
+
+    def _entity(self, sync: str) -> str | None:
+        """Return a sync's entity; that of one which is configured no more is the one that alone has its models."""
+        if sync in self.plans:
+            return self.plans[sync].entity
+        stored = self.stored.get(sync)
+        models = {field.model for field in stored.fields} if stored is not None else set()
+        theirs = {p.entity for p in self.plans.values() if models & {ref.unique_id for ref in (p.base, *p.joined)}}
+        return theirs.pop() if len(theirs) == 1 else None
 
     def presence(self, sync: str, key: str | None) -> Presence | None:
         """Return what the models say now of a key of a sync, None where they cannot be asked."""

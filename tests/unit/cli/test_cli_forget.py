@@ -109,6 +109,23 @@ def test_a_sync_that_is_configured_no_more_and_shares_no_address(state: Written,
     assert [[sorted(some) for some in both] for both in told] == [[[HUB, MAIL]] * 2, [[MAIL], [HUB, MAIL]]]
 
 
+def test_an_address_of_a_sync_that_is_configured_no_more_leads_to_the_key_elsewhere(
+    state: Written, revetl: Revetl
+) -> None:
+    """If its models are of the entity; else the same key may be somebody else's."""
+    old, new = ({**FULL, "email_address": f"{name}@example.org"} for name in ("old", "new"))
+    state.run(
+        "r2", Sent('["c2"]', m="new@example.org", body=new), Sent('["c2"]', m="old@example.org", body=old, sync=HUB)
+    )
+    told = []
+    for model in ("model.shop.customers", "model.shop.parts"):
+        with state.store() as store:
+            store.con.execute("UPDATE revetl_state.fields SET model = ?", [model])
+        seen = json.loads(revetl("forget", "old@example.org", "--dry-run", "--output", "json").stdout)
+        told.append([(one["sync"], one["key"]) for one in seen["keys"]])
+    assert [sorted(some) for some in told] == [[(HUB, '["c2"]'), (MAIL, '["c2"]')], [(HUB, '["c2"]')]]
+
+
 def test_who_is_forgotten_is_known_by_the_tombstone(state: Written, revetl: Revetl) -> None:
     """The address that was asked for leads to nobody any more, and the command died: the key is known all the same."""
     hasher = Hasher(Keyring((KEY,)))
