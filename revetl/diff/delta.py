@@ -286,7 +286,7 @@ def differences(shape: Shape, desired_sql: str, members_sql: str, everybody_sql:
         *([f"CREATE OR REPLACE TEMP VIEW everybody_{shape.id} AS {everybody_sql}"] if everybody_sql else []),
         # who may be in doubt is asked for the wishes half a dozen times
         *([f"CREATE OR REPLACE TEMP TABLE mwished_{shape.id} AS {members_sql}"] if doubt else []),
-        f"CREATE OR REPLACE TEMP VIEW mwish_{shape.id} AS {f'FROM mwished_{shape.id}' if doubt else members_sql}",
+        f"CREATE OR REPLACE TEMP VIEW mwish_{shape.id} AS {'FROM ' + shape.temp('mwished') if doubt else members_sql}",
         *(pending(shape) if doubt else stirring.empty(shape, stirring.DOUBTS)),
         *changed(shape, doubt=doubt),
         member_changes(shape),

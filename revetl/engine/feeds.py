@@ -72,7 +72,7 @@ class SyncFeed:
         self._after = after
         self._upsert = upsert
         self._implied = implied or Implied()
-        self._news = 0  # outcomes that brought ids, when ids were looked up last
+        self._news = 0  # how often ids had come when they were looked up last
         self._ids: Mapping[str, Learnt | None] = {}
 
     @property

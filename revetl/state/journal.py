@@ -60,11 +60,11 @@ class Journal:
     def settle(self, outcomes: Sequence[Outcome]) -> None:
         """Take outcomes; they are durable after the next ``flush``."""
         self._open.extend(outcomes)
-        if outcomes:  # all are of one sync
-            self._brought[outcomes[0].change.sync] += sum(map(_is_news, outcomes))
+        if any(map(_is_news, outcomes)):
+            self._brought[outcomes[0].change.sync] += 1  # all are of one sync
 
     def brought_ids(self, sync: str) -> int:
-        """Return how many outcomes of this run told of a record what later changes must know."""
+        """Return how often outcomes of this run told of records what later changes must know."""
         return self._brought[sync]
 
     def used(self, usage: Used, /) -> None:
