@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import duckdb
 
@@ -33,6 +33,14 @@ class Parsed:
     def cursor(self) -> Parsed:
         """Return a second connection."""
         return Parsed(self._con.cursor())
+
+    def __enter__(self) -> Self:
+        """Begin a block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End with the block."""
+        self._con.close()
 
     def __getattr__(self, name: str) -> Any:
         """Return what the connection has."""
