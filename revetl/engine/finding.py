@@ -135,8 +135,7 @@ def of_entity(
     )
     known, strays = list[Whereabouts](), list[Whereabouts]()
     for one in found:
-        stored = search.stored.get(one.sync)
-        models = {field.model for field in stored.fields} if stored is not None else set()
+        models = search.models_of(one.sync)
         old = all(plan.name != one.sync for plan in plans)
         if one.plan is not None or same_person(one, found) or (old and models & mine):
             known.append(one)

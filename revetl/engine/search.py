@@ -121,12 +121,16 @@ class Search:
         }
         return [(sync, key) for sync, key in sorted({**hits, **more})]
 
+    def models_of(self, sync: str) -> set[str]:
+        """Return the models of the fields that state knows of a sync, by their unique ids."""
+        stored = self.stored.get(sync)
+        return {field.model for field in stored.fields} if stored is not None else set()
+
     def _entity(self, sync: str) -> str | None:
         """Return a sync's entity; that of one which is configured no more is the one that alone has its models."""
         if sync in self.plans:
             return self.plans[sync].entity
-        stored = self.stored.get(sync)
-        models = {field.model for field in stored.fields} if stored is not None else set()
+        models = self.models_of(sync)
         theirs = {p.entity for p in self.plans.values() if models & {ref.unique_id for ref in (p.base, *p.joined)}}
         return theirs.pop() if len(theirs) == 1 else None
 

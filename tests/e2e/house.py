@@ -29,6 +29,7 @@ MAIL, CRM = "mailchimp.customer", "hubspot.customer"
 BOXES = ("hubspot", "mailchimp")
 # a log that nobody reads costs a sixth of a build
 TACIT = {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DBT_LOG_LEVEL_FILE": "none"}
+COLD = (sys.executable, "-c", "from revetl.cli import main; main()")  # revetl, as it starts by itself
 Row = tuple[Any, ...]
 
 
@@ -55,21 +56,17 @@ def built(root: Path, *words: str) -> None:
 
 def spawn(root: Path, *words: str, env: Mapping[str, str]) -> subprocess.Popen[str]:
     """Start ``revetl`` as a program of its own."""
-    command = [sys.executable, "-c", "from revetl.cli import main; main()", *words]
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=root, env=dict(env), stdout=pipe, stderr=pipe, text=True)
+    return subprocess.Popen([*COLD, *words], cwd=root, env=dict(env), stdout=pipe, stderr=pipe, text=True)
 
 
 def revetl(root: Path, *words: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Run ``revetl`` as a program to its end; it starts warm where nothing is about how it starts."""
     program = shutil.which("revetl", path=str(warm.folder())) if warm.fits(env) else None
-    if program is not None:
-        return subprocess.run(
-            [program, *words], cwd=root, env=dict(env), capture_output=True, text=True, check=False, timeout=240
-        )
-    with spawn(root, *words, env=env) as process:
-        out, err = process.communicate(timeout=240)
-    return subprocess.CompletedProcess(words, process.returncode, out, err)
+    command = [program] if program is not None else COLD
+    return subprocess.run(
+        [*command, *words], cwd=root, env=dict(env), capture_output=True, text=True, check=False, timeout=240
+    )
 
 
 @dataclass

@@ -16,7 +16,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -111,7 +110,7 @@ def nothing_to_build(env: Mapping[str, str], place: Path) -> dict[str, str]:
     place.mkdir()
     (place / "dbt").write_text('#!/bin/sh\n[ "$1" = build ]\n', encoding="utf-8")
     (place / "dbt").chmod(0o755)
-    path = os.pathsep.join((str(place), str(warm.folder()), str(Path(sys.executable).parent), env["PATH"]))
+    path = os.pathsep.join((str(place), warm.path()))
     return {**env, "COLUMNS": "100", "NO_COLOR": "1", "PATH": path, "REVETL_DEMO_DB": "shop.duckdb"}
 
 
